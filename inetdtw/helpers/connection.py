@@ -12,16 +12,12 @@ includes it, so it must run on CPython 3.7 and import extension modules only.
 from __future__ import annotations
 
 import _socket
-import _struct
 
 # Only a type checker needs these; they would double what a fork server imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
-
-#: A record as long as a report: kind, whether it is IPv4, port, address in IPv6.
-ADDRESS = _struct.Struct("=B?H16s12x")
 
 _MAPPED = "::ffff:"
 _PREFIX = b"\0" * 10 + b"\xff\xff"
@@ -89,26 +85,3 @@ def unpackPeer(version: int, port: int, packed: bytes) -> tuple[str, int] | None
     if version == 6:
         return _socket.inet_ntop(_socket.AF_INET6, packed), port
     return None
-
-
-def packAddress(kind: int, peer: Any) -> bytes | None:
-    """
-    Return a record of a client's address.
-
-    @return: an L{ADDRESS}, or C{None} for a client of a UNIX socket.
-    """
-    if not isinstance(peer, tuple):
-        return None
-    host = plain(peer[0]).partition("%")[0]
-    if ":" in host:
-        packed = _socket.inet_pton(_socket.AF_INET6, host)
-        return ADDRESS.pack(kind, False, peer[1], packed)
-    return ADDRESS.pack(kind, True, peer[1], _PREFIX + _socket.inet_aton(host))
-
-
-def unpackAddress(record: bytes) -> tuple[str, int]:
-    """Return the address and the port of L{packAddress}."""
-    _, old, port, packed = ADDRESS.unpack(record)
-    if old:
-        return _socket.inet_ntoa(packed[12:]), port
-    return _socket.inet_ntop(_socket.AF_INET6, packed), port

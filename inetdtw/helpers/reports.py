@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY, REPEATED = range(1, 8)
-ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
+ACCEPTED, DROPPED, WITHDRAWN = range(9, 12)
 #: The warm process should be replaced.
 STALE = 12
 #: No more connections are accepted, because as many programs run as may.

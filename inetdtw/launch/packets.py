@@ -95,12 +95,6 @@ def sendWith(
         sock.sendmsg(parts)
 
 
-def records(packet: bytes) -> list[bytes]:
-    """Return the reports in a packet as bytes; ignore what is left over."""
-    ends = range(REPORT.size, len(packet) + 1, REPORT.size)
-    return [packet[end - REPORT.size : end] for end in ends]
-
-
 def fileOf(data: bytes) -> IO[bytes]:
     """
     Return an unlinked file, in memory where that is supported.

@@ -24,7 +24,6 @@ from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.process import State
-from inetdtw.launch.warm.channel import Channel as WarmChannel
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.model.service import Settings
 from inetdtw.serve import tcpmux
@@ -282,6 +281,7 @@ class _Reports:
 
     def __init__(self, packets: deque[bytes]) -> None:
         self._packets = packets
+        self._open = True
 
     def recv(self, size: int) -> bytes:
         """Give a packet."""
@@ -295,11 +295,12 @@ class _Reports:
     send = sendmsg
 
     def fileno(self) -> int:
-        """It has no descriptor."""
-        return -1
+        """Return the number of no descriptor, negative when it is closed."""
+        return 1 << 20 if self._open else -1
 
     def close(self) -> None:
-        """It is closed."""
+        """Close it."""
+        self._open = False
 
 
 def _divided(data: bytes, size: int) -> deque[bytes]:
@@ -358,8 +359,8 @@ def forkServerReports(data: bytes) -> None:
         channel.close()
 
 
-class _Kept:
-    """An order to a warm process."""
+class _Held:
+    """A launch request to a warm process."""
 
     request = None
 
@@ -368,28 +369,30 @@ class _Kept:
         self._closed = False
 
     def close(self) -> None:
-        """It is closed once."""
+        """Close it, once."""
         assert not self._closed
         self._closed = True
 
 
 def warmReports(data: bytes) -> None:
-    """Hear what a warm process reports, likewise."""
+    """Handle what a warm process reports, likewise."""
     reactor: Any = _Reactor()
-    made = LaunchRequest("/x", ("x",), {}, {}, (0, 0, 0))
-    process = WarmProcess(_Owner(), reactor, set(), made)
-    channel = WarmChannel(reactor, process._received, process._lost)
-    process._channel = process.delegations.channel = channel
+    request = LaunchRequest("/x", ("x",), {}, {}, (0, 0, 0))
+    process = WarmProcess(_Owner(), reactor, set(), request)
+    process.pid, process.state = 1 << 30, State.STARTING
+    channel = process.channel
+    channel.theirs.close()
     real: Any = channel._ours
     packets = _divided(data, reports.REPORT.size)
     played: Any = _Reports(packets)
-    kept: Any = [_Kept() for _ in range(4)]
-    process._waiting._kept.update(enumerate(kept, 1))
+    held: Any = [_Held() for _ in range(4)]
+    process.waiting.update(enumerate(held, 1))
     try:
         channel._ours = played
+        process.delegations.start()
         for number in (5, 6):
-            process.delegations.delegate(number, _Watcher(), 0)
-        process.delegations.withdraw(6, lambda: None)
+            process.delegate(number, Delegation(_Watcher(), b"", 0))
+        process.withdraw(6, lambda: None)
         while packets and not channel.closed:
             channel.doRead()
     finally:

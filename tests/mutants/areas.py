@@ -297,10 +297,6 @@ AREAS: dict[str, tuple[str, ...]] = {
     "helpers.accept": (*_FORKING, "robustness.overload"),
     "launch.warm.launcher": _WARM,
     "launch.warm.accepting": _WARM,
-    "launch.warm.delegation": (*_WARM, "robustness.overload"),
-    "launch.warm.channel": _WARM,
-    "launch.warm.children": _WARM,
-    "launch.warm.orders": _WARM,
     "launch.warm.process": _WARM,
     "launch.warm.supervisor": _WARM,
     "config.python": (

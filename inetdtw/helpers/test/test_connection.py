@@ -18,12 +18,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.helpers.connection import (
     connectionEnvironment,
-    packAddress,
+    packPeer,
     pairs,
     plain,
-    unpackAddress,
+    unpackPeer,
 )
-from inetdtw.helpers.reports import ADDRESSED
 from inetdtw.interfaces import ExitStatus, IDelegatingLauncher, LaunchRequest
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Bounds, Service
@@ -37,31 +36,24 @@ from inetdtw.test.fakes import (
 )
 
 
-class AddressTests(SynchronousTestCase):
-    """Tests for L{packAddress} and L{unpackAddress}."""
+class PeerTests(SynchronousTestCase):
+    """Tests for L{packPeer} and L{unpackPeer}."""
 
-    def test_addresses(self) -> None:
+    def test_peers(self) -> None:
         """
-        An address that was packed is the same again; IPv4 is never written as IPv6,
-        and an interface of IPv6 is left out.
+        An address that was packed is the same again.
+
+        IPv4 is never written as IPv6, and the interface of an IPv6 address is left out.
         """
-        same = [("127.0.0.1", 7), ("2001:db8::1", 65535), ("::", 0)]
-        for peer in same:
-            record = packAddress(ADDRESSED, peer)
-            assert record is not None
-            self.assertEqual(record[0], ADDRESSED)
-            self.assertEqual(unpackAddress(record), peer)
         for given, wanted in (
+            (("127.0.0.1", 7), ("127.0.0.1", 7)),
+            (("2001:db8::1", 65535, 0, 0), ("2001:db8::1", 65535)),
+            (("::", 0, 0, 0), ("::", 0)),
             (("::ffff:10.0.0.1", 7, 0, 0), ("10.0.0.1", 7)),
             (("fe80::1%lo", 7, 0, 1), ("fe80::1", 7)),
+            ("", None),
         ):
-            record = packAddress(ADDRESSED, given)
-            assert record is not None
-            self.assertEqual(unpackAddress(record), wanted)
-
-    def test_unix(self) -> None:
-        """A client of a UNIX socket has no address."""
-        self.assertIsNone(packAddress(ADDRESSED, ""))
+            self.assertEqual(unpackPeer(*packPeer(given)), wanted)
 
 
 class PlainTests(SynchronousTestCase):

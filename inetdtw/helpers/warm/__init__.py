@@ -33,6 +33,7 @@ import re
 #: The modules of L{source} in C{inetdtw.helpers}, each after those that it imports.
 PARTS = (
     "connection",
+    "requests",
     "reports",
     "warm.protocol",
     "warm.files",

@@ -11,9 +11,7 @@ import errno
 import posix
 import select
 
-from inetdtw.helpers.connection import packAddress
 from inetdtw.helpers.reports import (
-    ADDRESSED,
     CROWDED,
     DROPPED,
     UNTAKEN,
@@ -90,21 +88,14 @@ class DelegatedListeners:
         @param why: the errno.
         @param peer: the client.
         """
-        self.reportPeer(peer)
         self._forget(number)
-        self._reports.add(DROPPED, number, what, why)
+        self._reports.addConnection(DROPPED, number, why, what, peer)
 
     def dropAll(self) -> None:
         """Return all sockets to the daemon, because as many children run as may."""
         for number, _ in list(self._sockets.values()):
             self._forget(number)
             self._reports.add(CROWDED, number, 0, 0)
-
-    def reportPeer(self, peer: Any) -> None:
-        """Report the client that the next report is about."""
-        record = packAddress(ADDRESSED, peer)
-        if record is not None:
-            self._reports.addRecord(record)
 
     def _forget(self, number: int) -> None:
         for fd, (each, listening) in list(self._sockets.items()):

@@ -2,20 +2,10 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What the daemon sends to a warm process.
-
-The daemon sends packets over a sequenced-packet socket, each with a L{HEADER}.  A
-L{LAUNCH} packet goes on with the variables that only this program has, divided by NUL
-characters, and brings one to three descriptors, which become 0, 1 and 2.  An L{ACCEPT}
-packet goes on with L{MOST} and brings a listening socket.
-
-A warm process sends the reports of L{inetdtw.helpers.reports}.
-"""
+"""What the daemon and a warm process must know of each other; log lines."""
 
 from __future__ import annotations
 
-import _struct
 import posix
 import sys
 
@@ -31,15 +21,6 @@ PARAMETERS = frozenset(
 #: of one in which a preloaded module started a thread, and of one with a daemon of
 #: another version.
 UNFIT, THREADED, MISFIT = 78, 79, 77
-
-#: The number of the launch request or of the listening socket, and the kind of packet.
-HEADER = _struct.Struct("=II")
-#: The kinds: start a program; accept from a listening socket;
-#: stop accepting from it.
-LAUNCH, ACCEPT, WITHDRAW = range(3)
-#: How many children may run at once for connections that were accepted here; 0 is no
-#: limit.
-MOST = _struct.Struct("=I")
 
 
 def version(text: bytes) -> int:

@@ -24,17 +24,11 @@ from inetdtw.helpers.reports import (
     UNTAKEN,
     Reports,
 )
+from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
 from inetdtw.helpers.warm.children import Children
 from inetdtw.helpers.warm.listeners import DelegatedListeners
 from inetdtw.helpers.warm.process import ChildSignal, CpuLimit
-from inetdtw.helpers.warm.protocol import (
-    ACCEPT,
-    HEADER,
-    LAUNCH,
-    MOST,
-    WITHDRAW,
-    refuse,
-)
+from inetdtw.helpers.warm.protocol import refuse
 from inetdtw.helpers.warm.template import Template
 
 # Only a type checker needs these.
@@ -141,17 +135,17 @@ class Server:
             for _, _, data in rights
             for fd in _struct.unpack(f"={len(data) // 4}i", data[: len(data) & ~3])
         ]
-        number, what = HEADER.unpack_from(self._buffer)
-        if what == LAUNCH:
+        kind, _, number, listener, most, _ = HEADER.unpack_from(self._buffer)
+        if kind == LAUNCH:
             return self._launch(number, bytes(self._buffer[HEADER.size : length]), fds)
-        if what == ACCEPT:
-            (self._children.most,) = MOST.unpack_from(self._buffer, HEADER.size)
-            self._listeners.add(number, fds[0])
+        if kind == ACCEPT:
+            self._children.most = most
+            self._listeners.add(listener, fds[0])
             self._dropIfCrowded()
-        elif what == WITHDRAW:
-            self._listeners.withdraw(number)
+        elif kind == WITHDRAW:
+            self._listeners.withdraw(listener)
         else:
-            refuse(f"unknown request {what}")
+            refuse(f"unknown request {kind}")
         return None
 
     def _dropIfCrowded(self) -> None:
@@ -181,8 +175,7 @@ class Server:
             )
         posix.close(connection)
         self._children.add(pid, number, accepted=True)
-        self._listeners.reportPeer(peer)
-        self._reports.add(ACCEPTED, number, pid, cold)
+        self._reports.addConnection(ACCEPTED, number, pid, cold, peer)
         self._dropIfCrowded()
         return None
 

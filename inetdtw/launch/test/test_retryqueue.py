@@ -10,11 +10,12 @@ import os
 from typing import Any
 
 from inetdtw.helpers.spawn import spawn
+from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch import direct
-from inetdtw.launch.retryqueue import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
+from inetdtw.launch.retryqueue import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE, HeldRequest
 from inetdtw.launch.test.test_direct import DirectTestCase
 from inetdtw.system.exitwatch import hasPidfds
-from inetdtw.test.fakes import FakeChild, openedSince
+from inetdtw.test.fakes import FakeChild, ServingTestCase, openedSince
 
 
 class ShortageTests(DirectTestCase):
@@ -154,3 +155,34 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(child.told, ["the daemon stops"])
         self.assertEqual(openedSince(self.before), {})
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+
+class HeldRequestTests(ServingTestCase):
+    """Tests for L{HeldRequest}."""
+
+    def request(self, *fds: int) -> LaunchRequest:
+        """Return a request with descriptors."""
+        return LaunchRequest("/x", ("x",), {}, {"B": "2"}, (fds[0], fds[1], fds[2]))
+
+    def test_own(self) -> None:
+        """A held request has copies of its descriptors, one of each."""
+        with open("/dev/zero") as one, open(os.devnull) as two:
+            fds = (one.fileno(), two.fileno(), one.fileno())
+            held = HeldRequest(FakeChild(), self.request(*fds))
+        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in held.request.fds]
+        self.assertEqual(paths, ["/dev/zero", os.devnull, "/dev/zero"])
+        self.assertEqual(held.request.fds[0], held.request.fds[2])
+        self.assertEqual(held.request.extra, {"B": "2"})
+        held.close()
+        held.close()
+        self.assertFalse(os.path.exists(f"/proc/self/fd/{held.request.fds[0]}"))
+
+    def test_none(self) -> None:
+        """Nothing is left open when descriptors are short."""
+        with open("/dev/zero") as one, open(os.devnull) as two:
+            request = self.request(one.fileno(), two.fileno(), one.fileno())
+
+            def work() -> None:
+                self.assertRaises(OSError, HeldRequest, FakeChild(), request)
+
+            self.noDescriptors(lambda: self.leavesNothingOpen(work), 1)

@@ -17,6 +17,7 @@ from typing import Any, Callable
 from zope.interface import implementer
 
 from inetdtw.interfaces import IAcceptDelegate, IDelegatingLauncher, LaunchRequest
+from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.warm.launcher import WarmLauncher
 from inetdtw.launch.warm.process import WarmProcess
 
@@ -89,7 +90,7 @@ class DelegatingWarmLauncher(WarmLauncher):
         """Stop accepting from a socket."""
         delegated = self._sockets.pop(number)
         if delegated.process is not None:
-            delegated.process.delegations.withdraw(number, free)
+            delegated.process.withdraw(number, free)
         else:
             self._cold.withdraw(delegated.cold, free)
 
@@ -112,18 +113,18 @@ class DelegatingWarmLauncher(WarmLauncher):
             self._reactor.callLater(0, delegated.watcher.crowded)
             return
         fd = delegated.request.fds[0]
-        if process.delegations.delegate(number, delegated.watcher, fd):
-            before, cold = delegated.process, delegated.cold
-            delegated.process, delegated.cold = process, None
-            if before is not None:
-                before.delegations.withdraw(number, _ignore)
-            if cold is not None:
-                self._cold.withdraw(cold, _ignore)
+        process.delegate(number, Delegation(delegated.watcher, b"", fd))
+        before, cold = delegated.process, delegated.cold
+        delegated.process, delegated.cold = process, None
+        if before is not None:
+            before.withdraw(number, _ignore)
+        if cold is not None:
+            self._cold.withdraw(cold, _ignore)
 
     def _withdrawWarm(self, number: int, delegated: _DelegatedSocket) -> None:
         """Delegate a socket to the cold launcher instead of a process."""
         assert delegated.process is not None
-        delegated.process.delegations.withdraw(number, _ignore)
+        delegated.process.withdraw(number, _ignore)
         delegated.process = None
         self._delegateCold(delegated)
 

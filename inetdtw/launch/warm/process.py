@@ -5,11 +5,11 @@
 """
 The daemon's end of one warm process.
 
-It is a program like any other, started by a launcher of its context, with a socket to
-the daemon as its standard input.  Whoever has the other end of that socket is the
-process, or a child of it that has not said yet that it is there.  So when the socket
-ends, it is certain which orders have no child and never will: they are started cold,
-with the descriptors that were kept for that.
+The launcher of the process context starts it like a program, with the channel as its
+standard output.  It shares its end of the channel with those of its children that have
+not reported their start.  So when the channel is closed, the launch requests that were
+not answered never will be.  They are started cold, with descriptors that the daemon has
+kept.
 """
 
 from __future__ import annotations
@@ -17,59 +17,95 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Callable
 
 from zope.interface import implementer
 
-from inetdtw.helpers import reports
+from inetdtw.helpers.reports import STALE
+from inetdtw.helpers.requests import LAUNCH
 from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
+from inetdtw.launch.children import ownerOf
+from inetdtw.launch.packets import HelperReport, encodeExtra
+from inetdtw.launch.process import HelperProcess, State
 from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.stderr import StderrReader
-from inetdtw.launch.warm.channel import Channel, Said
-from inetdtw.launch.warm.children import ProtocolViolation, RunningPrograms, ownerOf
 from inetdtw.launch.warm.command import VERSION, openProgram
-from inetdtw.launch.warm.delegation import WarmDelegations
-from inetdtw.launch.warm.orders import Orders
-from inetdtw.limits.budget import Lease, ProcessBudget
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import ProcessContext
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.exitwatch import ExitWatcher, Watch
+from inetdtw.system.timer import Timer
 
-#: Orders that one process may have before it.
+#: The launch requests that one process may have before it.
 IN_FLIGHT = 4
-#: The seconds by which the process and the socket may outlive each other.  A child that
-#: has not said yet that it is there has the socket too; so has, for ever, what modules
-#: may have left behind that were imported in advance.
+#: The seconds by which the process and the channel may outlive each other.  Children
+#: that have not reported their start have the channel, too, and so has whatever
+#: preloaded modules have started.
 LINGER = 10.0
-#: The descriptors of one: our end of its socket, and both of its standard error.
+#: The descriptors of one process: our end of the channel, and both of the pipe for its
+#: standard error.
 OF_WARM = 3
 
 
 @implementer(IChild)
-class WarmProcess:
-    """
-    One warm process.
-
-    @ivar up: whether it has said that it is ready, and is still there.
-    @ivar pid: its process id, once it is known.
-    @ivar lease: what it may start by itself.
-    @ivar delegations: the listening sockets that it accepts from.
-    @ivar request: the cold start that it is for.
-    @ivar startedAt: when it was started, in seconds of the reactor's clock.
-    @ivar moves: how often its launcher had another root directory before.
-    """
+class _Interpreter:
+    """The interpreter of a warm process, as its launcher knows it."""
 
     warm: bool | None = None
 
     def __init__(
         self,
+        started: Callable[[int], None],
+        exited: Callable[[str, int | None], None],
+    ) -> None:
+        """
+        Start nothing.
+
+        @param started: is called with its process id.
+        @param exited: is called with the reason, and with the exit status if there is
+            one.
+        """
+        self.started = started
+        self._exited = exited
+
+    def failed(self, reason: str) -> None:
+        """Report that it could not be started."""
+        self._exited(reason, None)
+
+    def ended(self, how: ExitStatus) -> None:
+        """Report its exit."""
+        self._exited(str(how), how.status)
+
+    def restarted(self, how: ExitStatus) -> Any:
+        """Fail, as no restart is requested."""
+        raise AssertionError(how)
+
+
+class WarmProcess(HelperProcess):
+    """
+    One warm process.
+
+    It is C{STOPPING} from when it has exited or has lost its channel until both have
+    happened, and then C{OVER}.
+
+    @ivar request: the cold start that it replaces.
+    @ivar waiting: the launch requests that were not answered yet, by number.
+    @ivar startedAt: when it was started, in seconds of the reactor's clock.
+    @ivar moves: how often its launcher had another root directory before.
+    """
+
+    name = "warm process"
+
+    def __init__(
+        self,
         owner: Any,
         reactor: Any,
-        complaints: set[StderrReader],
+        readers: set[StderrReader],
         request: LaunchRequest,
         budget: ProcessBudget | None = None,
         orphans: dict[int, Watch] | None = None,
@@ -77,288 +113,260 @@ class WarmProcess:
         exits: ExitWatcher | None = None,
     ) -> None:
         """
-        @param owner: is told: C{ready(process)}, C{stale(process)}, C{notify()},
-            C{printed(process, line)} and C{suppressed(lines)}, which L{StderrReader.start}
-            describes, C{startCold(child, request)} of what has to be started cold,
-            C{disconnected(process)} when it takes no orders any more, and
-            C{exited(process, reason, status)} when it has ended.
-        @param complaints: what reads the standard error of such processes.
-        @param budget: what counts the programs of all services.
-        @param orphans: what waits for programs whose warm process is gone.
-        @param context: what the process takes on; by default nothing.
-        @param exits: learns of the ends of these programs.
+        Start nothing yet.
+
+        @param owner: is called with C{ready(process)}, C{stale(process)}, C{notify()},
+            C{printed(process, line)} and C{suppressed(lines)}, which
+            L{StderrReader.start} describes, C{startCold(child, request)},
+            C{disconnected(process)} when it takes no launch requests any more, and
+            C{exited(process, reason, status)} when it is over.
+        @param readers: the readers of the standard error of such processes.
+        @param budget: counts the programs of all services.
+        @param orphans: the programs of other processes that are watched.
+        @param context: the process context; by default the daemon's own.
+        @param exits: watches for the exits of programs without a parent.
+
+        @raise OSError: if descriptors are short.
         """
-        self._owner = owner
-        self._context = ProcessContext() if context is None else context
-        self._reactor = reactor
-        self._others = complaints
-        self._channel: Channel | None = None
-        self._complaints: StderrReader | None = None
-        self._waiting = Orders()
-        orphans = {} if orphans is None else orphans
         exits = ExitWatcher(reactor) if exits is None else exits
         self._descriptors = exits.descriptors
-        self._claim: Claim | None = None
-        self._running = RunningPrograms(reactor, self._changed, orphans, exits)
-        self._retiring = False
-        self._linger: Any = None
-        self._how: str | None = None
+        if not self._descriptors.spare(OF_WARM):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        super().__init__(reactor, "", budget, exits, orphans)
+        self._claim: Claim = self._descriptors.take(OF_WARM, Purpose.HELPER, "warm")
+        self._owner = owner
+        self._context = ProcessContext() if context is None else context
+        self._readers = readers
+        self._reader: StderrReader | None = None
+        self._greeted = self._retiring = self._accepted = False
+        self._timer = Timer(reactor)
+        self._reason: str | None = None
         self._status: int | None = None
-        self._accepted = False
-        self.lease = Lease(ProcessBudget() if budget is None else budget)
-        self.delegations = WarmDelegations(self.lease)
+        self.waiting: OrderedDict[int, HeldRequest] = OrderedDict()
+        # No process has it: programs of an unknown user are not watched.
+        self.running.uid = -1
         self.request = request
         self.startedAt: float = reactor.seconds()
         self.moves = 0
-        self.up = self._greeted = False
-        self.pid: int | None = None
 
     @property
     def load(self) -> int:
-        """How many orders it has before it."""
-        return len(self._waiting)
+        """The number of launch requests that were not answered yet."""
+        return len(self.waiting)
 
     @property
     def over(self) -> bool:
-        """Whether it has ended."""
-        closed = self._channel is None or self._channel.closed
-        return closed and self._how is not None
+        """Whether it has exited, and its channel is closed."""
+        return self.state is State.OVER
 
     def start(
         self,
         launcher: ILauncher,
         executable: str,
         argv: Sequence[str],
-        orders: Mapping[str, object],
+        parameters: Mapping[str, object],
     ) -> None:
         """
-        Start it.
+        Start the process.
 
-        @param launcher: the launcher of its context.
+        @param launcher: the launcher of its process context.
         @param executable: the interpreter.
         @param argv: its arguments.
-        @param orders: what the process has to know: see
+        @param parameters: what the process has to know: see
             L{inetdtw.helpers.warm.protocol.PARAMETERS}.
+
+        @raise OSError: if descriptors are short; the process is over then.
         """
+        self.state = State.STARTING
         with contextlib.ExitStack() as stack:
             try:
-                self._take()
-                channel = Channel(self._reactor, self._received, self._lost)
-                self._channel = self.delegations.channel = channel
-                source = openProgram(orders)
+                source = openProgram(parameters)
                 stack.callback(os.close, source)
-                self._complaints = StderrReader(self._reactor, self._others)
-                fds = (source, channel.theirs.fileno(), self._complaints.writeEnd)
-            except OSError as why:
-                self.failed(why.strerror or str(why))
-                return
-            # A script's interpreter is not looked for where the script is.
-            search = (
-                self.request.search if executable == self.request.executable else ()
+                self._reader = StderrReader(self._reactor, self._readers)
+            except OSError:
+                self.close()
+                raise
+            # A script's interpreter is not searched for where the script is.
+            search = self.request.search
+            request = LaunchRequest(
+                *(executable, tuple(argv), self.request.environment, {}),
+                fds=(source, self.channel.theirs.fileno(), self._reader.writeEnd),
+                search=search if executable == self.request.executable else (),
             )
-            order = LaunchRequest(
-                *(executable, tuple(argv), self.request.environment, {}, fds),
-                search=search,
-            )
-            launcher.launch(self, order)
-            channel.given()
+            launcher.launch(_Interpreter(self._started, self._exited), request)
+            self.channel.theirs.close()
+            if not self.channel.closed:
+                self.channel.start()
 
-    def _take(self) -> None:
-        """
-        Take the descriptors of a process: it is done without, if they are few.
-
-        @raise OSError: if they are.
-        """
-        if not self._descriptors.spare(OF_WARM):
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        self._claim = self._descriptors.take(OF_WARM, Purpose.HELPER, "warm")
-
-    def _give(self) -> None:
-        """Give back the descriptors."""
-        if self._claim is not None:
-            self._claim.give()
-
-    def started(self, pid: int) -> None:
-        """The interpreter runs."""
+    def _started(self, pid: int) -> None:
         self.pid = pid
         with contextlib.suppress(OSError):
-            self._running.uid = ownerOf(pid)
-        if self._complaints is not None:
-            say = partial(self._owner.printed, self)
-            self._complaints.start(say, self._owner.suppressed)
-        self._greet()
+            self.running.uid = ownerOf(pid)
+        if self._reader is not None:
+            printed = partial(self._owner.printed, self)
+            self._reader.start(printed, self._owner.suppressed)
+        self._becomeUp()
 
-    def failed(self, reason: str) -> None:
-        """The interpreter could not be started."""
-        self._how = reason
-        if self._channel is not None:
-            self._channel.close()
-        self._end()
+    def greeted(self, report: HelperReport) -> None:
+        """Verify the version of a process that is ready."""
+        if report.cpu != VERSION:
+            self.distrust("it is of another version")
+            return
+        self._greeted = True
+        self._becomeUp()
 
-    def ended(self, how: ExitStatus) -> None:
+    def _becomeUp(self) -> None:
+        """Be up, when both the process and its launcher have reported its start."""
+        if self.pid is None or not self._greeted or self.state is not State.STARTING:
+            return
+        wrong = mismatch(self.pid, self._context.credentials)
+        if wrong is not None:
+            self.distrust(f"it is not the service's user: {wrong}")
+            return
+        self.state = State.UP
+        self.delegations.start()
+        self._owner.ready(self)
+
+    def launch(self, child: Any, request: LaunchRequest) -> None:
         """
-        The process has ended.  Its last children may not have said yet that they are
-        there.
-        """
-        self._how, self._status = str(how), how.status
-        self._expect()
-        self._end()
+        Send a launch request.
 
-    def restarted(self, how: ExitStatus) -> Any:
-        """It is never started again by itself."""
-        raise AssertionError(how)
+        @param child: an L{inetdtw.interfaces.IChild}.
 
-    def launch(self, child: Any, order: LaunchRequest) -> None:
+        @raise OSError: if it cannot be sent.
         """
-        Have it fork.
-
-        @raise OSError: if it cannot be asked for that.
-        """
-        if self._channel is None:
-            raise BrokenPipeError
-        if self._descriptors.short(len(order.fds)):
-            # They are kept until the process says that it has them.
+        if self._descriptors.short(len(request.fds)):
+            # The daemon keeps copies until the request is answered.
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        self._waiting.send(self._channel, child, order)
+        held = HeldRequest(child, request)
+        try:
+            extra, fds = encodeExtra(request)
+            number = self.channel.send(LAUNCH, extra=extra, fds=fds)
+        except OSError:
+            held.close()
+            raise
+        self.waiting[number] = held
 
-    def retire(self) -> None:
-        """End when no program runs that it has started."""
-        self._retiring = True
-        if not (self._waiting or self._running or self.delegations):
-            self.close()
+    def launched(self, report: HelperReport) -> None:
+        """Begin a program that was started for a launch request."""
+        if report.number in self.waiting:
+            self._begin(report, not report.value)
 
-    def close(self) -> None:
-        """Have it end; the programs that it has started live on."""
-        self._running.leave()
-        self._letGo()
-        for kept in self._waiting.takeAll():
-            kept.close()
-        self._give()
+    def _begin(self, report: HelperReport, warm: bool) -> None:
+        self.running.check(report.pid)
+        held = self.waiting.pop(report.number)
+        held.close()
+        held.child.warm = warm
+        self.running.begin(report.pid, held.child)
 
-    def _letGo(self) -> None:
-        """Have nothing to do with it any more."""
-        self.up = False
-        self._calm()
-        self.lease.reset()
-        if self._channel is not None:
-            self._channel.close()
+    def refused(self, report: HelperReport) -> None:
+        """Start a program cold that the process could not start."""
+        if report.number in self.waiting:
+            self._startCold(self.waiting.pop(report.number))
 
-    def _calm(self) -> None:
-        """Wait for nothing."""
-        if self._linger is not None:
-            self._linger.cancel()
-            self._linger = None
+    def _startCold(self, held: HeldRequest) -> None:
+        self._owner.startCold(held.child, held.request)
+        held.close()
 
-    def _expect(self) -> None:
-        """Wait for the end of the process or of the socket, but not for ever."""
-        self._calm()
-        self._linger = self._reactor.callLater(LINGER, self._overdue)
+    def accepted(self, child: Any, report: HelperReport) -> None:
+        """Note whether the program of an accepted connection started warm."""
+        child.warm = not report.detail
 
-    def _overdue(self) -> None:
-        """Take it for gone."""
-        self._linger = None
-        if self._how is None:
-            self._how = "it has closed its socket"
-        if self._channel is None or self._channel.closed:
-            self._end()
+    def ended(self, report: HelperReport) -> None:
+        """End a program, also one that was killed before it reported its start."""
+        if report.number in self.waiting and report.pid not in self.running:
+            self._begin(report, True)
+        super().ended(report)
+
+    def _handle(self, report: HelperReport) -> None:
+        if report.kind == STALE:
+            self._owner.stale(self)
         else:
-            self._lost()
+            super()._handle(report)
 
-    def _changed(self) -> None:
-        """There may be room, or nothing left to do."""
+    def flushed(self) -> None:
+        """Announce that there may be capacity, and stop if that is wanted."""
         self._owner.notify()
         if self._retiring:
             self.retire()
 
-    def _received(self, said: Said) -> None:
-        """It reports."""
-        try:
-            self._heard(said)
-        except ProtocolViolation as why:
-            self._distrust(f"it says what cannot be: {why}")
-        self._changed()
+    def retire(self) -> None:
+        """Stop when no program runs that the process has started."""
+        self._retiring = True
+        if not (self.waiting or self.running or self.delegations):
+            self.close()
 
-    def _distrust(self, why: str) -> None:
-        """Have nothing to do with it any more, whatever becomes of it."""
-        self._calm()
-        self._how = why
-        self._overdue()
+    def close(self) -> None:
+        """Stop the process; its programs go on."""
+        self.running.leave()
+        self.delegations.stop()
+        self._closeChannel()
+        while self.waiting:
+            self.waiting.popitem()[1].close()
+        self._claim.give()
+        if self._reason is not None:
+            self.state = State.OVER
 
-    def _heard(self, said: Said) -> None:
-        """
-        One thing that it says.
+    def _closeChannel(self) -> None:
+        self._timer.cancel()
+        self.state = State.STOPPING
+        self.lease.reset()
+        self.delegations.clear()
+        self.channel.close()
 
-        @raise ProtocolViolation: if that cannot be.
-        """
-        kind, number, pid = said[:3]
-        if kind == reports.HELLO:
-            if said.cpu != VERSION:
-                raise ProtocolViolation("it is of another version")
-            self._greeted = True
-            self._greet()
-        elif kind == reports.STARTED and number in self._waiting:
-            self._begun(number, pid, not said.value)
-        elif kind == reports.FAILED and number in self._waiting:
-            self._leave(self._waiting.take(number))
-        elif kind == reports.ENDED:
-            if number in self._waiting and pid not in self._running:
-                # It was killed before it could say anything.
-                self._begun(number, pid, True)
-            self.lease.ended(pid)
-            self._running.end(pid, ExitStatus.fromWait(said.value, said.cpu / 1e6))
-        elif kind == reports.STALE:
-            self._owner.stale(self)
+    def distrust(self, why: str) -> None:
+        """Be over, whatever becomes of the process."""
+        self._reason = why
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Be over, without waiting for the exit or for the end of the channel."""
+        self._timer.cancel()
+        if self._reason is None:
+            self._reason = "it has closed its channel"
+        if self.channel.closed:
+            self._finish()
         else:
-            self.delegations.heard(said, self._running)
+            self.disconnected()
 
-    def _greet(self) -> None:
-        """It is ready, once it has said so and whoever started it has said who it is."""
-        if self.pid is None or not self._greeted or self.up or self._how is not None:
-            return
-        why = mismatch(self.pid, self._context.credentials)
-        if why is not None:
-            self._distrust(f"it is not the service's user: {why}")
-            return
-        self.up = True
-        self._owner.ready(self)
-
-    def _begun(self, number: int, pid: int, warm: bool) -> None:
-        """An order has a child."""
-        self._running.check(pid)
-        kept = self._waiting.take(number)
-        kept.close()
-        self._running.begin(pid, kept.child, warm)
-
-    def _leave(self, kept: HeldRequest) -> None:
-        """An order has to be started otherwise."""
-        self._owner.startCold(kept.child, kept.request)
-        kept.close()
-
-    def _lost(self) -> None:
-        """Nobody is left at the other end of the socket."""
-        self._letGo()
+    def disconnected(self) -> None:
+        """Start cold what was not answered, and watch the programs that run."""
         self._accepted = bool(self.delegations)
         self.delegations.lost()
-        for kept in self._waiting.takeAll():
-            self._leave(kept)
+        self._closeChannel()
+        while self.waiting:
+            self._startCold(self.waiting.popitem(last=False)[1])
         self._owner.disconnected(self)
-        self._running.orphan()
-        if self._how is None:
-            self._expect()
-        self._end()
+        self.running.watchOrphans()
+        if self._reason is None:
+            self._timer.start(LINGER, self._abandon)
+        self._finish()
 
-    def _end(self) -> None:
-        """Say that it has ended, when that and the reason are known."""
-        if self._how is None:
+    def _exited(self, reason: str, status: int | None) -> None:
+        """
+        Wait for the end of the channel, if the interpreter was started.
+
+        The last children may not have reported their start yet.
+        """
+        self._reason, self._status = reason, status
+        if self.pid is None:
+            self.channel.close()
+        self.state = State.STOPPING
+        self._timer.start(LINGER, self._abandon)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Be over, if the process has exited and its channel is closed."""
+        if self._reason is None:
             return
-        self.up = False
-        if self._complaints is not None:
-            complaints, self._complaints = self._complaints, None
-            complaints.finish()
-            # What was imported in advance may have left others behind.
-            complaints.leave()
-        if self.over:
-            self._calm()
-            self._give()
-            reason = self._how + JUST_ACCEPTED * self._accepted
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            reader.finish()
+            # Preloaded modules can have left processes that have the pipe.
+            reader.leave()
+        if self.channel.closed:
+            self.state = State.OVER
+            self._timer.cancel()
+            self._claim.give()
+            reason = self._reason + JUST_ACCEPTED * self._accepted
             self._owner.exited(self, reason, self._status)

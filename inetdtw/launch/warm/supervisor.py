@@ -26,6 +26,7 @@ from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import WarmSpec
 from inetdtw.system.exitwatch import ExitWatcher, Watch
+from inetdtw.system.timer import Timer
 
 #: The seconds within which a stale process is replaced once.
 STALE_INTERVAL = 1.0
@@ -81,7 +82,7 @@ class WarmSupervisor:
         self._readers: set[StderrReader] = set()
         self._orphans: dict[int, Watch] = {}
         self._backoff = Backoff()
-        self._later: Any = None
+        self._timer = Timer(reactor)
         self._unsupported = False
         self.current: WarmProcess | None = None
         self.request: LaunchRequest | None = None
@@ -103,37 +104,31 @@ class WarmSupervisor:
 
     def _start(self) -> None:
         assert self.request is not None
-        self._cancelStart()
+        self._timer.cancel()
         if self._next is not None:
             self._replaced.add(self._next)
             self._next.retire()
         request = self.request
         command = warmCommand(self._spec, request, self._preload, self._context)
-        process = self._next = WarmProcess(
-            *(self, self._reactor, self._readers, request),
-            budget=self._budget,
-            orphans=self._orphans,
-            context=self._context,
-            exits=self._exits,
-        )
-        process.start(self._cold, *command)
-        process.moves = getattr(self._cold, "moves", 0)
-
-    def _cancelStart(self) -> None:
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+        try:
+            process = self._next = WarmProcess(
+                *(self, self._reactor, self._readers, request),
+                budget=self._budget,
+                orphans=self._orphans,
+                context=self._context,
+                exits=self._exits,
+            )
+            process.start(self._cold, *command)
+            process.moves = getattr(self._cold, "moves", 0)
+        except OSError as why:
+            self._next = None
+            self._restart(None, 0.0, why.strerror or str(why), None)
 
     def _startAfter(self, seconds: float) -> None:
         """Schedule a start, unless a process is starting or scheduled."""
-
-        def start() -> None:
-            self._later = None
-            self._start()
-
-        busy = self._later is not None or self._next is not None
+        busy = self._timer.active or self._next is not None
         if not (busy or self.stopped or self._unsupported):
-            self._later = self._reactor.callLater(seconds, start)
+            self._timer.start(seconds, self._start)
 
     def ready(self, process: WarmProcess) -> None:
         """Replace the current process by one that is ready."""
@@ -190,11 +185,14 @@ class WarmSupervisor:
             self._next = None
         else:
             self.current = None
-        self._restart(process, reason, status)
+        age = self._reactor.seconds() - process.startedAt
+        self._restart(process.pid, age, reason, status)
         self.notify()
 
-    def _restart(self, process: WarmProcess, reason: str, status: int | None) -> None:
-        pause = self._backoff.after(self._reactor.seconds() - process.startedAt)
+    def _restart(
+        self, pid: int | None, age: float, reason: str, status: int | None
+    ) -> None:
+        pause = self._backoff.after(age)
         if status == THREADED:
             self._preload = "-"
         self._unsupported = status == UNFIT
@@ -202,14 +200,14 @@ class WarmSupervisor:
             reason = "warm services need CPython 3.7 or newer"
         retry = None if self._unsupported else pause
         self._report.emit(
-            events.WARM_EXIT, self._name, pid=process.pid, retry=retry, reason=reason
+            events.WARM_EXIT, self._name, pid=pid, retry=retry, reason=reason
         )
         self._startAfter(pause)
 
     def retire(self) -> None:
         """Stop each process when no program runs that it has started."""
         self.stopped = True
-        self._cancelStart()
+        self._timer.cancel()
         for process in self._all():
             process.retire()
 
@@ -221,7 +219,7 @@ class WarmSupervisor:
     def stop(self) -> None:
         """Stop all processes; their programs go on."""
         self.stopped = True
-        self._cancelStart()
+        self._timer.cancel()
         for process in self._all():
             process.close()
         # Programs whose process had exited before.

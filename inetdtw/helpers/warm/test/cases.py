@@ -18,12 +18,13 @@ from typing import Any
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.helpers.reports import REPORT, Reports
+from inetdtw.helpers.connection import packPeer
+from inetdtw.helpers.reports import CONNECTION, REPORT, Reports
+from inetdtw.helpers.requests import ACCEPT, HEADER
 from inetdtw.helpers.warm import children, template
 from inetdtw.helpers.warm.coldstart import ColdStart, WorkingDirectory
 from inetdtw.helpers.warm.process import ChildSignal, CpuLimit
 from inetdtw.helpers.warm.program import CommandString
-from inetdtw.helpers.warm.protocol import ACCEPT, HEADER, MOST
 from inetdtw.helpers.warm.server import Server
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
@@ -116,6 +117,14 @@ class StderrTestCase(SynchronousTestCase):
 def report(kind: int, number: int, pid: int, value: int) -> bytes:
     """Return a report without processor time."""
     return REPORT.pack(kind, number, pid, value, 0)
+
+
+def connection(
+    kind: int, number: int, value: int, detail: int = 0, peer: Any = None
+) -> bytes:
+    """Return a report about a connection."""
+    version, port, packed = packPeer(peer)
+    return CONNECTION.pack(kind, detail, version, port, number, value, packed)
 
 
 class Recorder(Reports):
@@ -224,8 +233,8 @@ class ServerTestCase(ServingTestCase):
         self, listening: socket.socket, number: int = 5, most: int = 0
     ) -> None:
         """Delegate a listening socket to the server."""
-        packet = [HEADER.pack(number, ACCEPT), MOST.pack(most)]
-        socket.send_fds(self.daemon, packet, [listening.fileno()])
+        head = HEADER.pack(ACCEPT, False, 1, number, most, 0)
+        socket.send_fds(self.daemon, [head], [listening.fileno()])
         self.assertIsNone(self.receive())
 
     def receive(self) -> Any:

@@ -21,35 +21,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.python.filepath import FilePath
 
 from inetdtw.config.python import interpretedBy
-from inetdtw.helpers.connection import packAddress
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    ADDRESSED,
     CROWDED,
     DROPPED,
     ENDED,
     HELLO,
-    REPORT,
     STALE,
     STARTED,
     WITHDRAWN,
 )
+from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
 from inetdtw.helpers.warm.files import isRecent, stamp
-from inetdtw.helpers.warm.protocol import (
-    ACCEPT,
-    HEADER,
-    LAUNCH,
-    MISFIT,
-    MOST,
-    PARAMETERS,
-    THREADED,
-    WITHDRAW,
-)
+from inetdtw.helpers.warm.protocol import MISFIT, PARAMETERS, THREADED
 from inetdtw.interfaces import LaunchRequest
+from inetdtw.launch.packets import decodeReports
 from inetdtw.launch.warm import command
 from inetdtw.model.service import Program
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
@@ -74,7 +65,7 @@ class Running:
         )
         self.channel.settimeout(PATIENCE)
         self._received: list[tuple[int, int, int, int]] = []
-        self.peers: list[bytes] = []
+        self.peers: list[Any] = []
         self._log, log = os.pipe()
         program = Program(sys.executable, (), ("python3", *argv))
         kept = interpretedBy(program, None, preload)
@@ -94,12 +85,14 @@ class Running:
 
     def launch(self, number: int, fd: int, extra: bytes = b"") -> None:
         """Send a launch request."""
-        socket.send_fds(self.channel, [HEADER.pack(number, LAUNCH), extra], [fd])
+        socket.send_fds(
+            self.channel, [HEADER.pack(LAUNCH, False, number, 0, 0, 0), extra], [fd]
+        )
 
     def accept(self, number: int, sock: socket.socket, most: int = 0) -> None:
         """Delegate a listening socket."""
-        packet = [HEADER.pack(number, ACCEPT), MOST.pack(most)]
-        socket.send_fds(self.channel, packet, [sock.fileno()])
+        head = HEADER.pack(ACCEPT, False, 1, number, most, 0)
+        socket.send_fds(self.channel, [head], [sock.fileno()])
 
     def receive(self) -> tuple[int, int, int, int]:
         """Return the next report: kind, number, process id and value."""
@@ -107,13 +100,11 @@ class Running:
             packet = self.channel.recv(1 << 16)
             if not packet:
                 raise AssertionError("it has ended")
-            for start in range(0, len(packet), REPORT.size):
-                record = packet[start : start + REPORT.size]
-                if record[0] == ADDRESSED:
-                    self.peers.append(record)
-                else:
-                    kind, number, pid, value, _ = REPORT.unpack(record)
-                    self._received.append((kind, number, pid, value))
+            for each in decodeReports(packet):
+                if each.kind in (ACCEPTED, DROPPED):
+                    self.peers.append(each.peer)
+                pid = 0 if each.kind == DROPPED else each.pid
+                self._received.append((each.kind, each.number, pid, each.value))
         return self._received.pop(0)
 
     def log(self) -> str:
@@ -286,13 +277,13 @@ class WarmTests(ServingTestCase):
         running.accept(5, server)
         client = self.client(server)
         self.assertEqual(client.recv(100), b"hello you\n")
-        kind, number, pid, value = running.receive()
-        self.assertEqual((kind, number, value), (ACCEPTED, 5, 0))
-        self.assertEqual(running.peers, [packAddress(ADDRESSED, client.getsockname())])
+        kind, number, pid, _ = running.receive()
+        self.assertEqual((kind, number), (ACCEPTED, 5))
+        self.assertEqual(running.peers, [client.getsockname()])
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(running.receive(), (ENDED, 5, pid, 0))
         self.assertEqual(client.recv(100), b"")
-        running.channel.send(HEADER.pack(5, WITHDRAW))
+        running.channel.send(HEADER.pack(WITHDRAW, False, 9, 5, 0, 0))
         self.assertEqual(running.receive(), (WITHDRAWN, 5, 0, 0))
         address = server.getsockname()
         server.close()
@@ -311,7 +302,7 @@ class WarmTests(ServingTestCase):
         client = self.client(server)
         running.accept(5, server)
         self.assertEqual(running.receive()[:2], (ACCEPTED, 5))
-        self.assertEqual(running.peers, [packAddress(ADDRESSED, client.getsockname())])
+        self.assertEqual(running.peers, [client.getsockname()])
 
     def test_crowded(self) -> None:
         """The process returns its sockets when as many children run as may."""
@@ -446,7 +437,7 @@ class WarmTests(ServingTestCase):
     def test_unknownPacket(self) -> None:
         """The process refuses an unknown request."""
         running = self.run_()
-        running.channel.send(HEADER.pack(1, 9))
+        running.channel.send(HEADER.pack(9, False, 1, 0, 0, 0))
         self.refuses(running, "unknown request 9")
 
     def test_large(self) -> None:

@@ -15,10 +15,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.helpers.connection import packAddress
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    ADDRESSED,
     CROWDED,
     DROPPED,
     ENDED,
@@ -29,9 +27,16 @@ from inetdtw.helpers.reports import (
     UNTAKEN,
     WITHDRAWN,
 )
-from inetdtw.helpers.warm.protocol import ACCEPT, HEADER, LAUNCH, MISFIT, MOST, WITHDRAW
+from inetdtw.helpers.requests import HEADER, LAUNCH, WITHDRAW
+from inetdtw.helpers.warm.protocol import MISFIT
 from inetdtw.helpers.warm.server import describeConnection
-from inetdtw.helpers.warm.test.cases import PID, ExitedError, ServerTestCase, report
+from inetdtw.helpers.warm.test.cases import (
+    PID,
+    ExitedError,
+    ServerTestCase,
+    connection,
+    report,
+)
 
 
 class ReceiveTests(ServerTestCase):
@@ -58,7 +63,9 @@ class ReceiveTests(ServerTestCase):
     def test_launch(self) -> None:
         """A launch request comes with its descriptors, which are close-on-exec."""
         fds = [self.daemon.fileno()] * 3
-        socket.send_fds(self.daemon, [HEADER.pack(3, LAUNCH), b"A=b"], fds)
+        socket.send_fds(
+            self.daemon, [HEADER.pack(LAUNCH, False, 3, 0, 0, 0), b"A=b"], fds
+        )
         self.assertEqual(self.receive(), "child")
         ((number, extra, got),) = self.launches
         self.assertEqual((number, extra, len(got)), (3, b"A=b", 3))
@@ -66,19 +73,17 @@ class ReceiveTests(ServerTestCase):
     def test_launches(self) -> None:
         """A launch request has nothing of the one before."""
         for extra in (b"A=long", b"B"):
-            self.daemon.send(HEADER.pack(3, LAUNCH) + extra)
+            self.daemon.send(HEADER.pack(LAUNCH, False, 3, 0, 0, 0) + extra)
             self.receive()
         self.assertEqual([each[1] for each in self.launches], [b"A=long", b"B"])
 
     def test_sockets(self) -> None:
         """A listening socket is delegated with a limit, and withdrawn."""
         listening = self.closing(socket.create_server(("127.0.0.1", 0)))
-        packet = [HEADER.pack(5, ACCEPT), MOST.pack(7)]
-        socket.send_fds(self.daemon, packet, [listening.fileno()])
-        self.assertIsNone(self.receive())
+        self.delegate(listening, 5, 7)
         found = list(self.listening()), self.server._children.most
         self.assertEqual(found, ([5], 7))
-        self.daemon.send(HEADER.pack(5, WITHDRAW))
+        self.daemon.send(HEADER.pack(WITHDRAW, False, 9, 5, 0, 0))
         self.assertIsNone(self.receive())
         self.assertEqual((self.listening(), self.launches), ({}, []))
         self.assertEqual(self.reports(), [report(WITHDRAWN, 5, 0, 0)])
@@ -107,7 +112,7 @@ class ReceiveTests(ServerTestCase):
 
     def test_unknown(self) -> None:
         """The process exits when it gets a request that it does not know."""
-        self.daemon.send(HEADER.pack(1, 9))
+        self.daemon.send(HEADER.pack(9, False, 1, 0, 0, 0))
         log = mock.Mock()
         self.patch(posix, "write", log)
         gone = self.assertRaises(ExitedError, self.receive)
@@ -175,13 +180,16 @@ class AcceptTests(ServerTestCase):
         client = self.client(self.listen())
         self.forks = [PID]
         self.accept()
-        address = packAddress(ADDRESSED, client.getsockname())
-        self.assertEqual(self.reports(), [address, report(ACCEPTED, 5, PID, 0)])
+        wanted = connection(ACCEPTED, 5, PID, 0, client.getsockname())
+        self.assertEqual(self.reports(), [wanted])
         self.assertEqual(client.recv(10), b"")
 
     def test_impossible(self) -> None:
         """The socket is returned if a child can start neither warm nor cold."""
-        for possible, wanted in ((False, [report(DROPPED, 5, UNTAKEN, 2)]), (True, [])):
+        for possible, wanted in (
+            (False, [connection(DROPPED, 5, 2, UNTAKEN)]),
+            (True, []),
+        ):
             self.client(self.listen())
             self.patch(self.template, "isCold", lambda: True)
             self.patch(self.cold, "isPossible", lambda possible=possible: possible)
@@ -207,7 +215,7 @@ class AcceptTests(ServerTestCase):
         self.assertEqual(self.slept, [0.02, 0.04, 0.08])
         sent = report(WITHDRAWN, 9, 0, 0) + report(ENDED, 8, PID + 1, 256)
         self.assertEqual(self.daemon.recv(1000), sent)
-        self.assertEqual(self.reports()[-1], report(ACCEPTED, 5, PID, 0))
+        self.assertEqual(self.reports()[-1][0], ACCEPTED)
         self.assertEqual(self.logged, [f"cannot fork: {why.strerror}"])
 
     def test_givesUp(self) -> None:
@@ -225,10 +233,9 @@ class AcceptTests(ServerTestCase):
             self.forks = [why] * 100
             self.accept()
             self.assertTrue(9 < self.now < 13, self.now)
-            address = packAddress(ADDRESSED, client.getsockname())
-            self.assertEqual(
-                self.reports(), [address, report(DROPPED, 5, TAKEN, number)]
-            )
+            peer = client.getsockname()
+            wanted = connection(DROPPED, 5, number, TAKEN, peer)
+            self.assertEqual(self.reports(), [wanted])
             self.assertEqual(client.recv(10), b"")
             self.assertEqual(self.listening(), {})
 

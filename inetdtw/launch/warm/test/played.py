@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What tests of warm processes have in common: what a process would do, the test does."""
+"""Warm processes that a test plays."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ import os
 import socket
 from typing import Any
 
-from inetdtw.helpers.connection import packAddress
-from inetdtw.helpers.reports import ADDRESSED, HELLO, LARGEST, REPORT, STARTED
-from inetdtw.helpers.warm.protocol import HEADER
+from inetdtw.helpers.connection import packPeer
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    CONNECTION,
+    DROPPED,
+    HELLO,
+    LARGEST,
+    REPORT,
+    STARTED,
+)
+from inetdtw.helpers.requests import HEADER
 from inetdtw.interfaces import ExitStatus, LaunchRequest
 from inetdtw.launch.warm.command import VERSION
 from inetdtw.launch.warm.process import WarmProcess
@@ -21,53 +29,75 @@ from inetdtw.test.fakes import PATIENCE, FakeChild, FakeProgram, ServingTestCase
 
 #: What a report says last, where that is not the processor time.
 CPU = {HELLO: VERSION}
-#: A process id that is nobody's.
+#: The id of no process.
 PID = (1 << 22) + 77
 PEER = ("192.0.2.1", 40000)
-#: How to keep an interpreter for L{START}.
+#: The interpreter for L{START}.
 KEPT = WarmSpec("", ("py",), 0, "", ("script.py",))
-#: The very object is the service's own.
+#: The variables of all programs of the service.
 ENVIRONMENT = {"A": "1"}
 START = LaunchRequest("/bin/py", ("py", "script.py"), ENVIRONMENT, {}, (-1, -1, -1))
 
 
 class PlayedWarm:
-    """The part of a warm process, played by the test."""
+    """
+    A warm process that the test plays.
+
+    @ivar program: the program that was launched.
+
+    @ivar channel: its end of the channel.
+
+    @ivar most: how many children it may have, by the last request.
+    """
 
     def __init__(self, program: FakeProgram) -> None:
+        """@param program: what was launched."""
         self.program = program
         self.channel = program.socket(1)
         self.channel.settimeout(PATIENCE)
+        self.most = 0
 
-    def say(self, *reports: tuple[int, int, int, int], peer: Any = None) -> None:
+    def report(self, *reports: tuple[int, int, int, int], peer: Any = None) -> None:
         """
-        Send reports, all in one packet: of each the kind, the number of the order,
-        a process id, and a value.
+        Send reports in one packet.
 
-        @param peer: the client that the first of them is about.
+        @param reports: of each the kind, the number, a process id and a value; of a
+        connection that was accepted, whether its program started cold; of one that was
+        dropped, what was, and the errno.
+
+        @param peer: the client of the first connection.
         """
-        texts = [REPORT.pack(*each, CPU.get(each[0], 1500000)) for each in reports]
-        if peer is not None:
-            texts.insert(0, packAddress(ADDRESSED, peer) or b"")
-        self.channel.send(b"".join(texts))
+        records = []
+        for kind, number, pid, value in reports:
+            if kind in (ACCEPTED, DROPPED):
+                detail, last = (value, pid) if kind == ACCEPTED else (pid, value)
+                version, port, packed = packPeer(peer)
+                about = (kind, detail, version, port, number, last, packed)
+                records.append(CONNECTION.pack(*about))
+                peer = None
+            else:
+                cpu = CPU.get(kind, 1500000)
+                records.append(REPORT.pack(kind, number, pid, value, cpu))
+        self.channel.send(b"".join(records))
 
     def take(self) -> tuple[int, int, bytes, list[int]]:
         """
-        Take a packet.
+        Receive a request.
 
-        @return: its number, what it is, what follows that, and descriptors.
+        @return: the number of the request or of the socket, the kind, the variables and
+        the descriptors.
         """
         room = socket.CMSG_LEN(3 * 4)
         packet, ancillary, _, _ = self.channel.recvmsg(LARGEST, room)
         fds: array.array[int] = array.array("i")
         for _, _, data in ancillary:
             fds.frombytes(data)
-        number, what = HEADER.unpack_from(packet)
-        return number, what, packet[HEADER.size :], list(fds)
+        kind, _, number, listener, self.most, _ = HEADER.unpack_from(packet)
+        return listener or number, kind, packet[HEADER.size :], list(fds)
 
     def number(self) -> int:
         """
-        Take a packet, and close what came with it.
+        Receive a request, and close its descriptors.
 
         @return: its number.
         """
@@ -76,100 +106,106 @@ class PlayedWarm:
             os.close(fd)
         return number
 
-    def leave(self) -> None:
-        """Have the socket no more."""
+    def disconnect(self) -> None:
+        """Close the channel, and the descriptors of the program."""
         self.channel.close()
         self.program.close()
 
     def die(self, how: ExitStatus | None = None) -> None:
-        """End."""
-        self.leave()
+        """Exit, by default killed by SIGKILL."""
+        self.disconnect()
         self.program.end(ExitStatus(signal=9) if how is None else how)
 
 
 class Owner:
     """
-    Whom a warm process works for.
+    The supervisor of a warm process.
 
-    @ivar told: the names of what it was told, and what with besides the process.
+    @ivar told: the names of what was called, with the arguments but for the process.
+
+    @ivar coldChildren: the children that are to be started cold.
     """
 
     def __init__(self) -> None:
+        """Note nothing yet."""
         self.told: list[tuple[Any, ...]] = []
-        self.leftChildren: list[FakeChild] = []
-        self.leftOrders: list[LaunchRequest] = []
+        self.coldChildren: list[FakeChild] = []
 
     def ready(self, process: Any) -> None:
-        """It can take orders."""
+        """Note that a process is up."""
         self.told.append(("ready",))
 
     def stale(self, process: Any) -> None:
-        """It should be followed by another."""
+        """Note that a process should be replaced."""
         self.told.append(("stale",))
 
     def notify(self) -> None:
-        """There may be room."""
+        """Do nothing when there may be capacity."""
 
     def suppressed(self, lines: int) -> bool:
-        """A process has said more than there is room for."""
+        """Suppress no lines."""
         return False
 
     def printed(self, process: Any, line: str) -> None:
-        """It has something to say."""
+        """Note a line of standard error."""
         self.told.append(("printed", line))
 
-    def startCold(self, child: Any, order: LaunchRequest) -> None:
-        """An order has to be started cold; its descriptors are there."""
-        self.told.append(("startCold", [os.fstat(fd).st_ino for fd in order.fds]))
-        self.leftChildren.append(child)
+    def startCold(self, child: Any, request: LaunchRequest) -> None:
+        """Note a program that is to be started cold, whose descriptors are open."""
+        self.told.append(("startCold", [os.fstat(fd).st_ino for fd in request.fds]))
+        self.coldChildren.append(child)
 
     def disconnected(self, process: Any) -> None:
-        """It takes no orders any more."""
+        """Note that a process takes no launch requests any more."""
         self.told.append(("disconnected",))
 
     def exited(self, process: Any, reason: str, status: int | None) -> None:
-        """It has ended."""
+        """Note that a process is over."""
         self.told.append(("exited", reason, status))
 
 
 class Watcher:
     """
-    Who has left a listening socket to others.
+    The delegate of a listening socket.
 
-    @ivar told: what it was told.
-    @ivar children: what was started for it.
+    @ivar told: what was reported.
+
+    @ivar children: the programs that were started.
     """
 
     def __init__(self) -> None:
+        """Note nothing yet."""
         self.told: list[Any] = []
         self.children: list[FakeChild] = []
 
     def accepted(self, peer: Any) -> FakeChild:
-        """A program was started for a connection."""
+        """Note a client."""
         self.told.append(peer)
         self.children.append(FakeChild())
         return self.children[-1]
 
     def dropped(self, peer: Any, reason: str) -> None:
-        """Something went wrong."""
+        """Note a client and a reason."""
         self.told.append((peer, reason))
 
     def crowded(self) -> None:
-        """Too many programs run."""
+        """Note that too many programs run."""
         self.told.append("crowded")
 
 
 class WarmProcessTestCase(ServingTestCase):
     """
-    A test of a warm process that is ready.
+    A test of a warm process.
 
-    @ivar owner: whom it works for.
-    @ivar process: the daemon's end.
-    @ivar played: the other end.
+    @ivar owner: its owner.
+
+    @ivar process: the process, as the daemon has it.
+
+    @ivar played: the process, as the test plays it.
     """
 
     def setUp(self) -> None:
-        """Have a process."""
+        """Start a process."""
         super().setUp()
         self.owner = Owner()
         self.process = WarmProcess(self.owner, self.reactor, set(), START)
@@ -179,31 +215,33 @@ class WarmProcessTestCase(ServingTestCase):
         self.launcher.last.start()
 
     def play(self) -> PlayedWarm:
-        """Be the process that was started last."""
+        """Play the process that was started last."""
         played = PlayedWarm(self.launcher.last)
         self.addCleanup(played.channel.close)
         return played
 
     def greet(self) -> None:
-        """Have it be ready."""
-        self.say((HELLO, 0, PID, 0))
+        """Have the process report that it is ready."""
+        self.report((HELLO, 0, PID, 0))
 
-    def say(self, *reports: tuple[int, int, int, int], peer: Any = None) -> None:
-        """Have the process say something, and hear it."""
-        self.played.say(*reports, peer=peer)
+    def report(self, *reports: tuple[int, int, int, int], peer: Any = None) -> None:
+        """Have the process send reports, and handle them."""
+        self.played.report(*reports, peer=peer)
         self.reactor.settle()
 
-    def order(self, **extra: str) -> FakeChild:
-        """LaunchRequest a program."""
+    def launch(self, **extra: str) -> FakeChild:
+        """Send a launch request."""
         child = FakeChild()
         with open(os.devnull) as null:
             fds = (null.fileno(),) * 3
-            order = LaunchRequest(*("/bin/py", START.argv, ENVIRONMENT, extra), fds=fds)
-            self.process.launch(child, order)
+            request = LaunchRequest(
+                *("/bin/py", START.argv, ENVIRONMENT, extra), fds=fds
+            )
+            self.process.launch(child, request)
         return child
 
     def running(self, pid: int = PID) -> FakeChild:
-        """LaunchRequest a program that starts."""
-        child = self.order()
-        self.say((STARTED, self.played.number(), pid, 0))
+        """Send a launch request, and have the program started."""
+        child = self.launch()
+        self.report((STARTED, self.played.number(), pid, 0))
         return child

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.launch.warm.accepting}: what the processes would do, the test does."""
+"""Tests for L{inetdtw.launch.warm.accepting}; the test plays the processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from inetdtw.helpers.reports import ACCEPTED, WITHDRAWN
-from inetdtw.helpers.warm.protocol import ACCEPT, WITHDRAW
+from inetdtw.helpers.requests import ACCEPT, WITHDRAW
 from inetdtw.interfaces import IAcceptDelegate, IDelegatingLauncher
 from inetdtw.launch.warm.accepting import DelegatingWarmLauncher, warmLauncherFor
 from inetdtw.launch.warm.launcher import WarmLauncher
@@ -24,22 +24,24 @@ from inetdtw.test.fakes import FakeLauncher
 
 
 @implementer(IDelegatingLauncher)
-class FakeAccepting(FakeLauncher):
+class FakeDelegatingLauncher(FakeLauncher):
     """
-    A launcher that can accept connections, which it does not do.
+    A launcher that only notes which sockets are delegated to it.
 
-    @ivar watchers: who has left a socket to it, by numbers.
-    @ivar withdrawn: what is called when it accepts no more.
+    @ivar watchers: the delegates of the sockets, by number.
+
+    @ivar withdrawn: what to call when a withdrawn socket is free.
     """
 
     def __init__(self) -> None:
+        """Note no socket yet."""
         super().__init__()
         self.watchers: dict[int, Any] = {}
         self.withdrawn: list[Callable[[], None]] = []
         self._count = 0
 
     def delegate(self, watcher: Any, order: Any) -> int:
-        """Remember who has left a socket."""
+        """Note a socket."""
         self._count += 1
         self.watchers[self._count] = watcher
         return self._count
@@ -54,15 +56,15 @@ class DelegatingWarmLauncherTests(WarmTestCase):
     """Tests for L{DelegatingWarmLauncher}."""
 
     def make(self) -> Any:
-        """The launcher."""
-        self.launcher: Any = FakeAccepting()
+        """Return the launcher."""
+        self.launcher: Any = FakeDelegatingLauncher()
         self.addCleanup(self.launcher.close)
         given = (KEPT, self.reactor, self.runtime.report, "1/tcp")
         self.budget = ProcessBudget()
         return warmLauncherFor(self.launcher, *given, self.budget)
 
     def setUp(self) -> None:
-        """Have somebody who leaves a socket to it."""
+        """Make a socket's delegate."""
         super().setUp()
         self.watcher = Watcher()
         self.zero = os.open("/dev/zero", os.O_RDONLY)
@@ -70,18 +72,22 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.freed: list[int] = []
 
     def delegate(self, **given: Any) -> int:
-        """Leave a socket to it."""
+        """Delegate a socket."""
         fds = (self.zero,) * 3
         number = self.warm.delegate(self.watcher, self.order(fds=fds, **given))
         assert isinstance(number, int)
         return number
 
     def free(self) -> None:
-        """A socket is free."""
+        """Note that a socket is free."""
         self.freed.append(1)
 
     def took(self, played: PlayedWarm | None = None) -> tuple[int, int]:
-        """What the process was sent: its number and what it is."""
+        """
+        Receive a request about a socket.
+
+        @return: the number of the socket, and the kind.
+        """
         played = self.played if played is None else played
         number, what, _, fds = played.take()
         self.assertEqual(len(fds), int(what == ACCEPT))
@@ -90,17 +96,14 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         return number, what
 
     def test_interface(self) -> None:
-        """It is a launcher that can accept, as its cold launcher can."""
+        """It is a delegating launcher if its cold launcher is one."""
         verifyObject(IDelegatingLauncher, self.warm)
         given = (KEPT, self.reactor, self.runtime.report, "1/tcp")
         self.assertIs(type(warmLauncherFor(FakeLauncher(), *given)), WarmLauncher)
         self.assertIsInstance(self.warm, DelegatingWarmLauncher)
 
     def test_coldFirst(self) -> None:
-        """
-        Until the process is ready, the cold launcher accepts; then the process does,
-        and the cold launcher does not any more.
-        """
+        """The cold launcher accepts until the process is ready."""
         self.delegate()
         (watcher,) = self.launcher.watchers.values()
         verifyObject(IAcceptDelegate, watcher)
@@ -110,7 +113,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.launcher.watchers, {})
 
     def test_coldTroubles(self) -> None:
-        """What the cold launcher says of a socket is passed on."""
+        """The reports of the cold launcher are passed on."""
         self.delegate()
         (watcher,) = self.launcher.watchers.values()
         watcher.dropped(PEER, "a reason")
@@ -118,7 +121,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.watcher.told, [(PEER, "a reason"), "crowded"])
 
     def test_warmFirst(self) -> None:
-        """Where it is ready, the process accepts at once."""
+        """The process accepts at once when it is ready."""
         self.greet()
         with open(os.devnull) as null:
             fds = (self.zero, null.fileno(), null.fileno())
@@ -128,13 +131,13 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         os.close(fd)
         self.assertEqual((given, what), (number, ACCEPT))
         self.assertEqual(self.launcher.watchers, {})
-        self.played.say((ACCEPTED, number, PID, 0), peer=PEER)
+        self.played.report((ACCEPTED, number, PID, 0), peer=PEER)
         self.reactor.settle()
         self.assertEqual(self.watcher.told, [PEER])
         self.assertEqual(self.watcher.children[0].told, [PID])
 
     def test_died(self) -> None:
-        """When it dies, the cold launcher accepts, until there is another."""
+        """The cold launcher accepts when the process has died, until the next."""
         self.greet()
         self.delegate()
         self.die()
@@ -146,10 +149,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.launcher.watchers, {})
 
     def test_renew(self) -> None:
-        """
-        When there is a new one, it accepts and the old one does not any more, which
-        ends then.
-        """
+        """A replacement accepts when it is ready, and the old process stops."""
         self.greet()
         self.delegate()
         self.took()
@@ -158,24 +158,24 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.greet(second)
         self.assertEqual(self.took(second), (1, ACCEPT))
         self.assertEqual(self.took(), (1, WITHDRAW))
-        self.played.say((WITHDRAWN, 1, 0, 0))
+        self.played.report((WITHDRAWN, 1, 0, 0))
         self.reactor.settle()
         self.assertEqual(self.played.channel.recv(10), b"")
 
     def test_withdraw(self) -> None:
-        """A socket is free when the process says so."""
+        """A socket is free when the process reports it."""
         self.greet()
         number = self.delegate()
         self.took()
         self.warm.withdraw(number, self.free)
         self.assertEqual(self.took(), (number, WITHDRAW))
         self.assertEqual(self.freed, [])
-        self.played.say((WITHDRAWN, number, 0, 0))
+        self.played.report((WITHDRAWN, number, 0, 0))
         self.reactor.settle()
         self.assertEqual(self.freed, [1])
 
     def test_withdrawCold(self) -> None:
-        """Or when the cold launcher says so, if that accepts."""
+        """A socket is free when the cold launcher reports it, if that accepts."""
         number = self.delegate()
         self.warm.withdraw(number, self.free)
         self.assertEqual(self.freed, [])
@@ -185,7 +185,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.launcher.watchers, {})
 
     def test_withdrawAfterDeath(self) -> None:
-        """Or when the cold launcher says so, if that accepts since the process died."""
+        """The cold launcher reports it, too, after the process has died."""
         self.greet()
         number = self.delegate()
         self.die()
@@ -195,7 +195,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.freed, [1])
 
     def test_withdrawRetired(self) -> None:
-        """A socket is free at once when the launcher was retired and its process is gone."""
+        """A socket is free when a retired launcher has no process any more."""
         self.greet()
         number = self.delegate()
         self.warm.retire()
@@ -204,13 +204,13 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.freed, [1])
 
     def test_other(self) -> None:
-        """What the process was not started for is accepted by the cold launcher."""
+        """The cold launcher accepts for a program that is another."""
         self.greet()
         self.delegate(executable="/other")
         self.assertEqual(len(self.launcher.watchers), 1)
 
     def test_otherReady(self) -> None:
-        """So it is where a new process is for something else than the one before."""
+        """The cold launcher accepts if a replacement is for another program."""
         self.greet()
         self.delegate()
         self.took()
@@ -222,7 +222,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(len(self.launcher.watchers), 1)
 
     def test_crowded(self) -> None:
-        """Where too many programs run, nobody but the daemon is to accept."""
+        """Only the daemon accepts where too many programs run."""
         self.budget.most, self.budget.leaseSize = 64, 4
         self.budget.running = 63
         self.greet()

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.launch.warm.launcher}: what the processes would do, the test does."""
+"""Tests for L{inetdtw.launch.warm.launcher}; the test plays the processes."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from inetdtw.test.fakes import FakeChild, ServingTestCase
 
 
 class WarmTestCase(ServingTestCase):
-    """A test of a launcher that is warm."""
+    """A test of a warm launcher."""
 
     def make(self) -> Any:
-        """The launcher."""
+        """Return the launcher."""
         return WarmLauncher(
             self.launcher, KEPT, self.reactor, self.runtime.report, "1/tcp"
         )
 
     def setUp(self) -> None:
-        """Have one whose process is not ready yet."""
+        """Make a launcher whose process is not ready yet."""
         super().setUp()
         self.warm = self.make()
         self.addCleanup(self.warm.stop)
@@ -41,7 +41,7 @@ class WarmTestCase(ServingTestCase):
         self.played = self.come()
 
     def come(self) -> PlayedWarm:
-        """Be the process that was started last."""
+        """Play the process that was started last."""
         played = PlayedWarm(self.launcher.last)
         self.addCleanup(played.channel.close)
         played.program.start()
@@ -49,20 +49,20 @@ class WarmTestCase(ServingTestCase):
 
     def greet(self, played: PlayedWarm | None = None) -> None:
         """Have a process be ready."""
-        (self.played if played is None else played).say((HELLO, 0, PID, 0))
+        (self.played if played is None else played).report((HELLO, 0, PID, 0))
         self.reactor.settle()
 
     def die(self) -> None:
-        """Have the process die."""
+        """Have the process be killed."""
         self.played.die()
         self.reactor.settle()
 
     def order(self, **given: Any) -> LaunchRequest:
-        """What to order."""
+        """Return a launch request."""
         return replace(START, **given)
 
     def launch(self, **given: Any) -> FakeChild:
-        """Order a program."""
+        """Launch a program."""
         child = FakeChild()
         with open(os.devnull) as null:
             self.warm.launch(child, self.order(fds=(null.fileno(),) * 3, **given))
@@ -79,34 +79,31 @@ class WarmTests(WarmTestCase):
         self.warm.start()
 
     def test_warm(self) -> None:
-        """A program is forked."""
+        """A program is forked by the process."""
         self.greet()
         self.assertEqual(self.warm.pid, 1 << 22)
         child = self.launch()
-        self.played.say((STARTED, self.played.number(), PID, 0))
+        self.played.report((STARTED, self.played.number(), PID, 0))
         self.reactor.settle()
         self.assertEqual((child.told, child.warm), ([PID], True))
         self.assertEqual(len(self.launcher.programs), 1)
 
     def test_isReady(self) -> None:
-        """A launcher is ready when it has a process that is."""
+        """A launcher is ready when its process is."""
         self.assertFalse(isReady(self.warm))
         self.greet()
         self.assertTrue(isReady(self.warm))
         self.assertFalse(isReady(self.launcher))
 
     def test_notReady(self) -> None:
-        """Until the process is ready, programs are started cold."""
+        """Programs start cold until the process is ready."""
         self.assertIsNone(self.warm.pid)
         child = self.launch()
         self.assertIs(self.launcher.last.child, child)
         self.assertIs(child.warm, False)
 
     def test_unprepared(self) -> None:
-        """
-        Where there was no program when it was to get ready, it does so with the first
-        client.
-        """
+        """A process is started for the first client if that was not possible before."""
         warm, before = self.make(), len(self.launcher.programs)
         self.addCleanup(warm.stop)
         child = FakeChild()
@@ -117,7 +114,7 @@ class WarmTests(WarmTestCase):
         self.assertIs(program.child, child)
 
     def test_dead(self) -> None:
-        """So they are when it has died, and until there is another."""
+        """Programs start cold after the process has died, until the next is ready."""
         self.greet()
         self.die()
         self.assertIs(self.launch().warm, False)
@@ -143,10 +140,7 @@ class WarmTests(WarmTestCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_other(self) -> None:
-        """
-        What the process was not started for is started cold; the next process is for
-        that.
-        """
+        """Another program starts cold, and the next process is for that."""
         self.greet()
         other = {**ENVIRONMENT, "B": "2"}
         for given in ({"executable": "/x"}, {"argv": ("y",)}, {"environment": other}):
@@ -156,16 +150,13 @@ class WarmTests(WarmTestCase):
         self.assertEqual((order.executable, order.environment), ("/bin/py", other))
 
     def test_equal(self) -> None:
-        """An environment may be another object, if it is the same."""
+        """An equal environment is the same."""
         self.greet()
         self.launch(environment=dict(ENVIRONMENT))
         self.assertEqual(len(self.launcher.programs), 1)
 
-    def test_room(self) -> None:
-        """
-        There is room as long as the process has not too much before it; who waits for
-        room is called when there is.
-        """
+    def test_capacity(self) -> None:
+        """There is capacity while few launch requests wait for the process."""
         self.greet()
         for _ in range(IN_FLIGHT):
             self.assertTrue(self.warm.hasCapacity)
@@ -175,12 +166,12 @@ class WarmTests(WarmTestCase):
         self.warm.whenCapacity(lambda: calls.append(1))
         self.reactor.settle()
         self.assertEqual(calls, [])
-        self.played.say((STARTED, self.played.number(), PID, 0))
+        self.played.report((STARTED, self.played.number(), PID, 0))
         self.reactor.settle()
         self.assertEqual(calls, [1])
 
-    def test_roomCold(self) -> None:
-        """Without a process there is room where the cold launcher has some."""
+    def test_capacityCold(self) -> None:
+        """The capacity is the cold launcher's without a process."""
         self.launcher.hasCapacity = False
         self.assertFalse(self.warm.hasCapacity)
         calls: list[int] = []
@@ -188,8 +179,8 @@ class WarmTests(WarmTestCase):
         self.launcher.makeRoom()
         self.assertEqual(calls, [1])
 
-    def test_roomDied(self) -> None:
-        """Who waits for a process that died is told by the cold launcher."""
+    def test_capacityDied(self) -> None:
+        """Callbacks wait for the cold launcher when the process has died."""
         self.greet()
         for _ in range(IN_FLIGHT):
             self.launch()
@@ -201,13 +192,13 @@ class WarmTests(WarmTestCase):
         self.launcher.makeRoom()
         self.assertEqual(calls, [1])
 
-    def test_settle(self) -> None:
-        """The cold launcher repeats nothing; the process never does."""
+    def test_cancelRestarts(self) -> None:
+        """The cold launcher cancels its restarts; a process restarts nothing."""
         self.warm.cancelRestarts()
         self.assertEqual(self.launcher.said, ["cancelRestarts"])
 
     def test_renew(self) -> None:
-        """When it is renewed, no client notices."""
+        """No client notices a renewal."""
         self.greet()
         self.warm.renew()
         child = self.launch()
@@ -215,13 +206,13 @@ class WarmTests(WarmTestCase):
         second = self.come()
         self.greet(second)
         other = self.launch()
-        self.played.say((STARTED, number, PID, 0))
-        second.say((STARTED, second.number(), PID + 1, 0))
+        self.played.report((STARTED, number, PID, 0))
+        second.report((STARTED, second.number(), PID + 1, 0))
         self.reactor.settle()
         self.assertEqual((child.told, other.told), ([PID], [PID + 1]))
 
     def test_retire(self) -> None:
-        """It is over when its process has ended."""
+        """A retired launcher is over when its process has exited."""
         self.greet()
         self.warm.retire()
         self.assertFalse(self.warm.over)
@@ -231,11 +222,11 @@ class WarmTests(WarmTestCase):
         self.assertIs(self.launch().warm, False)
 
 
-class RootedTests(WarmTestCase):
-    """Tests for a L{WarmLauncher} whose programs have a root directory of their own."""
+class ChrootTests(WarmTestCase):
+    """Tests for a L{WarmLauncher} whose programs have another root directory."""
 
     def make(self) -> Any:
-        """The launcher."""
+        """Return the launcher."""
         self.root = self.mktemp()
         os.mkdir(self.root)
         context = ProcessContext(chroot=self.root)
@@ -246,16 +237,13 @@ class RootedTests(WarmTestCase):
         return WarmLauncher(cold, KEPT, self.reactor, self.runtime.report, "1/tcp")
 
     def test_same(self) -> None:
-        """Programs are forked as long as the root directory is the same."""
+        """Programs are forked while the root directory is the same."""
         self.greet()
         self.assertIsNone(self.launch().warm)
         self.assertEqual(len(self.launcher.programs), 1)
 
     def test_another(self) -> None:
-        """
-        When it is another one, they are started cold until another process is ready,
-        which is started once.
-        """
+        """Programs start cold when the root directory is another."""
         self.greet()
         os.rename(self.root, f"{self.root}.old")
         os.mkdir(self.root)
@@ -271,7 +259,7 @@ class RootedTests(WarmTestCase):
         self.assertEqual(len(self.launcher.programs), before)
 
     def test_none(self) -> None:
-        """When there is none, the cold launcher says so."""
+        """The cold launcher reports that the root directory is missing."""
         self.greet()
         os.rename(self.root, f"{self.root}.old")
         child = self.launch()

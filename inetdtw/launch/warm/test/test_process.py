@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.launch.warm.process}: what the process would do, the test does."""
+"""Tests for L{inetdtw.launch.warm.process}; the test plays the process."""
 
 from __future__ import annotations
 
@@ -12,19 +12,31 @@ from functools import partial
 
 from zope.interface.verify import verifyObject
 
-from inetdtw.helpers.reports import ACCEPTED, ENDED, FAILED, HELLO, STALE, STARTED
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    ENDED,
+    FAILED,
+    HELLO,
+    STALE,
+    STARTED,
+    WITHDRAWN,
+)
+from inetdtw.helpers.requests import ACCEPT, LAUNCH, WITHDRAW
 from inetdtw.interfaces import ExitStatus, IChild, LaunchRequest
+from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.warm.command import VERSION, program
 from inetdtw.launch.warm.process import LINGER, OF_WARM, WarmProcess
 from inetdtw.launch.warm.test import played
 from inetdtw.launch.warm.test.played import (
     ENVIRONMENT,
+    PEER,
     PID,
     START,
     Owner,
     WarmProcessTestCase,
     Watcher,
 )
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.system.descriptors import Purpose
 from inetdtw.system.exitwatch import ExitWatcher
@@ -35,16 +47,13 @@ class StartTests(WarmProcessTestCase):
     """Tests for the start of a L{WarmProcess}."""
 
     def test_interface(self) -> None:
-        """It is what a launcher starts, and never starts again."""
-        verifyObject(IChild, self.process)
-        self.assertRaises(AssertionError, self.process.restarted, ExitStatus(0))
+        """Its launcher has a child that is never restarted."""
+        child = self.launcher.last.child
+        verifyObject(IChild, child)
+        self.assertRaises(AssertionError, child.restarted, ExitStatus(0))
 
-    def test_order(self) -> None:
-        """
-        It is started as a program of the service would be, with the text of what it is
-        to be as its standard input, a socket as its standard output, and a pipe to the
-        log as its standard error.
-        """
+    def test_request(self) -> None:
+        """An interpreter is launched with its program, the channel and a pipe."""
         order = self.launcher.last.order
         self.assertEqual(order.executable, "/bin/py")
         self.assertEqual(order.argv, ("py", "-c", "boot"))
@@ -56,10 +65,7 @@ class StartTests(WarmProcessTestCase):
         self.assertTrue(links[2].startswith("pipe:"), links)
 
     def test_search(self) -> None:
-        """
-        An interpreter that is looked for is looked for by who starts it; one that a
-        script names is where that says.
-        """
+        """An interpreter is searched for by its launcher, unless a script names it."""
         paths = ("/one/py", "/bin/py")
         made = replace(START, search=paths)
         for executable, wanted in (("/bin/py", paths), ("/bin/env", ("/bin/env",))):
@@ -69,25 +75,25 @@ class StartTests(WarmProcessTestCase):
             self.assertEqual(self.launcher.last.order.paths, wanted)
 
     def test_ready(self) -> None:
-        """It is ready when it says so, once."""
+        """A process is up when it reports that, once."""
         self.assertFalse(self.process.up)
         self.assertEqual(self.process.pid, 1 << 22)
-        self.say((HELLO, 0, PID, 0), (HELLO, 0, PID, 0))
+        self.report((HELLO, 0, PID, 0), (HELLO, 0, PID, 0))
         self.assertTrue(self.process.up)
         self.assertEqual(self.owner.told, [("ready",)])
 
     def test_readyFirst(self) -> None:
-        """It is not before whoever has started it has told its process id."""
+        """A process is not up before its launcher has reported its process id."""
         owner, process = self.make()
         process.start(self.launcher, "/bin/py", ["py"], {})
         self.played = self.play()
         self.greet()
         self.assertEqual((process.up, owner.told), (False, []))
-        process.started(PID)
+        self.launcher.last.child.started(PID)
         self.assertEqual((process.up, owner.told), (True, [("ready",)]))
 
     def test_otherVersion(self) -> None:
-        """It is never ready if it is of another version than what it was given."""
+        """A process of another version is never up."""
         self.patch(played, "CPU", {HELLO: VERSION + 1})
         self.greet()
         self.assertFalse(self.process.up)
@@ -98,7 +104,7 @@ class StartTests(WarmProcessTestCase):
         self.assertEqual(self.played.channel.recv(10), b"")
 
     def test_otherUser(self) -> None:
-        """Nor if it is not its service's user's."""
+        """A process of another user is never up."""
         owner = Owner()
         credentials = Credentials(os.geteuid() + 1, os.getegid(), ())
         process = WarmProcess(
@@ -107,32 +113,32 @@ class StartTests(WarmProcessTestCase):
         self.addCleanup(process.close)
         process.start(self.launcher, "/bin/py", ["py"], {})
         self.played = self.play()
-        process.started(os.getpid())
+        self.launcher.last.child.started(os.getpid())
         self.greet()
         self.assertFalse(process.up)
         self.assertEqual([each[0] for each in owner.told], ["disconnected", "exited"])
         self.assertIn("not the service's user: its Uid", owner.told[-1][1])
 
     def test_sameUser(self) -> None:
-        """It is ready if it is."""
+        """A process of its service's user is up."""
         process = WarmProcess(
             self.owner, self.reactor, set(), START, context=ProcessContext()
         )
         self.addCleanup(process.close)
         process.start(self.launcher, "/bin/py", ["py"], {})
         self.played = self.play()
-        process.started(os.getpid())
+        self.launcher.last.child.started(os.getpid())
         self.greet()
         self.assertTrue(process.up)
 
-    def test_said(self) -> None:
-        """What it writes to its standard error is told line by line."""
+    def test_printed(self) -> None:
+        """Standard error is reported line by line."""
         os.write(self.launcher.last.fds[2], b"one\ntwo\n")
         self.reactor.settle()
         self.assertEqual(self.owner.told, [("printed", "one"), ("printed", "two")])
 
     def test_failed(self) -> None:
-        """One that cannot be started has ended, and nothing of it is left."""
+        """A process that could not be started is over, and leaves nothing open."""
         owner, process = self.make()
 
         def work() -> None:
@@ -144,75 +150,69 @@ class StartTests(WarmProcessTestCase):
         self.assertTrue(process.over)
 
     def make(self) -> tuple[Owner, WarmProcess]:
-        """Another one."""
+        """Return another process."""
         owner = Owner()
         process = WarmProcess(owner, self.reactor, set(), START)
         self.addCleanup(process.close)
         return owner, process
 
     def test_noDescriptors(self) -> None:
-        """So has one for which there are no descriptors."""
+        """A process is not started, and nothing is left open, without descriptors."""
+        exits = ExitWatcher(self.reactor)
+        self.patch(exits.descriptors, "spare", lambda count: True)
+        started = len(self.launcher.programs)
+
+        def work() -> None:
+            process = WarmProcess(Owner(), self.reactor, set(), START, exits=exits)
+            self.addCleanup(process.close)
+            process.start(self.launcher, "/bin/py", ["py"], {})
+
         for left in range(4):
-            owner, process = self.make()
-            self.patch(process._descriptors, "spare", lambda count: True)
-
-            def work(process: WarmProcess = process) -> None:
-                process.start(self.launcher, "/bin/py", ["py"], {})
-
-            self.leavesNothingOpen(partial(self.noDescriptors, work, left))
-            self.assertEqual(owner.told, [("exited", "Too many open files", None)])
+            fails = partial(self.assertRaises, OSError, work)
+            self.leavesNothingOpen(partial(self.noDescriptors, fails, left))
+        self.assertEqual(len(self.launcher.programs), started)
 
     def test_counted(self) -> None:
-        """
-        One that clients need the descriptors of is not started; those of one that is
-        started are counted until it has ended.
-        """
+        """The descriptors of a process are counted, if it can have them."""
         exits = ExitWatcher(self.reactor, self.runtime.descriptors)
         account = exits.descriptors
-        for spare in (False, True):
-            self.patch(account, "spare", lambda count, spare=spare: spare)
-            owner = Owner()
-            process = WarmProcess(owner, self.reactor, set(), START, exits=exits)
-            process.start(self.launcher, "/bin/py", ["py"], {})
-            taken = account.taken(Purpose.HELPER)
-            self.assertEqual(taken, OF_WARM if spare else 0)
-            process.close()
-            self.assertEqual(account.taken(Purpose.HELPER), 0)
-            how = [] if spare else [("exited", "Too many open files", None)]
-            self.assertEqual(owner.told, how)
+        self.patch(account, "spare", lambda count: False)
+        make = partial(WarmProcess, Owner(), self.reactor, set(), START, exits=exits)
+        why = self.assertRaises(OSError, make)
+        self.assertEqual(why.errno, errno.EMFILE)
+        self.assertEqual(account.taken(Purpose.HELPER), 0)
+        self.patch(account, "spare", lambda count: True)
+        process = make()
+        self.assertEqual(account.taken(Purpose.HELPER), OF_WARM)
+        process.start(self.launcher, "/bin/py", ["py"], {})
+        process.close()
+        self.assertEqual(account.taken(Purpose.HELPER), 0)
         self.launcher.last.fail()
-
-    def test_orderBefore(self) -> None:
-        """Nothing can be ordered of one that was never started."""
-        _, process = self.make()
-        self.assertRaises(BrokenPipeError, process.launch, FakeChild(), START)
+        self.assertTrue(process.over)
 
 
-class OrderTests(WarmProcessTestCase):
-    """Tests for what is ordered of a L{WarmProcess}."""
+class LaunchTests(WarmProcessTestCase):
+    """Tests for launch requests to a L{WarmProcess}."""
 
     def setUp(self) -> None:
-        """Have it be ready."""
+        """Have the process be up."""
         super().setUp()
         self.greet()
         self.owner.told.clear()
 
-    def test_order(self) -> None:
-        """
-        An order is a packet with the variables that only its program has, and with its
-        descriptors: one, if all are the same.
-        """
-        child = self.order(B="2", C="3")
+    def test_launch(self) -> None:
+        """A request has the variables of its program, and each descriptor once."""
+        child = self.launch(B="2", C="3")
         number, what, extra, fds = self.played.take()
-        self.assertEqual((what, extra, len(fds)), (0, b"B=2\0C=3", 1))
+        self.assertEqual((what, extra, len(fds)), (LAUNCH, b"B=2\0C=3", 1))
         os.close(fds[0])
         self.assertEqual((self.process.load, child.told), (1, []))
-        self.say((STARTED, number, PID, 0))
+        self.report((STARTED, number, PID, 0))
         self.assertEqual((self.process.load, child.told), (0, [PID]))
         self.assertIs(child.warm, True)
 
     def test_apart(self) -> None:
-        """It has three, if they differ."""
+        """A request has three descriptors if they differ."""
         with open("/dev/zero") as one, open(os.devnull) as two:
             fds = (one.fileno(), one.fileno(), two.fileno())
             order = LaunchRequest("/bin/py", START.argv, ENVIRONMENT, {}, fds)
@@ -224,61 +224,58 @@ class OrderTests(WarmProcessTestCase):
             os.close(fd)
 
     def test_cold(self) -> None:
-        """A child that executed the interpreter was not started warm."""
-        child = self.order()
-        self.say((STARTED, self.played.number(), PID, 1))
+        """A child that has executed the interpreter was not started warm."""
+        child = self.launch()
+        self.report((STARTED, self.played.number(), PID, 1))
         self.assertEqual((child.told, child.warm), ([PID], False))
 
     def test_ended(self) -> None:
-        """The end of a program is told with its status and its time."""
+        """The exit of a program is reported with its status and CPU time."""
         child = self.running()
-        self.say((ENDED, 1, PID, 3 << 8))
+        self.report((ENDED, 1, PID, 3 << 8))
         self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_endedAtOnce(self) -> None:
-        """
-        A child that was killed before it could say that it was there has started and
-        ended.
-        """
-        child = self.order()
-        self.say((ENDED, self.played.number(), PID, 9))
+        """A child that was killed before it reported its start has started."""
+        child = self.launch()
+        self.report((ENDED, self.played.number(), PID, 9))
         self.assertEqual(child.told, [PID, ExitStatus(signal=9, cpu=1.5)])
 
     def test_failed(self) -> None:
-        """What it cannot do is left to others, with descriptors."""
-        child = self.order()
-        self.say((FAILED, self.played.number(), 0, 11))
+        """A program that could not be forked is started cold."""
+        child = self.launch()
+        self.report((FAILED, self.played.number(), 0, 11))
         inode = os.stat(os.devnull).st_ino
         self.assertEqual(self.owner.told, [("startCold", [inode] * 3)])
-        self.assertEqual(self.owner.leftChildren, [child])
+        self.assertEqual(self.owner.coldChildren, [child])
         self.assertEqual(self.process.load, 0)
 
     def test_unknown(self) -> None:
-        """What it says of orders that there are not means nothing."""
-        self.say((STARTED, 9, PID, 0), (FAILED, 9, 0, 0), (ENDED, 9, PID, 0))
-        self.say((77, 9, PID, 0))
+        """Reports about unknown requests are ignored."""
+        self.report((STARTED, 9, PID, 0), (FAILED, 9, 0, 0), (ENDED, 9, PID, 0))
+        self.report((77, 9, PID, 0))
         self.assertEqual(self.owner.told, [])
 
     def test_stale(self) -> None:
-        """That another should follow it is told."""
-        self.say((STALE, 0, PID, 0))
+        """A stale process is reported."""
+        self.report((STALE, 0, PID, 0))
         self.assertEqual(self.owner.told, [("stale",)])
 
     def fill(self) -> None:
-        """LaunchRequest as long as there is room."""
+        """Send launch requests until the channel is full."""
         while True:
-            self.order(B="x" * 10000)
+            self.launch(B="x" * 10000)
 
-    def test_noRoom(self) -> None:
-        """An order that there is no room for raises, and leaves nothing open."""
+    def test_full(self) -> None:
+        """A request raises when the channel is full, and leaves nothing open."""
         self.assertRaises(BlockingIOError, self.fill)
         load = self.process.load
-        fails = partial(self.assertRaises, OSError, self.order, B="x" * 9999)
+        fails = partial(self.assertRaises, OSError, self.launch, B="x" * 9999)
         self.leavesNothingOpen(fails)
         self.assertEqual(self.process.load, load)
 
     def test_noDescriptors(self) -> None:
-        """So does one for which there are no descriptors."""
+        """A request raises when descriptors are short."""
 
         def work() -> None:
             self.assertRaises(OSError, self.process.launch, FakeChild(), order)
@@ -294,7 +291,7 @@ class OrderTests(WarmProcessTestCase):
         self.assertEqual(self.process.load, 0)
 
     def test_open(self) -> None:
-        """Nothing is kept open for a program that runs."""
+        """No descriptor is kept open for a program that runs."""
         self.leavesNothingOpen(lambda: self.running() and None)
 
 
@@ -302,51 +299,49 @@ class EndTests(WarmProcessTestCase):
     """Tests for the end of a L{WarmProcess}."""
 
     def setUp(self) -> None:
-        """Have it be ready."""
+        """Have the process be up."""
         super().setUp()
         self.greet()
         self.owner.told.clear()
 
+    def delegate(self, watcher: Watcher) -> None:
+        """Have the process accept from a socket."""
+        self.process.delegate(5, Delegation(watcher, b"", 0))
+
     def words(self) -> list[str]:
-        """What the owner was told, in words."""
+        """Return the names of what was called."""
         return [each[0] for each in self.owner.told]
 
     def test_died(self) -> None:
-        """
-        When it has died, all that it had not started is left to others, before they
-        hear that it is gone.
-        """
-        children = [self.order(), self.order()]
+        """Programs that were not started are started cold when a process has died."""
+        children = [self.launch(), self.launch()]
         self.played.die()
         self.reactor.settle()
         self.assertEqual(
             self.words(), ["startCold", "startCold", "disconnected", "exited"]
         )
-        self.assertEqual(self.owner.leftChildren, children)
+        self.assertEqual(self.owner.coldChildren, children)
         self.assertEqual(self.owner.told[-1], ("exited", "signal=9", None))
         self.assertTrue(self.process.over)
-        self.assertRaises(OSError, self.order)
+        self.assertRaises(OSError, self.launch)
 
     def test_diedAccepting(self) -> None:
-        """
-        When it accepts by itself, what is said of its death is also what became of
-        a client that nobody else knew.
-        """
-        self.process.delegations.delegate(5, Watcher(), 0)
+        """The reason names a client whose connection may be closed."""
+        self.delegate(Watcher())
         self.played.die()
         self.reactor.settle()
         reason = "signal=9; a connection it was accepting may have been dropped"
         self.assertEqual(self.owner.told[-1], ("exited", reason, None))
 
     def test_status(self) -> None:
-        """With which status it has ended is told."""
+        """The exit status is reported."""
         self.played.die(ExitStatus(78))
         self.reactor.settle()
         self.assertEqual(self.owner.told[-1], ("exited", "status=78", 78))
 
-    def test_socketFirst(self) -> None:
-        """It is gone when both its end and that of its socket are known, in either order."""
-        self.played.leave()
+    def test_channelFirst(self) -> None:
+        """A process is over when it has exited and its channel is closed."""
+        self.played.disconnect()
         self.reactor.settle()
         self.assertEqual((self.words(), self.process.up), (["disconnected"], False))
         self.played.program.end(killed())
@@ -354,31 +349,28 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_childLeft(self) -> None:
-        """A child that may have the order still has its time to say so."""
-        child = self.order()
+        """A child can report its start after the process has exited."""
+        child = self.launch()
         number = self.played.number()
         self.played.program.end(killed())
         self.reactor.settle()
         self.assertEqual((self.words(), self.process.up), ([], False))
-        self.say((STARTED, number, os.getpid(), 0))
+        self.report((STARTED, number, os.getpid(), 0))
         self.assertEqual(child.told, [os.getpid()])
         self.played.channel.close()
         self.reactor.settle()
         self.assertEqual(self.words(), ["disconnected", "exited"])
 
     def test_closedMeanwhile(self) -> None:
-        """When it is closed then, nothing is waited for any more."""
+        """Nothing is waited for when the process is closed then."""
         self.played.program.end(killed())
         self.assertNotEqual(self.reactor.getDelayedCalls(), [])
         self.process.close()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-    def test_somebodyLeft(self) -> None:
-        """
-        But no client waits for ever for a process that something else has the socket
-        of.
-        """
-        self.order()
+    def test_channelLeft(self) -> None:
+        """A channel that stays open is not waited for longer than a while."""
+        self.launch()
         self.played.program.end(killed())
         self.reactor.settle()
         self.reactor.advance(LINGER)
@@ -386,110 +378,106 @@ class EndTests(WarmProcessTestCase):
         self.reactor.settle()
         self.assertEqual(len(self.owner.told), 3)
 
-    def test_socketClosed(self) -> None:
-        """Nor for one that has closed its socket and lives on."""
-        self.played.leave()
+    def test_channelClosed(self) -> None:
+        """A process that has closed its channel is not waited for either."""
+        self.played.disconnect()
         self.reactor.settle()
         self.reactor.advance(LINGER)
-        gone = ("exited", "it has closed its socket", None)
+        gone = ("exited", "it has closed its channel", None)
         self.assertEqual(self.owner.told, [("disconnected",), gone])
 
     def test_helloAfterEnd(self) -> None:
-        """Whoever has its socket cannot make it be ready when it has ended."""
-        self.process.up = False
+        """A process that has exited is never up."""
         self.played.program.end(killed())
-        self.say((HELLO, 0, PID, 0))
+        self.report((HELLO, 0, PID, 0))
         self.assertFalse(self.process.up)
         self.assertEqual(self.owner.told, [])
 
     def test_lastWords(self) -> None:
-        """What it has written before it died is told."""
+        """Output before the death of a process is reported."""
         os.write(self.launcher.last.fds[2], b"because\n")
         self.played.die()
         self.reactor.settle()
         self.assertIn(("printed", "because"), self.owner.told)
 
-    def test_heirs(self) -> None:
-        """What has its standard error after its end is not heard, and keeps nothing open."""
+    def test_stderrLeft(self) -> None:
+        """Output of others after the exit of a process is ignored."""
         heir = os.dup(self.launcher.last.fds[2])
         self.addCleanup(os.close, heir)
         self.played.die()
         self.reactor.settle()
         self.assertEqual(
-            (self.words(), self.process._others), (["disconnected", "exited"], set())
+            (self.words(), self.process._readers), (["disconnected", "exited"], set())
         )
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_orphans(self) -> None:
-        """The ends of its programs are noticed without it."""
+        """The exits of programs are noticed without their process."""
         child = self.running()
         self.played.die()
         self.reactor.settle()
         self.assertEqual(child.told, [PID, ExitStatus()])
 
-    def test_adopted(self) -> None:
-        """Those that are its user's, and live, have not ended with it."""
+    def test_watched(self) -> None:
+        """Programs of its user are watched after a process has died."""
         process = WarmProcess(self.owner, self.reactor, set(), START)
         self.addCleanup(process.close)
         process.start(self.launcher, "/bin/py", ["py"], {})
         self.process, self.played = process, self.play()
-        process.started(os.getpid())
+        self.launcher.last.child.started(os.getpid())
         child = self.running(os.getpid())
         self.played.die()
         self.reactor.settle()
         self.assertEqual(child.told, [os.getpid()])
 
-    def test_nonsense(self) -> None:
-        """
-        One that says what cannot be is gone, though it lives: its orders are left to
-        others, and nothing more is heard of it.
-        """
-        child = self.order()
-        self.say((STARTED, self.played.number(), -1, 0), (STALE, 0, PID, 0))
+    def test_violation(self) -> None:
+        """A process that sends an impossible report is over."""
+        child = self.launch()
+        self.report((STARTED, self.played.number(), -1, 0), (STALE, 0, PID, 0))
         self.assertEqual(self.words(), ["startCold", "disconnected", "exited"])
-        self.assertIn("says what cannot be", self.owner.told[-1][1])
+        self.assertIn("impossible report", self.owner.told[-1][1])
         self.assertEqual(child.told, [])
         self.assertTrue(self.process.over)
 
-    def test_nonsenseAtTheEnd(self) -> None:
-        """One that says so when it has ended is gone once, and nothing is planned."""
-        self.process.delegations.delegate(5, Watcher(), 0)
-        self.process.ended(ExitStatus(0))
-        self.say((ACCEPTED, 5, 0, 0))
+    def test_violationAfterExit(self) -> None:
+        """A process that has exited and sends one is over once."""
+        self.delegate(Watcher())
+        self.launcher.last.child.ended(ExitStatus(0))
+        self.report((ACCEPTED, 5, 0, 0))
         self.assertEqual(self.words().count("exited"), 1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-    def test_nonsenseAccepted(self) -> None:
-        """So is one that makes up connections."""
+    def test_violationAccepted(self) -> None:
+        """A process that reports an impossible connection is over."""
         watcher = Watcher()
-        self.process.delegations.delegate(5, watcher, 0)
-        self.say((ACCEPTED, 5, 0, 0))
+        self.delegate(watcher)
+        self.report((ACCEPTED, 5, 0, 0))
         self.assertEqual((self.words(), watcher.told), (["disconnected", "exited"], []))
 
     def test_retireIdle(self) -> None:
-        """One that has nothing to do ends at once when it is to end."""
+        """A retired process without programs is stopped at once."""
         self.process.retire()
         self.assertEqual(self.played.channel.recv(10), b"")
         self.played.die(ExitStatus(0))
         self.assertEqual(self.owner.told, [("exited", "status=0", 0)])
 
     def test_retire(self) -> None:
-        """One that is to end does so when its last program has ended."""
-        child, other = self.running(), self.order()
+        """A retired process is stopped when its last program has ended."""
+        child, other = self.running(), self.launch()
         number = self.played.number()
         self.process.retire()
-        self.say((ENDED, 1, PID, 0))
+        self.report((ENDED, 1, PID, 0))
         self.assertEqual(child.told[1:], [ExitStatus(0, cpu=1.5)])
-        self.say((STARTED, number, PID, 0))
+        self.report((STARTED, number, PID, 0))
         self.assertEqual(other.told, [PID])
-        self.assertFalse(self.process._channel is None or self.process._channel.closed)
-        self.say((ENDED, 1, PID, 0))
+        self.assertFalse(self.process.channel.closed)
+        self.report((ENDED, 1, PID, 0))
         self.assertEqual(self.played.channel.recv(10), b"")
 
     def test_retireOrphans(self) -> None:
-        """It is waited for the programs of one that died, until they have ended."""
+        """A retired process is waited for while its programs run."""
         child = self.running(os.getpid())
-        self.process._running.uid = os.geteuid()
+        self.process.running.uid = os.geteuid()
         self.process.retire()
         self.played.die()
         self.reactor.settle()
@@ -498,9 +486,107 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_close(self) -> None:
-        """One that is to end at once does, and leaves nothing open or planned."""
-        self.order()
+        """A process that is closed leaves nothing open or scheduled."""
+        self.launch()
         self.running(PID)
         self.process.close()
         self.assertFalse(self.process.up)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+
+class DelegationTests(WarmProcessTestCase):
+    """
+    Tests for a L{WarmProcess} that accepts from a listening socket.
+
+    @ivar watcher: the delegate of the socket.
+    @ivar freed: what was called when a socket was free.
+    """
+
+    def setUp(self) -> None:
+        """Delegate a socket to a process that is up."""
+        super().setUp()
+        self.greet()
+        self.watcher = Watcher()
+        self.freed: list[str] = []
+        with open("/dev/zero") as file:
+            self.delegate(5, file.fileno())
+
+    def delegate(self, number: int, fd: int = 0) -> None:
+        """Delegate a socket."""
+        self.process.delegate(number, Delegation(self.watcher, b"", fd))
+
+    def withdraw(self, name: str = "5") -> None:
+        """Withdraw the socket."""
+        self.process.withdraw(5, lambda: self.freed.append(name))
+
+    def test_delegated(self) -> None:
+        """A process gets the socket, and the limit on its programs."""
+        number, kind, extra, (fd,) = self.played.take()
+        self.assertEqual((number, kind, extra), (5, ACCEPT, b""))
+        self.assertEqual(self.played.most, 0)
+        self.assertEqual(os.readlink(f"/proc/self/fd/{fd}"), "/dev/zero")
+        os.close(fd)
+
+    def test_accepted(self) -> None:
+        """A program is the watcher's, and its start and exit are reported."""
+        for pid, cold in ((PID, 0), (PID + 1, 1)):
+            self.report((ACCEPTED, 5, pid, cold), peer=PEER)
+            child = self.watcher.children[-1]
+            self.assertEqual((child.told, child.warm), ([pid], not cold))
+            self.report((ENDED, 5, pid, 3 << 8))
+            self.assertEqual(child.told, [pid, ExitStatus(3, cpu=1.5)])
+        self.assertEqual(self.watcher.told, [PEER, PEER])
+
+    def test_withdraw(self) -> None:
+        """A socket is free when the process reports it; until then it may accept."""
+        self.played.number()
+        self.withdraw()
+        self.assertEqual(self.played.take(), (5, WITHDRAW, b"", []))
+        self.report((ACCEPTED, 5, PID, 0))
+        self.assertEqual((self.freed, len(self.watcher.children)), ([], 1))
+        self.report((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 5, 0, 0))
+        self.played.die()
+        self.reactor.settle()
+        self.assertEqual(self.freed, ["5"])
+
+    def test_withdrawAfterDeath(self) -> None:
+        """A socket is free once when the process has died."""
+        self.withdraw()
+        self.played.die()
+        self.reactor.settle()
+        self.assertEqual(self.freed, ["5"])
+        self.assertEqual(len(self.process.delegations), 0)
+        self.withdraw("again")
+        self.assertEqual(self.freed, ["5", "again"])
+
+    def test_exhausted(self) -> None:
+        """A process that reports more programs than it may have is not trusted."""
+        self.process.lease._budget = ProcessBudget(64)
+        for pid in range(PID, PID + 5):
+            self.assertFalse(self.process.over)
+            self.report((ACCEPTED, 5, pid, 0))
+        self.assertEqual(len(self.watcher.children), 4)
+        self.assertEqual(self.owner.told[-1][0], "exited")
+        self.assertIn("more than 4 programs", self.owner.told[-1][1])
+
+    def test_lease(self) -> None:
+        """A process has a lease while it accepts, without the programs that run."""
+        budget = ProcessBudget(640)
+        lease, most = self.process.lease, budget.leaseSize
+        lease._budget = budget
+        self.withdraw()
+        self.report((WITHDRAWN, 5, 0, 0))
+        self.delegate(7)
+        self.assertEqual(budget.leased, most)
+        self.report((ACCEPTED, 7, PID, 0))
+        self.assertEqual(budget.leased, most - 1)
+        self.report((ENDED, 7, PID, 0))
+        self.assertEqual(budget.leased, most)
+        self.process.withdraw(7, lambda: None)
+        self.report((WITHDRAWN, 7, 0, 0))
+        self.assertEqual(budget.leased, 0)
+        self.delegate(8)
+        self.assertEqual(budget.leased, most)
+        self.played.die()
+        self.reactor.settle()
+        self.assertEqual(budget.leased, 0)

@@ -76,7 +76,7 @@ class SupervisorTests(ServingTestCase):
         self.addCleanup(played.channel.close)
         played.program.start()
         if ready:
-            played.say((HELLO, 0, PID, 0))
+            played.report((HELLO, 0, PID, 0))
             self.reactor.settle()
         return played
 
@@ -222,7 +222,7 @@ class SupervisorTests(ServingTestCase):
         self.assertEqual(self.count(), 2)
         # One that can be is followed by another again, also while it is there.
         second = self.play()
-        second.say((STALE, 0, PID, 0))
+        second.report((STALE, 0, PID, 0))
         self.reactor.settle()
         self.reactor.advance(STALE_INTERVAL)
         self.assertEqual(self.count(), 3)
@@ -231,7 +231,7 @@ class SupervisorTests(ServingTestCase):
         """There is other capacity when a process is disconnected."""
         before = self.owner.notified
         process = self.supervisor.current
-        self.first.leave()
+        self.first.disconnect()
         self.reactor.settle()
         self.assertEqual(self.owner.told[-1], ("disconnected", process))
         self.assertGreater(self.owner.notified, before)
@@ -279,18 +279,18 @@ class SupervisorTests(ServingTestCase):
 
     def test_stale(self) -> None:
         """A stale process is replaced after a while, and once in that."""
-        self.first.say((STALE, 0, PID, 0))
+        self.first.report((STALE, 0, PID, 0))
         self.reactor.settle()
         self.reactor.advance(STALE_INTERVAL * 0.9)
         self.assertEqual(self.count(), 1)
         self.reactor.advance(STALE_INTERVAL * 0.2)
         self.assertEqual(self.count(), 2)
-        self.first.say((STALE, 0, PID, 0))
+        self.first.report((STALE, 0, PID, 0))
         self.reactor.settle()
         second = self.play()
         self.reactor.advance(STALE_INTERVAL * 3)
         self.assertEqual(self.count(), 2)
-        second.say((STALE, 0, PID, 0))
+        second.report((STALE, 0, PID, 0))
         self.reactor.settle()
         self.reactor.advance(0)
         self.assertEqual(self.count(), 3)
@@ -328,8 +328,8 @@ class SupervisorTests(ServingTestCase):
         child = FakeChild()
         process = self.supervisor.current
         assert process is not None
-        process._running.uid = os.geteuid()
-        process._running.begin(os.getpid(), child, True)
+        process.running.uid = os.geteuid()
+        process.running.begin(os.getpid(), child)
         self.kill(self.first)
         self.supervisor.stop()
         self.assertEqual(self.reactor.getReaders(), [])
