@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from typing import Any
@@ -112,6 +113,21 @@ class SupervisorTests(ServingTestCase):
         self.addCleanup(supervisor.stop)
         supervisor.prepare(START)
         self.assertEqual(exits.descriptors.taken(Purpose.HELPER), OF_WARM)
+
+    def test_noDescriptors(self) -> None:
+        """A start for which descriptors are short is retried with backoff."""
+        exits = ExitWatcher(self.reactor)
+        rest = (KEPT, self.reactor, self.runtime.report, "1/tcp")
+        supervisor = WarmSupervisor(self.owner, self.launcher, *rest, exits=exits)
+        self.addCleanup(supervisor.stop)
+        self.patch(exits.descriptors, "spare", lambda count: False)
+        supervisor.prepare(START)
+        self.assertEqual(self.count(), 1)
+        event = self.logged("exit")[-1]
+        self.assertEqual(event["reason"], os.strerror(errno.EMFILE))
+        self.patch(exits.descriptors, "spare", lambda count: True)
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertEqual(self.count(), 2)
 
     def test_renew(self) -> None:
         """A replacement takes over when it is ready, and the old process exits then."""
