@@ -18,7 +18,7 @@ from inetdtw._version import __version__
 from inetdtw.cli.output import out
 from inetdtw.cli.usage import Described, helpText, optionsOf
 from inetdtw.control.client import Client, NoDaemon
-from inetdtw.control.path import NONE, askedPath
+from inetdtw.control.path import NONE, clientPath
 from inetdtw.text import environment
 
 #: The exit statuses: all is well, something is not, no daemon answers.
@@ -66,7 +66,7 @@ class Command(Described):
 
         @raise NoDaemon: if it is said that there is none to ask.
         """
-        path, usual = askedPath(self["control"], environment(), os.geteuid())
+        path, usual = clientPath(self["control"], environment(), os.geteuid())
         if path == NONE:
             raise NoDaemon("there is no control socket: --control says where one is")
         return Client(path, usual)

@@ -335,28 +335,28 @@ def _operated(
     path, usual = pathOf(options["control"], environment(), os.geteuid())
     if path != NONE:
         # It is imported where it is wanted only: it takes memory.
-        from inetdtw.control.api import Operated
+        from inetdtw.control.api import OperatorAPI
         from inetdtw.control.server import ControlSocket
 
-        answers = Operated(inetd, stopReactor)
+        api = OperatorAPI(inetd, stopReactor)
         try:
             path = absolute(path)
         except FileNotFoundError as why:
             raise WrongOption(f"inetd: --control: {why.strerror}") from None
         control = ControlSocket(
-            *(answers, path, report),
+            *(api, path, report),
             usual=usual,
             descriptors=inetd.descriptors,
         )
         inetd.alsoCheck(control.check)
         yield control
     if options["metrics"] is not None:
-        from inetdtw.control.api import Scraped
+        from inetdtw.control.api import MetricsAPI
         from inetdtw.control.metricsendpoint import MetricsEndpoint
 
         try:
             yield MetricsEndpoint(
-                *(Scraped(inetd.state), options["metrics"], report),
+                *(MetricsAPI(inetd.state), options["metrics"], report),
                 descriptors=inetd.descriptors,
             )
         except ValueError as why:

@@ -74,7 +74,7 @@ def _row(service: _Service) -> tuple[str, ...]:
         _of(service["running"], service["max"]),
         short(service["started"]),
         short(service["refused"]),
-        short(service["failed"]),
+        short(service["start_failures"]),
         _warm(service),
         _exit(service["last_exit"]),
         _seconds(service["cpu"]),

@@ -3,17 +3,19 @@
 # See LICENSE for details.
 
 """
-What the control socket answers, whatever carries the questions::
+The operator's API, whatever transports its requests.
 
-    GET  /status                 how everything is
-    GET  /health                 200 if all services do what they should, otherwise 503
-    GET  /metrics                the same figures for Prometheus
+::
+
+    GET  /status                 the state of the daemon and its services
+    GET  /health                 200 if all services are healthy, otherwise 503
+    GET  /metrics                metrics for Prometheus
     POST /reload                 read the configuration again
-    POST /pause?service=NAME     take no clients of a service
-    POST /resume?service=NAME    take them again
-    POST /drain                  take no more clients, and end when no program runs
+    POST /pause?service=NAME     accept no clients of a service
+    POST /resume?service=NAME    accept them again
+    POST /drain                  accept no more clients, exit when no program runs
 
-All but the metrics is JSON; what went wrong is the member C{error}.
+All responses but the metrics are JSON.  An error is the member C{error}.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from inetdtw.control.metrics import KIND, exposition
+from inetdtw.control.metrics import MEDIA_TYPE, exposition
 from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.state import DaemonState, Draining
@@ -33,143 +35,141 @@ _READ, _WRITE = ("GET", "HEAD"), ("POST",)
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """
-    An answer in terms of HTTP.
+    A response in terms of HTTP.
 
     @ivar status: the status code.
-    @ivar body: what it says.
-    @ivar kind: the media type.
-    @ivar allowed: the methods that would have been right, if that was wrong.
+    @ivar body: the body.
+    @ivar mediaType: the media type of the body.
+    @ivar allowed: the methods that are allowed, if the status is 405.
     """
 
     status: int
     body: bytes
-    kind: str = _JSON
+    mediaType: str = _JSON
     allowed: tuple[str, ...] = ()
 
 
-def inJSON(status: int, what: Mapping[str, Any]) -> Answer:
-    """An answer that is an object."""
-    return Answer(status, json.dumps(what, indent=2).encode() + b"\n")
+def jsonResponse(status: int, members: Mapping[str, Any]) -> Response:
+    """Return a response whose body is an object."""
+    return Response(status, json.dumps(members, indent=2).encode() + b"\n")
 
 
-def wrong(status: int, why: str, allowed: tuple[str, ...] = ()) -> Answer:
-    """An answer that says what is wrong."""
+def errorResponse(status: int, why: str, allowed: tuple[str, ...] = ()) -> Response:
+    """Return a response that tells of an error."""
     body = json.dumps({"error": why}).encode() + b"\n"
-    return Answer(status, body, allowed=allowed)
+    return Response(status, body, allowed=allowed)
 
 
-def metrics(state: DaemonState) -> Answer:
-    """The figures for Prometheus."""
-    return Answer(200, exposition(state).encode(), KIND)
+def metricsResponse(state: DaemonState) -> Response:
+    """Return the metrics."""
+    return Response(200, exposition(state).encode(), MEDIA_TYPE)
 
 
-class Scraped:
-    """Answers nothing but how everything is, in figures: for those who are no operators."""
+class MetricsAPI:
+    """The part of the API that is not only for operators: the metrics."""
 
     def __init__(self, state: Callable[[], DaemonState]) -> None:
+        """@param state: returns the state of the daemon."""
         self._state = state
 
-    def answer(self, method: str, path: str, said: Mapping[str, str]) -> Answer:
-        """Answer a question."""
+    def respond(self, method: str, path: str, arguments: Mapping[str, str]) -> Response:
+        """Respond as L{OperatorAPI.respond} does."""
         if path not in ("/", "/metrics"):
-            return wrong(404, "there is nothing but /metrics")
+            return errorResponse(404, "not found: the only path is /metrics")
         if method not in _READ:
-            return wrong(405, f"/metrics takes {' or '.join(_READ)}", _READ)
-        return metrics(self._state())
+            return errorResponse(405, f"/metrics needs {' or '.join(_READ)}", _READ)
+        return metricsResponse(self._state())
 
 
-class Operated:
-    """Answers an operator, and does what an operator wants."""
+class OperatorAPI:
+    """The API of the control socket."""
 
     def __init__(self, inetd: Any, drained: Callable[[], object]) -> None:
         """
+        Serve a superserver.
+
         @param inetd: an L{inetdtw.InetdService}.
-        @param drained: called when no program runs any more, if that was wanted.
+        @param drained: called when no program runs any more, after C{/drain}.
         """
         self._inetd = inetd
         self._drained = drained
         self._draining = False
-        self._routes: dict[str, tuple[tuple[str, ...], Callable[..., Answer]]] = {
+        self._routes: dict[str, tuple[tuple[str, ...], Callable[..., Response]]] = {
             "/status": (_READ, self._status),
             "/health": (_READ, self._health),
-            "/metrics": (_READ, lambda: metrics(inetd.state())),
+            "/metrics": (_READ, lambda: metricsResponse(inetd.state())),
             "/reload": (_WRITE, self._reload),
             "/pause": (_WRITE, self._pause),
             "/resume": (_WRITE, self._resume),
             "/drain": (_WRITE, self._drain),
         }
 
-    def answer(self, method: str, path: str, said: Mapping[str, str]) -> Answer:
+    def respond(self, method: str, path: str, arguments: Mapping[str, str]) -> Response:
         """
-        Answer a question.
+        Execute a request.
 
-        @param method: in capital letters.
-        @param path: with the slash in front.
-        @param said: the arguments.
+        @param method: in upper case.
+        @param path: with the leading slash.
+        @param arguments: those of the query or the form.
         """
         methods, act = self._routes.get(path, ((), self._status))
         if not methods:
-            return wrong(404, f"there is only {', '.join(self._routes)}")
+            return errorResponse(404, f"not found: paths are {', '.join(self._routes)}")
         if method not in methods:
-            return wrong(405, f"{path} takes {' or '.join(methods)}", methods)
-        wanted = {"service"} if path in ("/pause", "/resume") else set()
-        if set(said) != wanted:
-            takes = "the argument 'service'" if wanted else "no arguments"
-            return wrong(400, f"{path} takes {takes}")
+            return errorResponse(405, f"{path} needs {' or '.join(methods)}", methods)
+        needed = {"service"} if path in ("/pause", "/resume") else set()
+        if set(arguments) != needed:
+            takes = "needs the argument 'service'" if needed else "takes no arguments"
+            return errorResponse(400, f"{path} {takes}")
         try:
-            return act(**said)
+            return act(**arguments)
         except AmbiguousService as why:
-            return wrong(404, str(why))
+            return errorResponse(404, str(why))
         except Draining as why:
-            return wrong(409, str(why))
+            return errorResponse(409, str(why))
 
-    def _status(self) -> Answer:
-        """How everything is."""
-        return inJSON(200, self._inetd.state().asJSON())
+    def _status(self) -> Response:
+        return jsonResponse(200, self._inetd.state().asJSON())
 
-    def _health(self) -> Answer:
-        """Whether everything is as it should be."""
+    def _health(self) -> Response:
         state = self._inetd.state()
         trouble = [each for each in state.services if not each.healthy]
-        said = {
+        members = {
             "healthy": state.healthy,
             "draining": state.draining,
             "trouble": {each.name: each.condition for each in trouble},
         }
-        return inJSON(200 if state.healthy else 503, said)
+        return jsonResponse(200 if state.healthy else 503, members)
 
-    def _pause(self, service: str) -> Answer:
-        """Take no clients of a service."""
-        return inJSON(200, self._inetd.pause(service).asJSON())
+    def _pause(self, service: str) -> Response:
+        return jsonResponse(200, self._inetd.pause(service).asJSON())
 
-    def _resume(self, service: str) -> Answer:
-        """Take clients of a service again."""
-        return inJSON(200, self._inetd.resume(service).asJSON())
+    def _resume(self, service: str) -> Response:
+        return jsonResponse(200, self._inetd.resume(service).asJSON())
 
-    def _reload(self) -> Answer:
-        """Read the configuration again."""
+    def _reload(self) -> Response:
         done: ReloadResult = self._inetd.reload()
         if self._inetd.state().draining:
             raise Draining()
-        said = {"problems": list(done.problems), "warnings": list(done.warnings)}
+        found = {"problems": list(done.problems), "warnings": list(done.warnings)}
         if done.changes is None:
-            why = "the configuration has mistakes: the old one stays"
-            return inJSON(422, {"error": why, **said})
-        return inJSON(200, {**_names(done.changes), **said})
+            why = "the configuration has errors: the old one stays"
+            return jsonResponse(422, {"error": why, **found})
+        return jsonResponse(200, {**_names(done.changes), **found})
 
-    def _drain(self) -> Answer:
-        """Take no more clients, and end when no program runs."""
+    def _drain(self) -> Response:
         drained = self._inetd.drain()
         if not self._draining:
             self._draining = True
             drained.addCallback(lambda _: self._drained())
-        return inJSON(202, {"draining": True, "running": self._inetd.state().running})
+        running = self._inetd.state().running
+        return jsonResponse(202, {"draining": True, "running": running})
 
 
 def _names(changes: Changes) -> dict[str, list[str]]:
-    """What a reload has changed, by the names of the services."""
+    """Return the names of the services that a reload kept, changed, and so on."""
     return {
         "kept": [each.name for each in changes.keep],
         "changed": [each.name for each in changes.change],

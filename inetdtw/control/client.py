@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Asking the daemon by its control socket."""
+"""The client of the control socket."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from inetdtw.control.path import Folder
+from inetdtw.control.path import SocketDirectory
 from inetdtw.text import native
 
-#: The seconds that a daemon may take for an answer.
-PATIENCE = 10.0
-#: The most that an answer is taken for.
+#: The timeout of a request, in seconds.
+TIMEOUT = 10.0
+#: The bytes of the longest reply.
 LONGEST = 1 << 26
 
 
 class NoDaemon(Exception):
-    """No daemon answers; the message says why, and what to do."""
+    """No daemon replies; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
-class Said:
+class Reply:
     """
-    What the daemon has answered.
+    The daemon's reply to a request.
 
     @ivar status: the status code of HTTP.
-    @ivar data: the object.
+    @ivar data: the object in the body.
     """
 
     status: int
@@ -42,66 +42,70 @@ class Said:
 
     @property
     def error(self) -> str | None:
-        """What is wrong with what was asked, if anything is."""
+        """What is wrong with the request, if anything is."""
         return self.data.get("error")
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection to a UNIX socket."""
+    """HTTP over a UNIX socket."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("inetd", timeout=PATIENCE)
+        super().__init__("inetd", timeout=TIMEOUT)
         self._path = path
 
     def connect(self) -> None:
-        """Connect."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(native(self._path))
 
 
 class Client:
-    """Asks one daemon."""
+    """A client of one daemon."""
 
     def __init__(self, path: str, usual: bool = False) -> None:
         """
-        @param path: its control socket.
-        @param usual: whether that was not said but found, so that its folder must not
-            be one that another user could have put there.
+        Connect to nothing yet.
+
+        @param path: the control socket.
+        @param usual: whether that is the default path, whose directory another user
+            could have made: it is checked.
         """
         self._path = path
         self._usual = usual
 
-    def ask(self, method: str, path: str, **said: str) -> Said:
+    def ask(self, method: str, path: str, **arguments: str) -> Reply:
         """
-        Ask for something.
+        Send a request, and wait for the reply.
 
-        @raise NoDaemon: if there is no answer, or none of an inetd.
+        @raise NoDaemon: if there is no reply, or not an inetd's.
         """
-        target = f"{path}?{urlencode(said, errors='surrogateescape')}" if said else path
+        query = urlencode(arguments, errors="surrogateescape")
         connection = _Connection(self._path)
         try:
             if self._usual:
-                Folder(os.path.dirname(self._path), os.geteuid()).check()
-            connection.request(method, target)
-            answer = connection.getresponse()
-            data = json.loads(answer.read(LONGEST))
+                SocketDirectory(os.path.dirname(self._path), os.geteuid()).check()
+            connection.request(method, f"{path}?{query}" if query else path)
+            response = connection.getresponse()
+            data = json.loads(response.read(LONGEST))
         except OSError as why:
-            raise NoDaemon(self._because(why)) from None
+            raise NoDaemon(self._reason(why)) from None
         except (http.client.HTTPException, ValueError):
-            raise NoDaemon(f"what answers at '{self._path}' is no inetd") from None
+            raise self._notInetd() from None
         finally:
             connection.close()
-        # What is wrong has a reason; but for 503, which only says that something is.
-        foreign = answer.status >= 400 and answer.status != 503
+        # An inetd gives a reason for each error but 503, which is for probes.
+        foreign = response.status >= 400 and response.status != 503
         if not isinstance(data, dict) or (foreign and "error" not in data):
-            raise NoDaemon(f"what answers at '{self._path}' is no inetd")
-        return Said(answer.status, data)
+            raise self._notInetd()
+        return Reply(response.status, data)
 
-    def _because(self, why: OSError) -> str:
-        """Why nobody answers, and what to do."""
+    def _notInetd(self) -> NoDaemon:
+        return NoDaemon(f"'{self._path}' is not an inetd control socket")
+
+    def _reason(self, why: OSError) -> str:
+        """Return why there is no reply, and what to do."""
         reason = why.strerror or str(why)
         hint = "; --control says where else"
         if isinstance(why, PermissionError):
-            hint = "; only the user who runs it, and root, may ask it"
+            hint = "; only the daemon's user and root may use it"
         return f"no daemon answers at '{self._path}': {reason}{hint}"

@@ -3,55 +3,55 @@
 # See LICENSE for details.
 
 """
-Questions and answers over HTTP, by C{twisted.web.http} alone: C{twisted.web.server},
-whose trees of resources and sessions nobody here needs, would cost every daemon 3 MiB
-and 40 milliseconds at its start, this costs 0.6 MiB and 6 milliseconds.
+An HTTP server for the API, by C{twisted.web.http} alone.
+
+C{twisted.web.server}, with trees of resources and sessions, would cost every daemon
+3 MiB and 40 milliseconds at its start; this costs 0.6 MiB and 6 milliseconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-from typing import Protocol as Shape
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
 
-from inetdtw.control.api import Answer, wrong
+from inetdtw.control.api import Response, errorResponse
 from inetdtw.model.source import sourceOf
 from inetdtw.system.crowd import Crowd
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.text import fromBytes
 
-#: The seconds that a client may take for its question.
-PATIENCE = 10
-#: The bytes that an argument of a question may have in all.
+#: The timeout of a request, in seconds, and of its response.
+TIMEOUT = 10
+#: The most bytes of the body of a request.
 LONGEST = 4096
-#: It says how long it is: who still sends may be told of that before of the end.
+#: The length tells a client that still sends of the response before the end.
 _TOO_LARGE = (
     b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
-#: How much of a client's address counts as one.
+#: How many bits of a client's address identify it.
 _PREFIX = (32, 64)
-#: The connections there may be at once.
+#: The most connections at once.
 MOST = 16
 
 
-class Answers(Shape):
-    """What has the answers."""
+class API(Protocol):
+    """What executes requests."""
 
-    def answer(self, method: str, path: str, said: Mapping[str, str]) -> Answer:
-        """Answer a question."""
+    def respond(self, method: str, path: str, arguments: Mapping[str, str]) -> Response:
+        """Execute a request."""
 
 
-class _Exchange(http.Request):
-    """One question and its answer."""
+class _Request(http.Request):
+    """One request and its response."""
 
     def gotLength(self, length: int | None) -> None:
-        """The headers are here, which say how long the body is."""
+        """Reject a body that is too large, or has no length, when the headers came."""
         if length is not None and length <= LONGEST:
             super().gotLength(length)
             return
@@ -61,91 +61,91 @@ class _Exchange(http.Request):
         channel.loseConnection()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Take a part of the body, unless there is too much of it."""
+        """Keep a part of the body, unless it is too large."""
         content: Any = self.content
         if content.tell() + len(data) <= LONGEST:
             super().handleContentChunk(data)
 
     def process(self) -> None:
-        """All of the question is here."""
+        """Respond to a complete request."""
         channel: Any = self.channel
         site: Any = channel.factory
-        # Twisted has ended it, as an answer may take its time; these are here.
-        channel.setTimeout(PATIENCE)
-        site.asked(channel)
-        answer = self._answer(site.answers)
-        self.setResponseCode(answer.status)
-        self.setHeader("content-type", answer.kind)
-        self.setHeader("content-length", str(len(answer.body)))
+        # Twisted has cancelled the timeout, because its responses may take long.
+        channel.setTimeout(TIMEOUT)
+        site.answered(channel)
+        response = self._response(site.api)
+        self.setResponseCode(response.status)
+        self.setHeader("content-type", response.mediaType)
+        self.setHeader("content-length", str(len(response.body)))
         self.setHeader("connection", "close")
-        if answer.allowed:
-            self.setHeader("allow", ", ".join(answer.allowed))
+        if response.allowed:
+            self.setHeader("allow", ", ".join(response.allowed))
         if self.method != b"HEAD":
-            self.write(answer.body)
+            self.write(response.body)
         self.finish()
 
-    def _answer(self, answers: Answers) -> Answer:
-        """Have the question answered."""
+    def _response(self, api: API) -> Response:
         try:
             method, path = self.method.decode("ascii"), self.path.decode("ascii")
-            said = {
+            arguments = {
                 name.decode("ascii"): fromBytes(values[0])
                 for name, values in (self.args or {}).items()
                 if len(values) == 1
             }
         except UnicodeDecodeError:
-            return wrong(400, "this is no text")
-        if len(said) != len(self.args or {}):
-            return wrong(400, "an argument is given twice")
-        return answers.answer(method, path, said)
+            return errorResponse(400, "method, path and arguments must be ASCII")
+        if len(arguments) != len(self.args or {}):
+            return errorResponse(400, "an argument is given twice")
+        return api.respond(method, path, arguments)
 
 
 class _Channel(http.HTTPChannel):
     """
-    One connection, which is for one question.
+    One connection, for one request.
 
-    @ivar gone: whether its place is another's already.
+    @ivar dropped: whether another connection has its place already.
     @ivar address: that of its client.
     """
 
-    gone = False
+    dropped = False
     address = ""
-    requestFactory = _Exchange
-    timeOut = PATIENCE
+    requestFactory = _Request
+    timeOut = TIMEOUT
     totalHeadersSize = 2 * LONGEST
     maxHeaders = 50
 
     def checkPersistence(self, request: http.Request, version: bytes) -> bool:
-        """No second question follows."""
+        """Return false: no second request follows."""
         return False
 
     def resetTimeout(self) -> None:
-        """The time is for the whole question, whatever comes of it meanwhile."""
+        """Do nothing: the timeout is for the whole request."""
 
     def timeoutConnection(self) -> None:
-        """The time is over, also for who does not read the answer."""
+        """Close the connection, also if the client does not read the response."""
         transport: Any = self.transport
         transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is over."""
+        """Count the connection no more."""
         site: Any = self.factory
-        site.left(self)
+        site.lost(self)
         super().connectionLost(reason)
 
 
 class Site(ServerFactory):
-    """Has questions that come by HTTP answered."""
+    """
+    Serves an API by HTTP.
+
+    @ivar api: what executes the requests.
+    @ivar open: the number of connections.
+    """
 
     noisy = False
 
-    def __init__(
-        self,
-        answers: Answers,
-        account: DescriptorAccount | None = None,
-    ) -> None:
-        """@param account: what the connections may have of the file descriptors."""
-        self.answers = answers
+    def __init__(self, api: API, account: DescriptorAccount | None = None) -> None:
+        """@param account: counts the connections as file descriptors."""
+        self.api = api
         if account is None:
             account = DescriptorAccount(Descriptors(), Purpose.CONTROL, "", each=1)
         self._account = account
@@ -155,14 +155,15 @@ class Site(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> _Channel | None:
         """
-        A connection has come; there may be only so many.  One that has asked nothing
-        yet goes for it, or else one that does not read its answer: the next one may do
-        both at once.
+        Serve a connection, in place of another one if there are too many.
+
+        The oldest without a request is closed, or else the oldest whose client does not
+        read its response.
         """
-        while self._full():
+        while self._isFull():
             oldest = self._silent.oldest() or self._answered.oldest()
             assert oldest is not None
-            self._forget(oldest)
+            self._drop(oldest)
             oldest.timeoutConnection()
         self.open += 1
         self._account.take()
@@ -172,28 +173,27 @@ class Site(ServerFactory):
         self._silent.add(channel, channel.address)
         return channel
 
-    def _full(self) -> bool:
-        """True if one has to go for the next one."""
+    def _isFull(self) -> bool:
         return self.open >= MOST or (self.open > 0 and self._account.full())
 
-    def asked(self, channel: _Channel) -> None:
-        """A question is here, and is answered."""
+    def answered(self, channel: _Channel) -> None:
+        """Note that a connection has sent its request."""
         if channel in self._silent:
             self._silent.discard(channel)
             self._answered.add(channel, channel.address)
 
-    def left(self, channel: _Channel) -> None:
-        """A connection is over."""
-        if not channel.gone:
-            self._forget(channel)
+    def lost(self, channel: _Channel) -> None:
+        """Note that a connection is closed."""
+        if not channel.dropped:
+            self._drop(channel)
 
-    def _forget(self, channel: _Channel) -> None:
+    def _drop(self, channel: _Channel) -> None:
         """Count a connection no more."""
-        channel.gone = True
+        channel.dropped = True
         self._silent.discard(channel)
         self._answered.discard(channel)
         self.open -= 1
         self._account.give()
 
     def log(self, request: http.Request) -> None:
-        """Nothing is said of questions; what they lead to is in the log."""
+        """Log no request; what it causes is logged."""

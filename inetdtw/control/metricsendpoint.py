@@ -13,46 +13,50 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from inetdtw.control.http import Answers, Site
+from inetdtw.control.http import API, Site
 from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.address import Address
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames, NameWanted, numeric
+from inetdtw.system.timer import Timer
 
-#: Where an endpoint listens, unless it is an address of IPv6.
+#: The host in the description of an endpoint, unless it is an IPv6 address.
 _INTERFACE = re.compile(r"(?<=:interface=)[^:\\]+")
-#: The seconds before another try to listen.
+#: Seconds between attempts to listen.
 RETRY = 10.0
-#: What there is to see when there can be no such endpoint: words that are wrong, a
-#: library that is not installed, files that cannot be read.
-_WRONG = (ValueError, TypeError, KeyError, IndexError, ImportError, OSError)
+#: What serverFromString() raises: for wrong words, missing libraries, unreadable files.
+_ERRORS = (ValueError, TypeError, KeyError, IndexError, ImportError, OSError)
 
 
 class MetricsEndpoint(Service):
     """
-    Answers on any endpoint of Twisted's.  The daemon serves without it, and tries
-    again, if it cannot be had.
+    Serves the API on any endpoint of Twisted.
+
+    If it cannot listen, the daemon serves without it, and it tries again.
     """
 
     name = "inetd metrics"
 
     def __init__(
         self,
-        answers: Answers,
+        api: API,
         description: str,
         report: Report,
         reactor: Any = None,
         descriptors: Descriptors | None = None,
     ) -> None:
         """
+        Parse the description.
+
         @param description: as in C{tcp:9100:interface=127.0.0.1}.
         @param descriptors: the account of all file descriptors of this process.
 
-        @raise ValueError: if that is no description of an endpoint.
+        @raise ValueError: if that is not the description of an endpoint.
         """
         if reactor is None:
             from twisted.internet import reactor
@@ -60,41 +64,37 @@ class MetricsEndpoint(Service):
         self._report = report
         self._reactor = reactor
         account = Descriptors() if descriptors is None else descriptors
-        self._site = Site(
-            answers, account=DescriptorAccount(account, Purpose.METRICS, "", each=1)
-        )
+        self._site = Site(api, DescriptorAccount(account, Purpose.METRICS, "", each=1))
         try:
             self._endpoint = serverFromString(reactor, description)
-        except _WRONG as why:
-            raise ValueError(f"'{description}' is no endpoint: {why}") from None
+        except _ERRORS as why:
+            raise ValueError(f"'{description}' is not an endpoint: {why}") from None
         self._host = hostNameIn(description)
-        self._names = HostNames(lambda: reactor.callFromThread(self._named))
-        self._port: Any = None
-        self._later: Any = None
+        self._names = HostNames(lambda: reactor.callFromThread(self._lookedUp))
+        self._port: IListeningPort | None = None
+        self._retry = Timer(reactor)
 
     def startService(self) -> None:
-        """Begin to answer."""
+        """Serve."""
         super().startService()
         self._listen()
 
     def _listen(self) -> None:
-        """Get the socket, or plan to try again."""
-        self._later = None
         if self._host is not None:
-            # Twisted would wait for the name service.
+            # Twisted would block during the look-up.
             self._names.ask((self._host.host,))
         else:
             self._listenAt(self._endpoint)
 
-    def _listenAt(self, endpoint: Any) -> None:
-        """Get the socket of an endpoint, or plan to try again."""
+    def _listenAt(self, endpoint: IStreamServerEndpoint) -> None:
         listening = maybeDeferred(endpoint.listen, self._site)
         listening.addCallbacks(self._listening, self._failed)
 
-    def _named(self) -> None:
-        """The host name was looked up."""
+    def _lookedUp(self) -> None:
+        """Listen at the address that the host name has."""
         self._names.collect()
-        if not self.running or self._host is None or self._port or self._later:
+        waiting = self.running and not (self._port or self._retry.active)
+        if self._host is None or not waiting:
             return
         found = self._names.at(self._host)[0]
         if found.isName:
@@ -104,46 +104,36 @@ class MetricsEndpoint(Service):
         text = _INTERFACE.sub(lambda _: host, self._description)
         self._listenAt(serverFromString(self._reactor, text))
 
-    def _listening(self, port: Any) -> None:
-        """The socket is there."""
+    def _listening(self, port: IListeningPort) -> None:
         self._port = port
         self._report.emit(events.CONTROL, address=self._description)
         if not self.running:
-            self._stop()
+            self._close()
 
     def _failed(self, failure: Failure) -> None:
-        """The socket cannot be had now."""
-        self._report.emit(
-            events.CONTROL_FAILED,
-            address=self._description,
-            reason=failure.getErrorMessage(),
-        )
+        """Log why it cannot listen, and try again later."""
+        address, reason = self._description, failure.getErrorMessage()
+        self._report.emit(events.CONTROL_FAILED, address=address, reason=reason)
         if self.running:
-            self._later = self._reactor.callLater(RETRY, self._listen)
+            self._retry.start(RETRY, self._listen)
 
     def stopService(self) -> Deferred[Any] | None:
         """
-        Answer no more.
+        Close the socket.
 
-        @return: fires when the socket is closed.
+        @return: fires when that is done.
         """
         super().stopService()
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
-        return self._stop()
+        self._retry.cancel()
+        return self._close()
 
-    def _stop(self) -> Deferred[Any] | None:
-        """Give up the socket, if there is one."""
+    def _close(self) -> Deferred[Any] | None:
         port, self._port = self._port, None
         return None if port is None else maybeDeferred(port.stopListening)
 
 
 def hostNameIn(description: str) -> Address | None:
-    """
-    Return the host name that an endpoint listens at, as an address; C{None} if it has
-    none.
-    """
+    """Return the host name that an endpoint listens at, if it has one."""
     found = _INTERFACE.search(description)
     try:
         if found is not None:

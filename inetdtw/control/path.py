@@ -2,10 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Where the control socket is: the daemon and the command that asks it must agree on that
-without a word.
-"""
+"""The path of the control socket, which daemon and client find by themselves."""
 
 from __future__ import annotations
 
@@ -17,62 +14,54 @@ from contextlib import suppress
 from inetdtw.system.directory import around, identityOf
 from inetdtw.text import native
 
-#: The variable that says it to both.
+#: The environment variable with the path.
 VARIABLE = "INETD_CONTROL"
-#: What is said for no socket.
+#: The path that stands for no socket.
 NONE = "none"
-#: The folder of folders for running daemons, and that of all that is short-lived.
+#: The directories for runtime files, and for temporary files.
 RUN, TEMPORARY = "/run", "/tmp"
 
 
-def pathOf(said: str | None, environ: Mapping[str, str], uid: int) -> tuple[str, bool]:
-    """
-    Where the socket of a user's daemon is.
-
-    @param said: what the command line says.
-    @param uid: who runs the daemon.
-
-    @return: a path, or L{NONE}, and whether it is the usual one, which nobody has said.
-    """
-    usual = not (said or environ.get(VARIABLE))
-    return said or usualPath(environ, uid), usual
-
-
-def usualPath(environ: Mapping[str, str], uid: int) -> str:
-    """
-    Where the socket of a user's daemon is, unless somebody says otherwise.
-
-    @param uid: who runs the daemon.
-
-    @return: a path, or L{NONE}.
-    """
-    said = environ.get(VARIABLE)
-    if said:
-        return said
-    return os.path.join(_folders(environ, uid)[0], "control")
-
-
-def askedPath(
-    said: str | None, environ: Mapping[str, str], uid: int
+def pathOf(
+    option: str | None, environ: Mapping[str, str], uid: int
 ) -> tuple[str, bool]:
     """
-    Where a command asks a user's daemon: where a socket is, as the daemon may have been
-    started in another session than the command, or in none.
+    Return the path for a daemon's socket.
 
-    @param said: what the command line says.
-    @param uid: who runs the command.
+    @param option: the value of C{--control}.
+    @param uid: the daemon's user.
+
+    @return: a path, or L{NONE}, and whether it is the default.
+    """
+    path = option or environ.get(VARIABLE)
+    if path:
+        return path, False
+    return os.path.join(_directories(environ, uid)[0], "control"), True
+
+
+def clientPath(
+    option: str | None, environ: Mapping[str, str], uid: int
+) -> tuple[str, bool]:
+    """
+    Return the path of a daemon's socket for its client.
+
+    The default is a path that exists, as the daemon may have been started in another
+    session than the client, or in none.
+
+    @param option: the value of C{--control}.
+    @param uid: the client's user.
 
     @return: as L{pathOf} does.
     """
-    path, usual = pathOf(said, environ, uid)
+    path, usual = pathOf(option, environ, uid)
     if usual:
-        paths = [os.path.join(each, "control") for each in _folders(environ, uid)]
+        paths = [os.path.join(each, "control") for each in _directories(environ, uid)]
         path = next((each for each in paths if os.path.lexists(native(each))), path)
     return path, usual
 
 
-def _folders(environ: Mapping[str, str], uid: int) -> list[str]:
-    """The folders that a user's daemon may have: the first is that of one started here."""
+def _directories(environ: Mapping[str, str], uid: int) -> list[str]:
+    """Return the default directories of a user: first, that for this environment."""
     if uid == 0:
         return [os.path.join(RUN if os.path.isdir(RUN) else f"/var{RUN}", "inetd")]
     runtime = environ.get("XDG_RUNTIME_DIR", "")
@@ -82,48 +71,48 @@ def _folders(environ: Mapping[str, str], uid: int) -> list[str]:
     return [temporary, f"{RUN}/user/{uid}/inetd"]
 
 
-class Folder:
-    """The folder of a socket in the usual place, which nobody else can change."""
+class SocketDirectory:
+    """The default directory of a socket, which no other user can change."""
 
     def __init__(self, path: str, uid: int) -> None:
-        """@param uid: the user whose it is to be; it may be root's as well."""
+        """@param uid: its owner; it may be root's as well."""
         self._path = path
         self._uid = uid
         self._made: tuple[int, int] | None = None
 
     def make(self) -> None:
         """
-        Make the folder, if it is not there.
+        Make the directory, unless it exists.
 
-        @raise OSError: if it cannot be made, or others could change it.
+        @raise OSError: if it cannot be made, or others can change it.
         """
         with around(self._path) as (parent, name):
             try:
                 os.mkdir(name, 0o700, dir_fd=parent.fd)
                 self._made = identityOf(parent.about(name))
             except FileExistsError:
-                pass  # An existing directory is checked like a new one.
+                pass  # It is checked like a new one.
         self.check()
 
     def check(self) -> None:
         """
-        See that nobody else can change it.
+        Check that no other user can change it.
 
-        @raise OSError: if somebody can, or it is no folder.
+        @raise OSError: if one can, or if it is not a directory.
         """
         with around(self._path) as (parent, name):
             about = parent.about(name)
         if not stat.S_ISDIR(about.st_mode):
-            raise NotADirectoryError(0, f"'{self._path}' is no folder")
+            raise NotADirectoryError(0, f"'{self._path}' is not a directory")
         if about.st_uid not in (0, self._uid):
-            raise PermissionError(0, f"'{self._path}' is another user's")
+            raise PermissionError(0, f"'{self._path}' belongs to another user")
         if about.st_mode & 0o022:
-            raise PermissionError(0, f"others may write to '{self._path}'")
+            raise PermissionError(0, f"'{self._path}' is writable by others")
 
     def remove(self) -> None:
         """Remove it, if it was made here and is empty."""
         made, self._made = self._made, None
         if made is not None:
-            # Somebody else may have something in it.
+            # It may have other files, or be another directory by now.
             with suppress(OSError), around(self._path) as (parent, name):
                 parent.remove(name, made)

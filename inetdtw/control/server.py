@@ -2,10 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The control socket: a UNIX socket by which the user who runs the daemon, and root, can
-ask it how it is and tell it what to do, in HTTP.
-"""
+"""The control socket: HTTP on a UNIX socket, for the daemon's user and root."""
 
 from __future__ import annotations
 
@@ -18,8 +15,8 @@ from zope.interface import implementer
 
 from twisted.application.service import Service
 
-from inetdtw.control.http import Answers, Site
-from inetdtw.control.path import Folder
+from inetdtw.control.http import API, Site
+from inetdtw.control.path import SocketDirectory
 from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.service import Ownership
@@ -28,7 +25,7 @@ from inetdtw.system import sockets
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Descriptors, Purpose
 
-#: The connections that may wait.
+#: The length of the backlog.
 BACKLOG = 16
 
 _CREDENTIALS = struct.Struct("3i")
@@ -37,16 +34,16 @@ _CREDENTIALS = struct.Struct("3i")
 @implementer(IConnectionReceiver)
 class ControlSocket(Service):
     """
-    Answers on a UNIX socket that only its owner and root can reach.
+    Serves the API on a UNIX socket that only its owner and root can connect to.
 
-    The daemon serves without it, if it cannot be had.
+    If it cannot be bound, the daemon serves without it.
     """
 
     name = "inetd control"
 
     def __init__(
         self,
-        answers: Answers,
+        api: API,
         path: str,
         report: Report,
         *,
@@ -55,9 +52,11 @@ class ControlSocket(Service):
         descriptors: Descriptors | None = None,
     ) -> None:
         """
-        @param answers: what has the answers.
-        @param path: where the socket is.
-        @param usual: whether that is in the usual folder, which is made then.
+        Bind nothing yet.
+
+        @param api: what executes the requests.
+        @param path: the path of the socket.
+        @param usual: whether that is the default path, whose directory is made.
         @param descriptors: the account of all file descriptors of this process.
         """
         if reactor is None:
@@ -67,90 +66,87 @@ class ControlSocket(Service):
         self._reactor = reactor
         self._descriptors = Descriptors() if descriptors is None else descriptors
         account = DescriptorAccount(self._descriptors, Purpose.CONTROL, "", each=1)
-        self._site = Site(answers, account)
-        self._folder = Folder(os.path.dirname(path), os.geteuid()) if usual else None
+        self._site = Site(api, account)
+        where = os.path.dirname(path)
+        self._directory = SocketDirectory(where, os.geteuid()) if usual else None
         self._socket: socket.socket | None = None
-        self._mark: sockets.BoundPath | None = None
+        self._bound: sockets.BoundPath | None = None
         self._port: StreamPort | None = None
         self._lost = False
 
     def startService(self) -> None:
-        """Begin to answer."""
+        """Serve."""
         super().startService()
         self._begin()
 
     def _begin(self) -> None:
-        """Get the socket, if it can be had."""
+        """Bind the socket, or log why that fails."""
         try:
             self._listen()
         except OSError as why:
             if not self._lost:
-                self._report.emit(
-                    events.CONTROL_FAILED,
-                    address=self._path,
-                    reason=why.strerror or str(why),
-                )
-            self._giveUp()
+                self._logFailed(why.strerror or str(why))
+            self._close()
             return
         self._lost = False
         self._report.emit(events.CONTROL, address=self._path)
 
+    def _logFailed(self, reason: str) -> None:
+        self._report.emit(events.CONTROL_FAILED, address=self._path, reason=reason)
+
     def check(self) -> None:
-        """Get the socket again, if somebody has removed its path."""
-        removed = self._mark is not None and not self._mark.there
+        """Bind the socket again, if its path was removed."""
+        removed = self._bound is not None and not self._bound.there
         if not self.running or not (removed or self._lost):
             return
         if not self._lost:
-            self._report.emit(
-                events.CONTROL_FAILED, address=self._path, reason="its path was removed"
-            )
+            self._logFailed("its path was removed")
             self._lost = True
-        self._giveUp()
+        self._close()
         self._begin()
 
     def _listen(self) -> None:
         """
-        Get the socket.
+        Bind the socket.
 
-        @raise OSError: if it cannot be had.
+        @raise OSError: if that fails.
         """
-        if self._folder is not None:
-            self._folder.make()
+        if self._directory is not None:
+            self._directory.make()
         sock = self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
-        self._mark = sockets.bindPath(sock, self._path, Ownership(mode=0o600))
+        self._bound = sockets.bindPath(sock, self._path, Ownership(mode=0o600))
         sock.listen(BACKLOG)
         note = self._descriptors.note
         self._port = StreamPort(sock, self._reactor, self.name, self, note)
         self._port.start()
 
     def stopService(self) -> None:
-        """Answer no more; nothing is left of the socket."""
+        """Close the socket, and remove its path."""
         super().stopService()
-        self._giveUp()
+        self._close()
 
-    def _giveUp(self) -> None:
-        """Give up what there is."""
+    def _close(self) -> None:
         if self._port is not None:
             self._port.stop()
             self._port = None
-        if self._mark is not None:
-            self._mark.remove()
-            self._mark = None
+        if self._bound is not None:
+            self._bound.remove()
+            self._bound = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        if self._folder is not None:
-            self._folder.remove()
+        if self._directory is not None:
+            self._directory.remove()
 
     def mayAccept(self) -> bool:
-        """True: if there are many, the oldest goes for the next one."""
+        """Return true: if there are too many, the oldest is closed."""
         return True
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """Answer somebody who may ask."""
+        """Serve a connection of the daemon's user, or of root."""
         with connection:
-            if not isOurs(connection):
+            if not isTrusted(connection):
                 return
             connection.setblocking(False)
             try:
@@ -161,18 +157,19 @@ class ControlSocket(Service):
                 pass  # The client is gone, or no descriptor is left.
 
     def short(self, reason: str) -> None:
-        """The machine is out of something."""
+        """Log a resource shortage in accept(2)."""
         self._report.emit(events.SHORTAGE, reason=reason)
 
 
-def isOurs(connection: socket.socket) -> bool:
+def isTrusted(connection: socket.socket) -> bool:
     """
-    Whether the other end of a connection is root's, or of the same user as this one;
-    where the system cannot tell, the permissions of the file have decided.
+    Tell whether the peer of a connection is root, or this process' user.
+
+    Without C{SO_PEERCRED} the permissions of the path have decided.
     """
     if not hasattr(socket, "SO_PEERCRED"):
         return True
-    said = connection.getsockopt(
+    credentials = connection.getsockopt(
         socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
     )
-    return _CREDENTIALS.unpack(said)[1] in (0, os.geteuid())
+    return _CREDENTIALS.unpack(credentials)[1] in (0, os.geteuid())

@@ -184,10 +184,10 @@ class ServiceState:
             "cold": self.started - self.warm,
             "ready": self.ready,
             "refused": self.refused,
-            "failed": self.failed,
+            "start_failures": self.failed,
             "dropped": self.dropped,
-            "ended": self.ended,
-            "bad": self.bad,
+            "exited": self.ended,
+            "exit_failures": self.bad,
             "last_exit": last,
             "cpu": None if self.cpu is None else round(self.cpu, 6),
         }

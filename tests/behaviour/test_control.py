@@ -53,7 +53,7 @@ class SocketTests(ControlTestCase):
         user = users.alpine()
         code, text = self.run_("health", user=user)
         self.assertEqual(code, 2)
-        self.assertIn("Permission denied; only the user who runs it, and root", text)
+        self.assertIn("Permission denied; only the daemon's user and root", text)
         os.chmod(self.socket, 0o666)
         self.assertEqual(self.run_("health", user=user)[0], 2)
         self.assertEqual(self.run_("health")[0], 0)
@@ -182,7 +182,7 @@ class MetricsTests(ControlTestCase):
         port = freePort()
         daemon = self.start("--metrics", f"tcp:{port}:interface=127.0.0.1")
         talk(self.cat, b"x")
-        self.becomes(self.cat, "ended", 1)
+        self.becomes(self.cat, "exited", 1)
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
         connection.request("GET", "/metrics")
         answer = connection.getresponse()
@@ -219,4 +219,4 @@ class MetricsTests(ControlTestCase):
             check=False,
         )
         self.assertEqual(done.returncode, 2)
-        self.assertIn("--metrics: '9100' is no endpoint", done.stderr)
+        self.assertIn("--metrics: '9100' is not an endpoint", done.stderr)

@@ -83,7 +83,7 @@ class OperatorTests(ControlTestCase):
         for client in (*clients, waits):
             client.close()
         self.becomes(self.cat, "running", 0)
-        self.becomes(self.cat, "ended", 3)
+        self.becomes(self.cat, "exited", 3)
 
     def test_pause(self) -> None:
         """

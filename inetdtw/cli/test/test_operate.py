@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.cli import command, main, operate, plugin, screen
 from inetdtw.cli.operate import COMMANDS
-from inetdtw.control.client import NoDaemon, Said
+from inetdtw.control.client import NoDaemon, Reply
 from inetdtw.model.state import PauseReason
 from inetdtw.model.test.test_state import DAEMON, ONE
 
@@ -34,7 +34,7 @@ class FakeClient:
     """
 
     def __init__(self) -> None:
-        self.answers: list[Said | NoDaemon] = []
+        self.answers: list[Reply | NoDaemon] = []
         self.asked: list[Any] = []
         self.made: list[tuple[str, bool]] = []
 
@@ -43,7 +43,7 @@ class FakeClient:
         self.made.append((path, usual))
         return self
 
-    def ask(self, method: str, path: str, **said: str) -> Said:
+    def ask(self, method: str, path: str, **said: str) -> Reply:
         """Answer."""
         self.asked.append((method, path, *said.values()))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -69,7 +69,7 @@ class CommandTestCase(SynchronousTestCase):
         @return: the exit status and what is printed, on both streams.
         """
         if said is not None:
-            self.client.answers = [Said(status, said)]
+            self.client.answers = [Reply(status, said)]
         output, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             code = operate.main(arguments[0], arguments[1:])
@@ -124,7 +124,7 @@ class StatusTests(CommandTestCase):
             drawn.extend((interval, *(draw(80) for _ in range(2))))
 
         self.patch(screen, "watch", watch)
-        self.client.answers = [Said(200, DAEMON.asJSON()), NoDaemon("gone")]
+        self.client.answers = [Reply(200, DAEMON.asJSON()), NoDaemon("gone")]
         self.assertEqual(self.run_("status", "--watch", "-n", "0.5")[0], 0)
         interval, first, second = drawn
         self.assertEqual((interval, second), (0.5, ["inetd: gone"]))
@@ -244,12 +244,12 @@ class OperateTests(CommandTestCase):
         self.assertEqual(code, 0)
         self.assertIn("2 programs run", output)
         self.patch(operate, "LOOK", 0.0)
-        drains = Said(200, said)
+        drains = Reply(200, said)
         self.client.answers = [drains, drains, drains, NoDaemon("gone")]
         self.client.asked.clear()
         self.assertEqual(self.run_("drain", "--wait")[0], 0)
         self.assertEqual(len(self.client.asked), 4)
-        other = Said(200, {"draining": False})
+        other = Reply(200, {"draining": False})
         self.client.answers = [drains, other]
         self.assertEqual(self.run_("drain", "--wait")[0], 0)
 
@@ -300,7 +300,7 @@ class DispatchTests(CommandTestCase):
         """A first word that is a command is one, and a path is a file."""
         for name in ("handleSignals", "takeStreams", "takeSyslog"):
             self.patch(plugin, name, lambda report: None)
-        self.client.answers = [Said(200, DAEMON.asJSON())]
+        self.client.answers = [Reply(200, DAEMON.asJSON())]
         self.assertEqual(self.code("status"), 0)
         self.assertEqual(len(self.client.asked), 1)
         self.assertEqual(self.code("--check", "./status"), 1)

@@ -285,11 +285,11 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn("inetd control", [each.name for each in self.make()])
 
     def test_metrics(self) -> None:
-        """Metrics are told where an option says; what is no endpoint is an error."""
+        """Metrics are told where an option says; another text is an error."""
         names = [each.name for each in self.make("--metrics", "tcp:0")]
         self.assertIn("inetd metrics", names)
         why = self.assertRaises(plugin.WrongOption, self.make, "--metrics", "9100")
-        self.assertIn("--metrics: '9100' is no endpoint", str(why))
+        self.assertIn("--metrics: '9100' is not an endpoint", str(why))
 
     def test_settings(self) -> None:
         """The options hold for services that do not say otherwise."""

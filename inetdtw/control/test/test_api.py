@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.control.api import Answer, Operated, Scraped
+from inetdtw.control.api import MetricsAPI, OperatorAPI, Response
 from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.state import DaemonState, Draining, PauseReason, ServiceState
@@ -33,6 +33,7 @@ class FakeInetd:
     """
 
     def __init__(self) -> None:
+        """Return the same state until told otherwise."""
         self.told: list[Any] = []
         self.failure: Exception | None = None
         self.now = DAEMON
@@ -40,7 +41,7 @@ class FakeInetd:
         self.drained: Deferred[None] = Deferred()
 
     def state(self) -> DaemonState:
-        """How it is."""
+        """Return its state."""
         return self.now
 
     def pause(self, service: str) -> ServiceState:
@@ -69,34 +70,34 @@ class FakeInetd:
         return self.drained
 
 
-class OperatedTests(SynchronousTestCase):
-    """Tests for L{Operated}."""
+class OperatorAPITests(SynchronousTestCase):
+    """Tests for L{OperatorAPI}."""
 
     def setUp(self) -> None:
         """Have a superserver."""
         self.inetd = FakeInetd()
         self.ends = 0
-        self.operated = Operated(self.inetd, self.end)
+        self.api = OperatorAPI(self.inetd, self.end)
 
     def end(self) -> None:
-        """The daemon is to end."""
+        """Note that the daemon is to exit."""
         self.ends += 1
 
     def ask(
         self, method: str, path: str, said: Mapping[str, str] = NOTHING
     ) -> tuple[int, Any]:
-        """Ask for something in JSON."""
-        answer = self.operated.answer(method, path, said)
-        self.assertEqual(answer.kind, "application/json")
+        """Send a request, and return the JSON response."""
+        answer = self.api.respond(method, path, said)
+        self.assertEqual(answer.mediaType, "application/json")
         return answer.status, json.loads(answer.body)
 
     def test_status(self) -> None:
-        """The state is told as it is."""
+        """The state is returned as it is."""
         self.assertEqual(self.ask("GET", "/status"), (200, DAEMON.asJSON()))
         self.assertEqual(self.ask("HEAD", "/status")[0], 200)
 
     def test_health(self) -> None:
-        """Health is a status code, with the services that are in trouble."""
+        """Health is a status code, with the services in trouble."""
         self.assertEqual(self.ask("GET", "/health")[0], 200)
         bad = replace(ONE, held=(PauseReason.UNBOUND,))
         self.inetd.now = replace(DAEMON, services=(ONE, bad))
@@ -105,9 +106,9 @@ class OperatedTests(SynchronousTestCase):
         self.assertEqual(said["trouble"], {"7/tcp": "bind failed"})
 
     def test_metrics(self) -> None:
-        """The metrics are there as well, in the format of their own."""
-        answer = self.operated.answer("GET", "/metrics", NOTHING)
-        self.assertIn("version=0.0.4", answer.kind)
+        """The metrics are there as well, in their own format."""
+        answer = self.api.respond("GET", "/metrics", NOTHING)
+        self.assertIn("version=0.0.4", answer.mediaType)
         self.assertIn(b"inetd_info", answer.body)
 
     def test_service(self) -> None:
@@ -118,14 +119,14 @@ class OperatedTests(SynchronousTestCase):
         self.assertEqual(self.inetd.told, [("pause", "7"), ("resume", "7")])
 
     def test_refused(self) -> None:
-        """What cannot be done is told with the reason."""
+        """A request that fails is answered with the reason."""
         for failure, code in ((AmbiguousService("which?"), 404), (Draining(), 409)):
             self.inetd.failure = failure
             status, said = self.ask("POST", "/pause", {"service": "7"})
             self.assertEqual((status, said), (code, {"error": str(failure)}))
 
     def test_arguments(self) -> None:
-        """Too many arguments, or too few, are an error, and nothing is done."""
+        """A wrong number of arguments is an error, and nothing is done."""
         for path, said in (
             ("/pause", {}),
             ("/pause", {"service": "7", "x": "y"}),
@@ -137,31 +138,28 @@ class OperatedTests(SynchronousTestCase):
         self.assertEqual(self.inetd.told, [])
 
     def test_methods(self) -> None:
-        """
-        What changes something is not done on a mere look, and it is said what would be
-        right.
-        """
+        """A method that does not match is an error, which lists the right ones."""
         for path in ("/reload", "/pause", "/resume", "/drain"):
-            answer = self.operated.answer("GET", path, NOTHING)
+            answer = self.api.respond("GET", path, NOTHING)
             self.assertEqual((answer.status, answer.allowed), (405, ("POST",)))
-        answer = self.operated.answer("POST", "/status", NOTHING)
+        answer = self.api.respond("POST", "/status", NOTHING)
         self.assertEqual((answer.status, answer.allowed), (405, ("GET", "HEAD")))
         self.assertEqual(self.inetd.told, [])
 
     def test_unknown(self) -> None:
-        """Where there is nothing, it is said where there is."""
+        """For an unknown path, the error lists the known ones."""
         for path in ("/", "/x", "/status/", "*", ""):
             status, said = self.ask("GET", path)
             self.assertEqual(status, 404)
             self.assertIn("/status, /health", said["error"])
 
     def test_reload(self) -> None:
-        """A reload tells what it has changed."""
+        """A reload returns what it has changed."""
         status, said = self.ask("POST", "/reload")
         self.assertEqual((status, said["kept"], said["started"]), (200, ["7/tcp"], []))
 
     def test_brokenFile(self) -> None:
-        """When the file has mistakes, they are told."""
+        """The errors of a file are returned."""
         self.inetd.reloaded = ReloadResult(None, ("inetd.conf:1:1: x",))
         status, said = self.ask("POST", "/reload")
         self.assertEqual((status, said["problems"]), (422, ["inetd.conf:1:1: x"]))
@@ -174,7 +172,7 @@ class OperatedTests(SynchronousTestCase):
         self.assertEqual(self.ask("POST", "/reload")[0], 409)
 
     def test_drain(self) -> None:
-        """A drain is answered at once, and ends the daemon once, when it is over."""
+        """A drain is answered at once, and stops the daemon once."""
         for _ in range(2):
             status, said = self.ask("POST", "/drain")
             self.assertEqual((status, said["running"]), (202, 2))
@@ -183,16 +181,16 @@ class OperatedTests(SynchronousTestCase):
         self.assertEqual(self.ends, 1)
 
 
-class ScrapedTests(SynchronousTestCase):
-    """Tests for L{Scraped}."""
+class MetricsAPITests(SynchronousTestCase):
+    """Tests for L{MetricsAPI}."""
 
-    def answer(self, method: str, path: str) -> Answer:
-        """Ask for something."""
-        return Scraped(lambda: DAEMON).answer(method, path, NOTHING)
+    def respond(self, method: str, path: str) -> Response:
+        """Send a request."""
+        return MetricsAPI(lambda: DAEMON).respond(method, path, NOTHING)
 
     def test_metrics(self) -> None:
-        """There are the metrics, and nothing else: no word that could change anything."""
-        self.assertIn(b"inetd_info", self.answer("GET", "/metrics").body)
-        self.assertEqual(self.answer("GET", "/status").status, 404)
-        self.assertEqual(self.answer("POST", "/drain").status, 404)
-        self.assertEqual(self.answer("POST", "/metrics").status, 405)
+        """The metrics are there, and nothing that could change anything."""
+        self.assertIn(b"inetd_info", self.respond("GET", "/metrics").body)
+        self.assertEqual(self.respond("GET", "/status").status, 404)
+        self.assertEqual(self.respond("POST", "/drain").status, 404)
+        self.assertEqual(self.respond("POST", "/metrics").status, 405)

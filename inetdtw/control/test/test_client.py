@@ -12,7 +12,7 @@ from threading import Thread
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.control import client
-from inetdtw.control.client import Client, NoDaemon, Said
+from inetdtw.control.client import Client, NoDaemon, Reply
 from inetdtw.test.fakes import PATIENCE
 
 
@@ -20,7 +20,7 @@ class ClientTests(SynchronousTestCase):
     """Tests for L{Client}."""
 
     def setUp(self) -> None:
-        """Have a socket that listens."""
+        """Listen on a socket."""
         self.path = os.path.relpath(self.mktemp())
         self.asked = b""
         self.server = socket.socket(socket.AF_UNIX)
@@ -29,8 +29,8 @@ class ClientTests(SynchronousTestCase):
         self.server.bind(self.path)
         self.server.listen()
 
-    def ask(self, answer: bytes, path: str = "/status", **said: str) -> Said:
-        """Ask somebody who answers something."""
+    def ask(self, answer: bytes, path: str = "/status", **said: str) -> Reply:
+        """Send a request to a server that replies with some bytes."""
 
         def serve() -> None:
             connection, _ = self.server.accept()
@@ -46,11 +46,11 @@ class ClientTests(SynchronousTestCase):
             served.join()
 
     def error(self, answer: bytes) -> str:
-        """What is wrong with an answer."""
+        """Return the error about a reply."""
         return str(self.assertRaises(NoDaemon, self.ask, answer))
 
     def test_answer(self) -> None:
-        """An answer is a status and an object."""
+        """A reply is a status and an object."""
         said = self.ask(b'HTTP/1.1 404 x\r\n\r\n{"error": "no"}', service="[::1]:7/x")
         self.assertEqual((said.status, said.error), (404, "no"))
         self.assertTrue(
@@ -59,12 +59,12 @@ class ClientTests(SynchronousTestCase):
         self.assertIsNone(self.ask(b'HTTP/1.1 200 OK\r\n\r\n{"a": 1}').error)
 
     def test_noText(self) -> None:
-        """What is no text is asked for as it is: the daemon says what is wrong with it."""
+        """An argument that is not UTF-8 reaches the daemon as the same bytes."""
         self.ask(b'HTTP/1.1 400 x\r\n\r\n{"error": "no"}', service="a\udcff")
         self.assertTrue(self.asked.startswith(b"POST /status?service=a%FF "))
 
     def test_noInetd(self) -> None:
-        """What answers otherwise is no inetd."""
+        """Another reply is not an inetd's."""
         for answer in (
             b"",
             b"220 mail\r\n",
@@ -76,19 +76,19 @@ class ClientTests(SynchronousTestCase):
             self.assertIn(self.path, self.error(answer))
 
     def test_another(self) -> None:
-        """Another daemon's idea of what is wrong is none of an inetd."""
+        """An error in another format is not an inetd's."""
         said = self.error(b'HTTP/1.1 404 x\r\n\r\n{"message": "page not found"}')
-        self.assertIn("is no inetd", said)
+        self.assertIn("is not an inetd control socket", said)
         self.assertEqual(self.ask(b'HTTP/1.1 503 x\r\n\r\n{"a": 1}').status, 503)
 
     def test_silent(self) -> None:
-        """One that does not answer is not waited for for ever."""
-        self.patch(client, "PATIENCE", 0.01)
+        """A daemon that does not reply runs into the timeout."""
+        self.patch(client, "TIMEOUT", 0.01)
         why = self.assertRaises(NoDaemon, Client(self.path).ask, "GET", "/status")
         self.assertIn("timed out", str(why))
 
     def test_nobody(self) -> None:
-        """Where nobody answers, it is said what to do."""
+        """If no daemon replies, the message says what to do."""
         self.server.close()
         for path in (self.path, "/no-such-folder/socket", "x" * 200):
             why = self.assertRaises(NoDaemon, Client(path).ask, "GET", "/status")
@@ -96,24 +96,21 @@ class ClientTests(SynchronousTestCase):
             self.assertIn("--control", str(why))
 
     def test_forbidden(self) -> None:
-        """Who may not ask is told who may."""
+        """A client without permission learns who has it."""
 
         def refuse(self: socket.socket, path: str) -> None:
             raise PermissionError(13, "Permission denied")
 
         self.patch(socket.socket, "connect", refuse)
         why = self.assertRaises(NoDaemon, Client(self.path).ask, "GET", "/status")
-        self.assertIn("only the user who runs it, and root", str(why))
+        self.assertIn("only the daemon's user and root", str(why))
 
     def test_strangersFolder(self) -> None:
-        """
-        In the usual place, nobody is asked whose socket another user could have put
-        there.
-        """
+        """A default directory that another user can change is not used."""
         folder = self.mktemp()
         os.mkdir(folder)
         os.chmod(folder, 0o777)
         path = os.path.join(folder, "c")
         os.rename(self.path, path)
         why = self.assertRaises(NoDaemon, Client(path, True).ask, "GET", "/status")
-        self.assertIn("others may write", str(why))
+        self.assertIn("is writable by others", str(why))

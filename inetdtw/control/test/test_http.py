@@ -15,33 +15,34 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.control.api import Answer
-from inetdtw.control.http import LONGEST, MOST, PATIENCE, Site
+from inetdtw.control.api import Response
+from inetdtw.control.http import LONGEST, MOST, TIMEOUT, Site
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Descriptors, Purpose
 
 
 class Echoing:
     """
-    Answers what it was asked.
+    Replies always the same.
 
-    @ivar asked: all that it was asked.
+    @ivar asked: the requests.
     """
 
     def __init__(self) -> None:
+        """Remember no request."""
         self.asked: list[tuple[str, str, dict[str, str]]] = []
 
-    def answer(self, method: str, path: str, said: Mapping[str, str]) -> Answer:
-        """Answer."""
-        self.asked.append((method, path, dict(said)))
-        return Answer(200, b"body", "text/x", ("ONE", "TWO"))
+    def respond(self, method: str, path: str, arguments: Mapping[str, str]) -> Response:
+        """Reply."""
+        self.asked.append((method, path, dict(arguments)))
+        return Response(200, b"body", "text/x", ("ONE", "TWO"))
 
 
 class SiteTests(SynchronousTestCase):
     """Tests for L{Site}."""
 
     def setUp(self) -> None:
-        """Have a site."""
+        """Make a site."""
         self.answers = Echoing()
         self.account = Descriptors()
         account = DescriptorAccount(self.account, Purpose.METRICS, "", each=1)
@@ -49,21 +50,21 @@ class SiteTests(SynchronousTestCase):
         self.clock = Clock()
 
     def connection(self, host: str = "192.0.2.1") -> Any:
-        """A connection, with what was written to it as its transport's value."""
+        """Return a connection; its transport's value is what was written to it."""
         channel: Any = self.site.buildProtocol(IPv4Address("TCP", host, 40000))
         channel.callLater = self.clock.callLater
         channel.makeConnection(StringTransport())
         return channel
 
     def say(self, text: bytes, channel: Any = None) -> bytes:
-        """What is answered to a text."""
+        """Send bytes, and return what is written in reply."""
         channel = self.connection() if channel is None else channel
         channel.dataReceived(text)
         written: bytes = channel.transport.value()
         return written
 
     def test_question(self) -> None:
-        """A question reaches who has the answers, with the arguments of its address."""
+        """A request reaches the API, with the arguments of its query."""
         said = self.say(b"GET /a?service=x%2Fy HTTP/1.1\r\nHost: inetd\r\n\r\n")
         self.assertEqual(self.answers.asked, [("GET", "/a", {"service": "x/y"})])
         head, _, body = said.partition(b"\r\n\r\n")
@@ -84,7 +85,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.answers.asked, [("POST", "/p", {"service": "a"})])
 
     def test_one(self) -> None:
-        """One connection is for one question: a second one is not looked at."""
+        """A connection is for one request: a second one is not read."""
         question = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
         channel = self.connection()
         self.assertIn(b"close", self.say(question, channel).lower())
@@ -94,12 +95,12 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(len(self.answers.asked), 1)
 
     def test_head(self) -> None:
-        """Who only wants the headers gets no body."""
+        """A client that wants the headers only gets no body."""
         said = self.say(b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertTrue(said.endswith(b"\r\n\r\n"))
 
     def test_bad(self) -> None:
-        """What is no question gets an error, and reaches nobody."""
+        """What is not HTTP gets an error, and does not reach the API."""
         for text in (
             b"\r\n\r\n",
             b"nonsense\r\n\r\n",
@@ -116,7 +117,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.answers.asked, [])
 
     def test_large(self) -> None:
-        """What is too large is not kept: neither a line, nor headers, nor a body."""
+        """A line, headers and a body that are too large are not kept."""
         for text in (
             b"GET /" + b"x" * 100_000,
             b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 10_000,
@@ -130,30 +131,27 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.answers.asked, [])
 
     def test_slow(self) -> None:
-        """A question has only so much time in all."""
+        """The timeout is for the whole request."""
         channel = self.connection()
         for byte in b"GET / HTTP":
             channel.dataReceived(bytes((byte,)))
-            self.clock.advance(PATIENCE / 20)
+            self.clock.advance(TIMEOUT / 20)
         self.assertFalse(channel.transport.disconnecting)
-        self.clock.advance(PATIENCE)
+        self.clock.advance(TIMEOUT)
         self.assertTrue(channel.transport.disconnecting)
 
     def test_deaf(self) -> None:
-        """Whoever does not read the answer has only so much time for that, too."""
+        """A client that does not read the response has a timeout, too."""
         channel = self.connection()
         # A transport that has something left to send does not close.
         self.patch(channel.transport, "loseConnection", lambda: None)
         self.say(b"GET / HTTP/1.1\r\n\r\n", channel)
         self.assertFalse(channel.transport.disconnected)
-        self.clock.advance(PATIENCE)
+        self.clock.advance(TIMEOUT)
         self.assertTrue(channel.transport.disconnected)
 
     def test_many(self) -> None:
-        """
-        There may be only so many connections: the oldest that has asked nothing goes
-        for the next one, and is counted once.
-        """
+        """A connection beyond the limit takes the place of the oldest silent one."""
         channels = [self.connection() for _ in range(MOST)]
         self.patch(channels[0].transport, "loseConnection", lambda: None)
         self.say(b"GET / HTTP/1.1\r\n\r\n", channels[0])
@@ -168,7 +166,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.account.taken(Purpose.METRICS), MOST - 1)
 
     def test_unread(self) -> None:
-        """When all have asked, the oldest that does not read its answer goes."""
+        """When all have sent requests, the oldest that does not read is dropped."""
         channels = [self.connection() for _ in range(MOST)]
         for each in channels:
             self.patch(each.transport, "loseConnection", lambda: None)
@@ -178,14 +176,14 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(gone, [True] + [False] * (MOST - 1))
 
     def test_crowded(self) -> None:
-        """A client of another address keeps its connection, whatever one address does."""
+        """A client of another address keeps its connection."""
         other = self.connection("192.0.2.2")
         for _ in range(3 * MOST):
             self.connection()
         self.assertFalse(other.transport.disconnected)
 
     def test_few(self) -> None:
-        """Where there are few descriptors, there may be fewer connections."""
+        """With few descriptors left, fewer connections are allowed."""
         self.patch(self.account, "share", lambda purpose: 4)
         for _ in range(MOST):
             self.connection()

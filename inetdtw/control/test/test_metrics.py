@@ -24,13 +24,14 @@ class ExpositionTests(SynchronousTestCase):
     """Tests for L{exposition}."""
 
     def text(self, *services: ServiceState) -> str:
-        """What is told of a daemon with these services."""
+        """Return the metrics of a daemon with these services."""
         return exposition(replace(DAEMON, services=services))
 
     def test_format(self) -> None:
         """
-        All lines are of the format, whatever a service is called; each metric has one
-        help and one type before its samples, which are together.
+        All lines conform to the format, whatever the name of a service.
+
+        Each metric has one help and one type before its samples, which are together.
         """
         strange = replace(ONE, name='a"b\\c\nd', cpu=1e-7, most=3, ready=True)
         text = self.text(ONE, strange)
@@ -52,7 +53,7 @@ class ExpositionTests(SynchronousTestCase):
         self.assertIn('service="a\\"b\\\\c\\nd"', text)
 
     def test_figures(self) -> None:
-        """The figures are those of the state."""
+        """The values are those of the state."""
         one = replace(
             *(ONE,), running=2, most=5, started=9, warm=4, refused=3, failed=1, cpu=0.25
         )
@@ -61,10 +62,10 @@ class ExpositionTests(SynchronousTestCase):
             "children": "2",
             "children_max": "5",
             "refused_total": "3",
-            "failed_total": "1",
+            "start_failures_total": "1",
             "dropped_total": "8",
             "exits_total": "6",
-            "bad_exits_total": "2",
+            "exit_failures_total": "2",
             "cpu_seconds_total": "0.25",
         }.items():
             self.assertIn(f'inetd_service_{name}{{service="7/tcp"}} {value}', lines)
@@ -73,13 +74,13 @@ class ExpositionTests(SynchronousTestCase):
         self.assertIn(f'{started}"cold"}} 5', lines)
 
     def test_unknown(self) -> None:
-        """What is not known, or not bounded, is left out."""
+        """Unknown and unlimited values are left out."""
         text = self.text(ONE)
         for name in ("children_max", "cpu_seconds", "warm_ready"):
             self.assertNotIn(name, text)
 
     def test_state(self) -> None:
-        """Exactly the state that a service is in is 1."""
+        """The state of a service is 1, all others are 0."""
         text = self.text(replace(ONE, held=(PauseReason.UNBOUND,)))
         states = re.findall(r'inetd_service_state\{.*state="([^"]+)"\} 1', text)
         self.assertEqual(states, ["bind failed"])
@@ -94,3 +95,24 @@ class ExpositionTests(SynchronousTestCase):
         self.assertIn("inetd_children 2\n", text)
         self.assertIn("inetd_config_last_reload_successful 0\n", text)
         self.assertNotIn("inetd_service", text)
+
+    def test_parsed(self) -> None:
+        """The parser of Prometheus' client library reads the same values."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        name = 'a"b\\c\nd'
+        strange = replace(ONE, name=name, cpu=1e-7, most=3, ready=True, bad=2)
+        families = list(text_string_to_metric_families(self.text(ONE, strange)))
+        self.assertTrue(all(each.documentation for each in families))
+        samples = {
+            (sample.name, sample.labels.get("service")): sample.value
+            for family in families
+            for sample in family.samples
+        }
+        self.assertEqual(samples["inetd_children", None], DAEMON.running)
+        self.assertEqual(samples["inetd_service_exit_failures_total", name], 2)
+        self.assertEqual(samples["inetd_service_cpu_seconds_total", name], 1e-7)
+        self.assertEqual(samples["inetd_service_children_max", name], 3)
+        kinds = {family.name: family.type for family in families}
+        self.assertEqual(kinds["inetd_service_exit_failures"], "counter")
+        self.assertEqual(kinds["inetd_service_warm_ready"], "gauge")

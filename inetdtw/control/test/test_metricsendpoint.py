@@ -20,13 +20,13 @@ class MetricsEndpointTests(ServingTestCase):
     """Tests for L{MetricsEndpoint}."""
 
     def make(self, description: str) -> MetricsEndpoint:
-        """An endpoint of a description."""
+        """Return an endpoint of a description."""
         return MetricsEndpoint(
             Echoing(), description, self.runtime.report, reactor=self.reactor
         )
 
     def test_listens(self) -> None:
-        """It listens where it is to, and no more when it is stopped."""
+        """It listens at its address until it is stopped."""
         made = self.make("tcp:9100:interface=127.0.0.1")
         self.assertEqual(self.reactor.tcpServers, [])
         made.startService()
@@ -39,19 +39,19 @@ class MetricsEndpointTests(ServingTestCase):
         made.stopService()
 
     def test_wrong(self) -> None:
-        """What is no description of an endpoint is told from one at once."""
+        """A description that is not an endpoint is rejected at once."""
         for text in ("", "9100", "tcp", "tcp:x", "tcp:1:nix=1", "nix:1"):
             why = self.assertRaises(ValueError, self.make, text)
-            self.assertIn(f"'{text}' is no endpoint", str(why))
+            self.assertIn(f"'{text}' is not an endpoint", str(why))
 
     def test_unusable(self) -> None:
-        """So is one whose files, or the library that reads them, are not there."""
+        """So is one whose files, or the library that reads them, are missing."""
         text = "ssl:9100:privateKey=/no/such/key.pem"
         why = self.assertRaises(ValueError, self.make, text)
-        self.assertIn(f"'{text}' is no endpoint: ", str(why))
+        self.assertIn(f"'{text}' is not an endpoint: ", str(why))
 
     def test_taken(self) -> None:
-        """Where somebody else listens, it tries again, until it is stopped."""
+        """If the port is in use, it tries again, until it is stopped."""
         real = self.reactor.listenTCP
 
         def fail(*given: Any, **more: Any) -> Any:
@@ -71,10 +71,7 @@ class MetricsEndpointTests(ServingTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_hostName(self) -> None:
-        """
-        A host name is looked up in a thread, and again later if that fails; until then
-        nothing waits.
-        """
+        """A host name is looked up without blocking."""
         threads: list[Any] = []
         found: list[str] = []
 
@@ -106,7 +103,7 @@ class MetricsEndpointTests(ServingTestCase):
             made.stopService()
 
     def test_hostNames(self) -> None:
-        """What is no host name is left to Twisted."""
+        """Hosts that are not names are left to Twisted."""
         for text in ("tcp:1", "tcp:1:interface=127.0.0.1", "tcp6:1:interface=\\:\\:1"):
             self.assertIsNone(hostNameIn(text), text)
         self.assertIsNone(hostNameIn("tcp:1:interface=1.2.3.4.5"))

@@ -14,7 +14,7 @@ from twisted.internet.testing import StringTransport
 
 from inetdtw.control import server
 from inetdtw.control.http import MOST
-from inetdtw.control.server import ControlSocket, isOurs
+from inetdtw.control.server import ControlSocket, isTrusted
 from inetdtw.control.test.test_http import Echoing
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
@@ -23,12 +23,12 @@ class ControlSocketTests(ServingTestCase):
     """Tests for L{ControlSocket}."""
 
     def setUp(self) -> None:
-        """Have a path, which is short enough for a socket."""
+        """Make a path that is short enough for a socket."""
         super().setUp()
         self.path = os.path.relpath(self.mktemp())
 
     def make(self, path: str | None = None, **given: Any) -> ControlSocket:
-        """A control socket that answers."""
+        """Return a control socket that serves."""
         made = ControlSocket(
             *(Echoing(), path or self.path, self.runtime.report),
             reactor=self.reactor,
@@ -44,14 +44,14 @@ class ControlSocketTests(ServingTestCase):
             made.stopService()
 
     def connect(self) -> socket.socket:
-        """Somebody who asks."""
+        """Return a client."""
         client = self.closing(socket.socket(socket.AF_UNIX))
         client.settimeout(PATIENCE)
         client.connect(self.path)
         return client
 
     def test_private(self) -> None:
-        """The socket is its owner's alone, whatever the umask is."""
+        """The socket belongs to its owner alone, whatever the umask is."""
         before = os.umask(0)
         try:
             self.make()
@@ -62,7 +62,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertEqual(stat.S_IMODE(mode), 0o600)
 
     def test_answers(self) -> None:
-        """Who connects is answered."""
+        """A client is served."""
         self.make()
         client = self.connect()
         self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
@@ -71,16 +71,16 @@ class ControlSocketTests(ServingTestCase):
         self.assertIsNotNone(site.buildProtocol(None))
 
     def test_strangers(self) -> None:
-        """Another user is sent away, if one gets here at all."""
+        """A connection of another user is closed."""
         self.make()
-        self.patch(server, "isOurs", lambda connection: False)
+        self.patch(server, "isTrusted", lambda connection: False)
         client = self.connect()
         self.reactor.turn(PATIENCE)
         self.assertEqual(client.recv(9), b"")
         self.assertEqual(self.reactor.adopted, [])
 
     def test_stop(self) -> None:
-        """When it is stopped, nothing of it is left; it can be started again."""
+        """When it is stopped, its path is removed; it can be started again."""
         made = self.make()
         made.stopService()
         self.assertFalse(os.path.exists(self.path))
@@ -94,8 +94,9 @@ class ControlSocketTests(ServingTestCase):
 
     def test_removed(self) -> None:
         """
-        A path that was removed is there again, or as soon as another file there is
-        gone; each is said once.
+        A path that was removed is bound again.
+
+        If another file is there, as soon as that is gone.
         """
         made = self.make()
         made.check()
@@ -129,14 +130,14 @@ class ControlSocketTests(ServingTestCase):
         self.connect()
 
     def refused(self) -> str:
-        """Why it cannot be had."""
+        """Return why it cannot be bound."""
         (event,) = self.said("control-failed")
         self.assertEqual(event["address"], self.path)
         reason: str = event["reason"]
         return reason
 
     def test_live(self) -> None:
-        """That of a daemon that lives is left alone, also at the end; the log says so."""
+        """The socket of a running daemon is left alone; the log says so."""
         other = self.closing(socket.socket(socket.AF_UNIX))
         other.bind(self.path)
         other.listen()
@@ -155,7 +156,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertTrue(os.path.isfile(self.path))
 
     def test_replaced(self) -> None:
-        """What somebody else has put in its place is not removed."""
+        """A file in place of the socket is not removed."""
         made = self.make()
         os.unlink(self.path)
         os.mkdir(self.path)
@@ -163,7 +164,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertTrue(os.path.isdir(self.path))
 
     def test_folder(self) -> None:
-        """The usual folder is made and removed; in another place there must be one."""
+        """The default directory is made and removed; any other must exist."""
         folder = self.path
         self.path = os.path.join(folder, "c")
         self.make()
@@ -174,13 +175,13 @@ class ControlSocketTests(ServingTestCase):
         self.assertFalse(os.path.exists(folder))
 
     def test_tooLong(self) -> None:
-        """A path that no socket can have is no end of the daemon."""
+        """A path that is too long for a socket does not stop the daemon."""
         self.path = "x" * 200
         self.make()
         self.assertIn("too long", self.refused())
 
     def test_full(self) -> None:
-        """When there are too many connections, others are accepted still: the oldest go."""
+        """With too many connections, the oldest are dropped for new ones."""
         self.make()
         for _ in range(MOST + 1):
             self.connect()
@@ -195,7 +196,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertFalse(channels[1].transport.disconnected)
 
     def test_noDescriptors(self) -> None:
-        """Without descriptors nobody is answered, and the log says why."""
+        """Without descriptors clients wait, and the log says why."""
         self.make()
         self.connect()
         self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
@@ -206,36 +207,36 @@ class ControlSocketTests(ServingTestCase):
         self.assertEqual(self.reactor.adopted, [])
 
 
-class IsOursTests(ServingTestCase):
-    """Tests for L{isOurs}."""
+class IsTrustedTests(ServingTestCase):
+    """Tests for L{isTrusted}."""
 
     def test_same(self) -> None:
-        """This user is one who may ask."""
+        """This process' user is trusted."""
         for end in socket.socketpair():
-            self.assertTrue(isOurs(self.closing(end)))
+            self.assertTrue(isTrusted(self.closing(end)))
 
     def test_another(self) -> None:
-        """Another user may not, unless that is root."""
+        """Another user is not, except root."""
         ours, theirs = socket.socketpair()
         self.closing(theirs)
         real = os.geteuid()
         self.patch(os, "geteuid", lambda: real + 1)
-        self.assertEqual(isOurs(self.closing(ours)), real == 0)
+        self.assertEqual(isTrusted(self.closing(ours)), real == 0)
         self.patch(server, "_CREDENTIALS", FakeCredentials())
-        self.assertFalse(isOurs(ours))
+        self.assertFalse(isTrusted(ours))
 
     def test_unknown(self) -> None:
-        """Where the system does not tell, the permissions of the file must do."""
+        """Without SO_PEERCRED, the permissions of the path decide."""
         self.patch(server, "socket", object())
         nobody: Any = None
-        self.assertTrue(isOurs(nobody))
+        self.assertTrue(isTrusted(nobody))
 
 
 class FakeCredentials:
-    """Reads the credentials of user 7 from anything."""
+    """A socket whose peer is user 7."""
 
     size = 12
 
     def unpack(self, data: bytes) -> tuple[int, int, int]:
-        """Read them."""
+        """Return the credentials."""
         return 1, 7, 7
