@@ -254,7 +254,7 @@ class StartedForAlpineTests(_OnlyRoot, StartedTests):
 
     def user(self) -> str:
         """Return the name of the user of the programs."""
-        return "alpine"
+        return users.alpine().pw_name
 
     def runsAs(self) -> pwd.struct_passwd:
         """Return the user of the programs."""
