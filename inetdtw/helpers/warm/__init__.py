@@ -13,9 +13,10 @@ modules is imported, because the others take time, and a script can have files w
 same names.
 
 The interpreter reads its program from descriptor 0: a line with this text and the
-L{parameters<inetdtw.helpers.warm.protocol.PARAMETERS>} of the process, then L{BOOT}.  Descriptor 1 is a sequenced-packet socket that leads to the daemon, and 2 the
-daemon's log.  The process has the credentials, the environment and the interpreter
-options that the program would have had.
+L{parameters<inetdtw.helpers.warm.protocol.PARAMETERS>} of the process, then L{BOOT}.
+Descriptor 1 is a sequenced-packet socket that leads to the daemon, and 2 the daemon's
+log.  The process has the credentials, the environment and the interpreter options that
+the program would have had.
 
 Until a client connects, C{sys.path} has the standard library only: neither the working
 directory nor PYTHONPATH nor the user's own modules can make this process import what a

@@ -93,6 +93,12 @@ class WarmProcess(HelperProcess):
     It is C{STOPPING} from when it has exited or has lost its channel until both have
     happened, and then C{OVER}.
 
+    Its owner is called with C{ready(process)}, C{stale(process)}, C{notify()},
+    C{printed(process, line)} and C{suppressed(lines)}, which L{StderrReader.start}
+    describes, C{startCold(child, request)}, C{disconnected(process)} when the process
+    takes no launch requests any more, and C{exited(process, reason, status)} when it is
+    over.
+
     @ivar request: the cold start that it replaces.
     @ivar waiting: the launch requests that were not answered yet, by number.
     @ivar startedAt: when it was started, in seconds of the reactor's clock.
@@ -115,11 +121,7 @@ class WarmProcess(HelperProcess):
         """
         Start nothing yet.
 
-        @param owner: is called with C{ready(process)}, C{stale(process)}, C{notify()},
-            C{printed(process, line)} and C{suppressed(lines)}, which
-            L{StderrReader.start} describes, C{startCold(child, request)},
-            C{disconnected(process)} when it takes no launch requests any more, and
-            C{exited(process, reason, status)} when it is over.
+        @param owner: the owner of the process.
         @param readers: the readers of the standard error of such processes.
         @param budget: counts the programs of all services.
         @param orphans: the programs of other processes that are watched.

@@ -36,6 +36,10 @@ class WarmSupervisor:
     """
     The warm processes of one program.
 
+    Its owner is called with C{ready(process)} of a new current one,
+    C{disconnected(process)}, C{startCold(child, request)} and C{notify()}, as the owner
+    of a L{WarmProcess} is.
+
     @ivar current: the process that takes launch requests, or that has died and has no
         replacement yet.
     @ivar request: a cold start of the program, for the next process.
@@ -56,9 +60,7 @@ class WarmSupervisor:
         """
         Start no process yet.
 
-        @param owner: is called with C{ready(process)} of a new current one,
-            C{disconnected(process)}, C{startCold(child, request)} and C{notify()}, as
-            L{WarmProcess} has them.
+        @param owner: the launcher of the program.
         @param cold: the launcher of the process context.
         @param spec: how to start the interpreter.
         @param name: the service, for the log.

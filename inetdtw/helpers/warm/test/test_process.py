@@ -63,45 +63,57 @@ class DescriptorTests(SynchronousTestCase):
                 self.assertEqual(moved, fd)
             os.close(moved)
 
-    def test_channel(self) -> None:
-        """The channel is moved from 1; without /dev/null, sockets replace it."""
-        copies: list[tuple[int, int]] = []
-        opened: list[int] = []
-        dup, opens = os.dup, os.open
+    def record(self) -> list[tuple[int, int]]:
+        """
+        Copy a pipe instead of descriptor 1, and copy nothing to 0 and 1.
 
-        def openNull(*told: Any) -> int:
-            opened.append(opens(*told))
-            return opened[-1]
-
-        def noNull(*told: Any) -> int:
-            raise FileNotFoundError
-
-        one, other = os.pipe()
-        self.addCleanup(os.close, one)
+        @return: the copies that are not made.
+        """
+        self.pipe, other = os.pipe()
+        self.addCleanup(os.close, self.pipe)
         self.addCleanup(os.close, other)
-        asked: list[int] = []
+        copies: list[tuple[int, int]] = []
+        dup = os.dup
 
         def copied(fd: int) -> int:
-            asked.append(fd)
-            return dup(one)
+            self.assertEqual(fd, 1)
+            return dup(self.pipe)
 
         self.patch(posix, "dup", copied)
-        self.patch(posix, "dup2", lambda *told: copies.append(told))
+        self.patch(posix, "dup2", lambda *given: copies.append(given))
+        return copies
+
+    def test_channel(self) -> None:
+        """The channel is moved away from 1, and /dev/null takes its place."""
+        copies = self.record()
+        opened: list[int] = []
+        opens = os.open
+
+        def openNull(*given: Any) -> int:
+            opened.append(opens(*given))
+            return opened[-1]
+
         self.patch(posix, "open", openNull)
         channel = takeChannel()
-        self.assertTrue(os.path.sameopenfile(channel, one))
+        self.assertTrue(os.path.sameopenfile(channel, self.pipe))
         os.close(channel)
-        self.assertEqual((asked, copies), ([1], [(opened[0], 0), (opened[0], 1)]))
+        self.assertEqual(copies, [(opened[0], 0), (opened[0], 1)])
         self.assertRaises(OSError, os.fstat, opened[0])
-        copies.clear()
-        self.patch(posix, "open", noNull)
+
+    def test_noNull(self) -> None:
+        """Sockets take the place of the channel where /dev/null is missing."""
+        copies = self.record()
         sockets: Any = sys.modules["_socket"]
         pair, made = sockets.socketpair, list[Any]()
+
+        def noNull(*given: Any) -> int:
+            raise FileNotFoundError
 
         def makePair() -> Any:
             made.extend(pair())
             return tuple(made)
 
+        self.patch(posix, "open", noNull)
         self.patch(sockets, "socketpair", makePair)
         os.close(takeChannel())
         (fd, first), (same, second) = copies

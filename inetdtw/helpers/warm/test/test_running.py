@@ -19,176 +19,25 @@ import socket
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
-from typing import Any
 
-from twisted.python.filepath import FilePath
-
-from inetdtw.config.python import interpretedBy
 from inetdtw.helpers.reports import (
     ACCEPTED,
     CROWDED,
     DROPPED,
     ENDED,
-    HELLO,
     STALE,
     STARTED,
     WITHDRAWN,
 )
-from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
-from inetdtw.helpers.warm.files import isRecent, stamp
+from inetdtw.helpers.requests import HEADER, WITHDRAW
 from inetdtw.helpers.warm.protocol import MISFIT, PARAMETERS, THREADED
-from inetdtw.interfaces import LaunchRequest
-from inetdtw.launch.packets import decodeReports
+from inetdtw.helpers.warm.test.running import Running, RunningTestCase, readAll
 from inetdtw.launch.warm import command
-from inetdtw.model.service import Program
-from inetdtw.test.fakes import PATIENCE, ServingTestCase
-
-#: Greets its client; it never runs in the process that is forked.
-HELLOS = "import sys\nprint('hello', *sys.argv[1:], flush=True)\nsys.stdin.read()\n"
+from inetdtw.test.fakes import PATIENCE
 
 
-class Running:
-    """
-    A warm process that runs, and the daemon's end of its channel.
-
-    @ivar pid: its process id.
-
-    @ivar peers: the addresses that it has reported.
-    """
-
-    def __init__(self, argv: Sequence[str], preload: str = "", **more: object) -> None:
-        """@param more: parameters that differ from the usual ones."""
-        self.channel, self._theirs = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET
-        )
-        self.channel.settimeout(PATIENCE)
-        self._received: list[tuple[int, int, int, int]] = []
-        self.peers: list[Any] = []
-        self._log, log = os.pipe()
-        program = Program(sys.executable, (), ("python3", *argv))
-        kept = interpretedBy(program, None, preload)
-        env = {"PATH": os.defpath, "LANG": "C.UTF-8"}
-        order = LaunchRequest(sys.executable, program.argv, env, {}, (0, 0, 0))
-        executable, words, parameters = command.warmCommand(kept, order, preload)
-        source = command.openProgram({**parameters, **more})
-        actions = [
-            (os.POSIX_SPAWN_DUP2, source, 0),
-            (os.POSIX_SPAWN_DUP2, self._theirs.fileno(), 1),
-            (os.POSIX_SPAWN_DUP2, log, 2),
-        ]
-        self.pid = os.posix_spawn(executable, words, env, file_actions=actions)
-        for fd in (source, log):
-            os.close(fd)
-        self._theirs.close()
-
-    def launch(self, number: int, fd: int, extra: bytes = b"") -> None:
-        """Send a launch request."""
-        socket.send_fds(
-            self.channel, [HEADER.pack(LAUNCH, False, number, 0, 0, 0), extra], [fd]
-        )
-
-    def accept(self, number: int, sock: socket.socket, most: int = 0) -> None:
-        """Delegate a listening socket."""
-        head = HEADER.pack(ACCEPT, False, 1, number, most, 0)
-        socket.send_fds(self.channel, [head], [sock.fileno()])
-
-    def receive(self) -> tuple[int, int, int, int]:
-        """Return the next report: kind, number, process id and value."""
-        while not self._received:
-            packet = self.channel.recv(1 << 16)
-            if not packet:
-                raise AssertionError("it has ended")
-            for each in decodeReports(packet):
-                if each.kind in (ACCEPTED, DROPPED):
-                    self.peers.append(each.peer)
-                pid = 0 if each.kind == DROPPED else each.pid
-                self._received.append((each.kind, each.number, pid, each.value))
-        return self._received.pop(0)
-
-    def log(self) -> str:
-        """Return all that it has logged until it has exited."""
-        with open(self._log) as file:
-            self._log = -1
-            return file.read()
-
-    def end(self) -> int:
-        """
-        Close the channel, and wait until it exits.
-
-        @return: what wait(2) returns.
-        """
-        self.channel.close()
-        _, status = os.waitpid(self.pid, 0)
-        self.pid = 0
-        return status
-
-    def kill(self) -> None:
-        """Kill the process, and close all that belongs to it."""
-        self.channel.close()
-        if self.pid:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        if self._log >= 0:
-            os.close(self._log)
-
-
-def readAll(client: socket.socket) -> bytes:
-    """Return everything until EOF."""
-    return b"".join(iter(lambda: client.recv(1000), b""))
-
-
-class WarmTests(ServingTestCase):
-    """Tests for the program as it runs."""
-
-    def setUp(self) -> None:
-        """Write a script."""
-        super().setUp()
-        self.directory = FilePath(os.path.realpath(self.mktemp()))
-        self.directory.makedirs()
-        self.script = self.write("script.py", HELLOS)
-
-    def write(self, name: str, text: str) -> str:
-        """Write a file."""
-        file = self.directory.child(name)
-        file.setContent(text.encode())
-        return str(file.path)
-
-    def isRecent(self, file: FilePath[str]) -> bool:
-        """Return whether a file was just written."""
-        return isRecent(stamp(file.path))
-
-    def run_(self, *argv: str, preload: str = "") -> Running:
-        """Start a process, and wait until it is ready."""
-        # Modules that it would find young it would not trust for long.
-        deadline = time.monotonic() + PATIENCE
-        while preload and any(map(self.isRecent, self.directory.children())):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
-        running = Running(argv or (self.script, "you"), preload)
-        self.addCleanup(running.kill)
-        self.assertEqual(running.receive(), (HELLO, 0, running.pid, 0))
-        return running
-
-    def pair(self) -> tuple[socket.socket, socket.socket]:
-        """Return both ends of a connection."""
-        one, two = socket.socketpair()
-        one.settimeout(PATIENCE)
-        return self.closing(one), self.closing(two)
-
-    def launched(self, running: Running, number: int = 1) -> tuple[socket.socket, int]:
-        """
-        Send a launch request.
-
-        @return: the client, and the process id of the child.
-        """
-        client, theirs = self.pair()
-        running.launch(number, theirs.fileno())
-        theirs.close()
-        kind, heard, pid, _ = running.receive()
-        self.assertEqual((kind, heard), (STARTED, number))
-        return client, pid
+class LaunchTests(RunningTestCase):
+    """Tests for launch requests."""
 
     def test_launch(self) -> None:
         """A child reports its start, runs the script, and its exit is reported."""
@@ -242,92 +91,6 @@ class WarmTests(ServingTestCase):
                 self.assertEqual(out.getContent(), cold, name)
         for fd in ends:
             os.close(fd)
-
-    def test_end(self) -> None:
-        """The process exits when the channel is closed; its children go on."""
-        running = self.run_()
-        client, _ = self.launched(running)
-        self.assertEqual(running.end(), 0)
-        self.assertEqual(client.recv(100), b"hello you\n")
-        client.shutdown(socket.SHUT_WR)
-        self.assertEqual(client.recv(100), b"")
-
-    def test_endWhileImporting(self) -> None:
-        """The process is killed when the channel is closed during an import."""
-        self.write(
-            "slow.py",
-            "import os, select\nos.write(2, b'here\\n')\nselect.select([], [], [])\n",
-        )
-        running = Running([self.script], "slow")
-        self.addCleanup(running.kill)
-        self.assertEqual(os.read(running._log, 5), b"here\n")
-        self.assertEqual(running.end(), int(signal.SIGIO))
-
-    def test_noDaemon(self) -> None:
-        """The process does not begin when the channel is closed already."""
-        running = Running([self.script])
-        self.addCleanup(running.kill)
-        self.assertIn(running.end(), (0, int(signal.SIGIO)))
-
-    def test_accept(self) -> None:
-        """The process accepts from a delegated socket until that is withdrawn."""
-        running = self.run_()
-        server = self.closing(socket.create_server(("127.0.0.1", 0)))
-        server.setblocking(False)
-        running.accept(5, server)
-        client = self.client(server)
-        self.assertEqual(client.recv(100), b"hello you\n")
-        kind, number, pid, _ = running.receive()
-        self.assertEqual((kind, number), (ACCEPTED, 5))
-        self.assertEqual(running.peers, [client.getsockname()])
-        client.shutdown(socket.SHUT_WR)
-        self.assertEqual(running.receive(), (ENDED, 5, pid, 0))
-        self.assertEqual(client.recv(100), b"")
-        running.channel.send(HEADER.pack(WITHDRAW, False, 9, 5, 0, 0))
-        self.assertEqual(running.receive(), (WITHDRAWN, 5, 0, 0))
-        address = server.getsockname()
-        server.close()
-        # A child of the last client's may have it for a moment still.
-        with socket.socket() as other:
-            self.assertEqual(other.connect_ex(address), errno.ECONNREFUSED)
-
-    def test_goneBefore(self) -> None:
-        """No child is started for a client that left before it was accepted."""
-        running = self.run_()
-        server = self.closing(socket.create_server(("127.0.0.1", 0)))
-        server.setblocking(False)
-        gone = self.client(server)
-        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        gone.close()
-        client = self.client(server)
-        running.accept(5, server)
-        self.assertEqual(running.receive()[:2], (ACCEPTED, 5))
-        self.assertEqual(running.peers, [client.getsockname()])
-
-    def test_crowded(self) -> None:
-        """The process returns its sockets when as many children run as may."""
-        running = self.run_()
-        server = self.closing(socket.create_server(("127.0.0.1", 0)))
-        server.setblocking(False)
-        running.accept(5, server, 1)
-        client = self.client(server)
-        self.assertEqual(running.receive()[:2], (ACCEPTED, 5))
-        self.assertEqual(running.receive()[:2], (CROWDED, 5))
-        self.assertEqual(client.recv(100), b"hello you\n")
-
-    def test_noDescriptors(self) -> None:
-        """The process returns its sockets when it has no descriptors left."""
-        running = self.run_()
-        server = self.closing(socket.create_server(("127.0.0.1", 0)))
-        server.setblocking(False)
-        running.accept(5, server)
-        self.launched(running)
-        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (3, 3))
-        self.client(server)
-        self.assertEqual(running.receive(), (DROPPED, 5, 0, errno.EMFILE))
-        # The connection is there still, for whoever accepts next.
-        server.settimeout(PATIENCE)
-        server.accept()[0].close()
 
     def test_edited(self) -> None:
         """A new script is run for the next client without a replacement."""
@@ -400,46 +163,6 @@ class WarmTests(ServingTestCase):
         said = readAll(client).decode()
         self.assertEqual(said, f"{self.directory.path} {mask} 0 0 False\n")
 
-    def test_threads(self) -> None:
-        """The process exits if a preloaded module starts a thread."""
-        self.write(
-            "thread.py",
-            "import threading, time\n"
-            "threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n",
-        )
-        running = Running([self.script], "thread")
-        self.addCleanup(running.kill)
-        _, status = os.waitpid(running.pid, 0)
-        running.pid = 0
-        self.assertEqual(os.WEXITSTATUS(status), THREADED)
-        self.assertIn("started a thread", running.log())
-
-    def refuses(self, running: Running, *words: str) -> None:
-        """Wait until a process exits, and find why in its log."""
-        self.addCleanup(running.kill)
-        _, status = os.waitpid(running.pid, 0)
-        running.pid = 0
-        self.assertEqual(os.WEXITSTATUS(status), MISFIT)
-        log = running.log()
-        for word in ("another version", *words):
-            self.assertIn(word, log)
-
-    def test_unknownParameters(self) -> None:
-        """The process refuses parameters that are unknown or missing."""
-        self.refuses(Running([self.script], uid=5), "parameter 'uid'")
-        usual = command.warmCommand
-        for name in PARAMETERS:
-            given = {each: None for each in PARAMETERS if each != name}
-            fixed = lambda *told, given=given: (*usual(*told)[:2], given)  # noqa: E731
-            self.patch(command, "warmCommand", fixed)
-            self.refuses(Running([self.script]), f"parameter '{name}'")
-
-    def test_unknownPacket(self) -> None:
-        """The process refuses an unknown request."""
-        running = self.run_()
-        running.channel.send(HEADER.pack(9, False, 1, 0, 0, 0))
-        self.refuses(running, "unknown request 9")
-
     def test_large(self) -> None:
         """Arguments can be as long as execve(2) allows."""
         size, many = 1 << 16, 12
@@ -479,3 +202,137 @@ class WarmTests(ServingTestCase):
         poll = select.poll()
         poll.register(running.channel, select.POLLIN)
         self.assertEqual(poll.poll(0), [])
+
+
+class AcceptTests(RunningTestCase):
+    """Tests for delegated sockets."""
+
+    def test_accept(self) -> None:
+        """The process accepts from a delegated socket until that is withdrawn."""
+        running = self.run_()
+        server = self.closing(socket.create_server(("127.0.0.1", 0)))
+        server.setblocking(False)
+        running.accept(5, server)
+        client = self.client(server)
+        self.assertEqual(client.recv(100), b"hello you\n")
+        kind, number, pid, _ = running.receive()
+        self.assertEqual((kind, number), (ACCEPTED, 5))
+        self.assertEqual(running.peers, [client.getsockname()])
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(running.receive(), (ENDED, 5, pid, 0))
+        self.assertEqual(client.recv(100), b"")
+        running.channel.send(HEADER.pack(WITHDRAW, False, 9, 5, 0, 0))
+        self.assertEqual(running.receive(), (WITHDRAWN, 5, 0, 0))
+        address = server.getsockname()
+        server.close()
+        # A child of the last client's may have it for a moment still.
+        with socket.socket() as other:
+            self.assertEqual(other.connect_ex(address), errno.ECONNREFUSED)
+
+    def test_goneBefore(self) -> None:
+        """No child is started for a client that left before it was accepted."""
+        running = self.run_()
+        server = self.closing(socket.create_server(("127.0.0.1", 0)))
+        server.setblocking(False)
+        gone = self.client(server)
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()
+        client = self.client(server)
+        running.accept(5, server)
+        self.assertEqual(running.receive()[:2], (ACCEPTED, 5))
+        self.assertEqual(running.peers, [client.getsockname()])
+
+    def test_crowded(self) -> None:
+        """The process returns its sockets when as many children run as may."""
+        running = self.run_()
+        server = self.closing(socket.create_server(("127.0.0.1", 0)))
+        server.setblocking(False)
+        running.accept(5, server, 1)
+        client = self.client(server)
+        self.assertEqual(running.receive()[:2], (ACCEPTED, 5))
+        self.assertEqual(running.receive()[:2], (CROWDED, 5))
+        self.assertEqual(client.recv(100), b"hello you\n")
+
+    def test_noDescriptors(self) -> None:
+        """The process returns its sockets when it has no descriptors left."""
+        running = self.run_()
+        server = self.closing(socket.create_server(("127.0.0.1", 0)))
+        server.setblocking(False)
+        running.accept(5, server)
+        self.launched(running)
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (3, 3))
+        self.client(server)
+        self.assertEqual(running.receive(), (DROPPED, 5, 0, errno.EMFILE))
+        # The connection is there still, for whoever accepts next.
+        server.settimeout(PATIENCE)
+        server.accept()[0].close()
+
+
+class LifeTests(RunningTestCase):
+    """Tests for the start and the end of a process."""
+
+    def test_end(self) -> None:
+        """The process exits when the channel is closed; its children go on."""
+        running = self.run_()
+        client, _ = self.launched(running)
+        self.assertEqual(running.end(), 0)
+        self.assertEqual(client.recv(100), b"hello you\n")
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(client.recv(100), b"")
+
+    def test_endWhileImporting(self) -> None:
+        """The process is killed when the channel is closed during an import."""
+        self.write(
+            "slow.py",
+            "import os, select\nos.write(2, b'here\\n')\nselect.select([], [], [])\n",
+        )
+        running = Running([self.script], "slow")
+        self.addCleanup(running.kill)
+        self.assertEqual(os.read(running._log, 5), b"here\n")
+        self.assertEqual(running.end(), int(signal.SIGIO))
+
+    def test_noDaemon(self) -> None:
+        """The process does not begin when the channel is closed already."""
+        running = Running([self.script])
+        self.addCleanup(running.kill)
+        self.assertIn(running.end(), (0, int(signal.SIGIO)))
+
+    def test_threads(self) -> None:
+        """The process exits if a preloaded module starts a thread."""
+        self.write(
+            "thread.py",
+            "import threading, time\n"
+            "threading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n",
+        )
+        running = Running([self.script], "thread")
+        self.addCleanup(running.kill)
+        _, status = os.waitpid(running.pid, 0)
+        running.pid = 0
+        self.assertEqual(os.WEXITSTATUS(status), THREADED)
+        self.assertIn("started a thread", running.log())
+
+    def refuses(self, running: Running, *words: str) -> None:
+        """Wait until a process exits, and find why in its log."""
+        self.addCleanup(running.kill)
+        _, status = os.waitpid(running.pid, 0)
+        running.pid = 0
+        self.assertEqual(os.WEXITSTATUS(status), MISFIT)
+        log = running.log()
+        for word in ("another version", *words):
+            self.assertIn(word, log)
+
+    def test_unknownParameters(self) -> None:
+        """The process refuses parameters that are unknown or missing."""
+        self.refuses(Running([self.script], uid=5), "parameter 'uid'")
+        usual = command.warmCommand
+        for name in PARAMETERS:
+            given = {each: None for each in PARAMETERS if each != name}
+            fixed = lambda *told, given=given: (*usual(*told)[:2], given)  # noqa: E731
+            self.patch(command, "warmCommand", fixed)
+            self.refuses(Running([self.script]), f"parameter '{name}'")
+
+    def test_unknownPacket(self) -> None:
+        """The process refuses an unknown request."""
+        running = self.run_()
+        running.channel.send(HEADER.pack(9, False, 1, 0, 0, 0))
+        self.refuses(running, "unknown request 9")

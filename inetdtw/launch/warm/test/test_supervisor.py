@@ -52,8 +52,8 @@ class Owner:
         """Do nothing: nothing is launched here."""
 
 
-class SupervisorTests(ServingTestCase):
-    """Tests for L{WarmSupervisor}."""
+class SupervisorTestCase(ServingTestCase):
+    """A test of a L{WarmSupervisor}."""
 
     def setUp(self) -> None:
         """Make a supervisor whose first process is ready."""
@@ -93,6 +93,10 @@ class SupervisorTests(ServingTestCase):
     def logged(self, what: str) -> list[dict[str, Any]]:
         """Return the log events of one kind."""
         return self.said(f"warm-{what}")
+
+
+class StartTests(SupervisorTestCase):
+    """Tests for the start and the replacement of processes."""
 
     def test_first(self) -> None:
         """The first process is started once, for the first launch request."""
@@ -163,6 +167,10 @@ class SupervisorTests(ServingTestCase):
         self.supervisor.request = replace(START, executable="/other")
         self.supervisor.renew()
         self.assertEqual(self.launcher.last.order.executable, "/other")
+
+
+class RestartTests(SupervisorTestCase):
+    """Tests for the restart of processes, and for the end."""
 
     def test_died(self) -> None:
         """A process that died is restarted with backoff; the log says why."""
