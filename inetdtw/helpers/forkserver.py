@@ -22,8 +22,8 @@ import select
 import socket
 import struct
 
-from inetdtw.helpers.accept import Acceptor
 from inetdtw.helpers.connection import pairs
+from inetdtw.helpers.listener import DelegatedListener
 from inetdtw.helpers.programs import ChildTable, drain, errnoOf, wakeOnExit
 from inetdtw.helpers.protocol import (
     BEGIN,
@@ -98,7 +98,7 @@ class ForkServer:
         self._buffer = memoryview(bytearray(LARGEST))
         self._reports = reports
         self._children = children
-        self._acceptors: dict[int, Acceptor] = {}
+        self._listeners: dict[int, DelegatedListener] = {}
         self._most = 0
         self._poll: Any = select.epoll() if hasattr(select, "epoll") else select.poll()
 
@@ -134,7 +134,7 @@ class ForkServer:
                 if fd == exits:
                     drain(exits)
                     self._children.reap()
-                elif fd in self._acceptors:
+                elif fd in self._listeners:
                     self._accept(fd)
             if len(self._reports) >= BATCH:
                 self._reports.flush()
@@ -142,8 +142,8 @@ class ForkServer:
     def close(self) -> None:
         """Close all listening sockets, and restart no program."""
         self._children.cancelRestarts()
-        for acceptor in self._acceptors.values():
-            acceptor.socket.close()
+        for listener in self._listeners.values():
+            listener.socket.close()
         self._poll.close()
 
     def _idle(self) -> Any:
@@ -236,67 +236,71 @@ class ForkServer:
         self._withdraw(number)
         decoded = self._children.decoded(program)
         try:
-            acceptor = Acceptor(number, os.dup(fd), decoded)
+            listener = DelegatedListener(number, os.dup(fd), decoded)
         except OSError as why:
             self._reports.addConnection(DROPPED, number, errnoOf(why), UNTAKEN)
             return
-        self._acceptors[acceptor.socket.fileno()] = acceptor
-        self._poll.register(acceptor.socket.fileno(), select.POLLIN | _EXCLUSIVE)
+        self._listeners[listener.socket.fileno()] = listener
+        self._poll.register(listener.socket.fileno(), select.POLLIN | _EXCLUSIVE)
         self._withdrawIfCrowded()
 
     def _withdrawIfCrowded(self) -> None:
         """Return all listening sockets to the daemon if as many programs run as may."""
         if 0 < self._most <= len(self._children.accepted):
-            for acceptor in list(self._acceptors.values()):
-                self._withdraw(acceptor.number)
-                self._reports.add(CROWDED, acceptor.number, 0, 0)
+            for listener in list(self._listeners.values()):
+                self._withdraw(listener.number)
+                self._reports.add(CROWDED, listener.number, 0, 0)
 
     def _withdraw(self, number: int) -> None:
         """Stop accepting from a listening socket."""
-        for fd, acceptor in list(self._acceptors.items()):
-            if acceptor.number == number:
-                del self._acceptors[fd]
+        for fd, listener in list(self._listeners.items()):
+            if listener.number == number:
+                del self._listeners[fd]
                 self._poll.unregister(fd)
-                acceptor.socket.close()
+                listener.socket.close()
 
     def _accept(self, fd: int) -> None:
         """Accept a connection, if the listening socket was not withdrawn meanwhile."""
-        acceptor = self._acceptors.get(fd)
-        if acceptor is None:
+        listener = self._listeners.get(fd)
+        if listener is None:
             return
         try:
-            connection, peer, environment = acceptor.accept()
+            connection, peer, environment = listener.accept()
         except OSError as why:
             # EAGAIN: another process has accepted the connection.
             if why.errno in TRANSIENT_ERRORS and why.errno != errno.EAGAIN:
-                self._drop(acceptor, why, UNTAKEN)
+                self._drop(listener, why, UNTAKEN)
             return
         with connection:
-            self._serve(acceptor, environment, connection.fileno(), peer)
+            self._serve(listener, environment, connection.fileno(), peer)
 
     def _serve(
-        self, acceptor: Acceptor, environment: dict[bytes, bytes], fd: int, peer: Any
+        self,
+        listener: DelegatedListener,
+        environment: dict[bytes, bytes],
+        fd: int,
+        peer: Any,
     ) -> None:
         """Start a program for an accepted connection."""
-        paths, argv, _ = acceptor.program
-        number = acceptor.number
+        paths, argv, _ = listener.program
+        number = listener.number
         if not self._children.enterDirectory():
             missing = FileNotFoundError(errno.ENOENT, "")
-            self._drop(acceptor, missing, TAKEN_ASTRAY, peer)
+            self._drop(listener, missing, TAKEN_ASTRAY, peer)
             return
         try:
             pid = self._children.startPatiently(
                 number, (paths, argv, environment), [fd]
             )
         except (OSError, ValueError) as why:
-            self._drop(acceptor, why, TAKEN, peer)
+            self._drop(listener, why, TAKEN, peer)
             return
         self._children.accepted.add(pid)
         self._reports.addConnection(ACCEPTED, number, pid, peer=peer)
         self._withdrawIfCrowded()
 
     def _drop(
-        self, acceptor: Acceptor, why: Exception, what: int, peer: Any = None
+        self, listener: DelegatedListener, why: Exception, what: int, peer: Any = None
     ) -> None:
         """
         Return a listening socket to the daemon after an error.
@@ -304,8 +308,8 @@ class ForkServer:
         @param what: whether a connection is lost by it, such as L{TAKEN}.
         @param peer: the client's address.
         """
-        self._withdraw(acceptor.number)
-        self._reports.addConnection(DROPPED, acceptor.number, errnoOf(why), what, peer)
+        self._withdraw(listener.number)
+        self._reports.addConnection(DROPPED, listener.number, errnoOf(why), what, peer)
 
 
 def main(arguments: Sequence[str], version: str) -> None:

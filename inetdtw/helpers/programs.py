@@ -19,7 +19,7 @@ import signal
 import socket
 import time
 
-from inetdtw.helpers.accept import owned
+from inetdtw.helpers.listener import owned
 from inetdtw.helpers.protocol import SMALL, Program, decode
 from inetdtw.helpers.reports import (
     ASTRAY,

@@ -294,7 +294,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "helpers.spawn": (*_FORKING, "behaviour.keys"),
     "helpers.connection": (*_FORKING, "warm.serving", "warm.lifetime", "warm.changes"),
     "helpers.reports": (*_FORKING, "warm.serving", "warm.lifetime", "warm.changes"),
-    "helpers.accept": (*_FORKING, "robustness.overload"),
+    "helpers.listener": (*_FORKING, "robustness.overload"),
     "launch.warm.launcher": _WARM,
     "launch.warm.accepting": _WARM,
     "launch.warm.process": _WARM,

@@ -201,7 +201,9 @@ class UserTests(WarmTestCase):
         script = self.write("lower.py", LOWER)
         other = freePort()
         user = users.alpine()
-        conf = self.definition(f"{interpreters.python()} {script}", user=users.alpine().pw_name)
+        conf = self.definition(
+            f"{interpreters.python()} {script}", user=users.alpine().pw_name
+        )
         conf += self.definition(
             f"{interpreters.python()} {script}", service=f"127.0.0.1:{other}"
         )
@@ -259,10 +261,14 @@ class UserTests(WarmTestCase):
         """Lines that are the same but for the socket share it."""
         script = self.write("lower.py", LOWER)
         other = freePort()
-        conf = self.definition(f"{interpreters.python()} {script}", user=users.alpine().pw_name)
+        conf = self.definition(
+            f"{interpreters.python()} {script}", user=users.alpine().pw_name
+        )
         service = f"127.0.0.1:{other}"
         conf += self.definition(
-            f"{interpreters.python()} {script}", user=users.alpine().pw_name, service=service
+            f"{interpreters.python()} {script}",
+            user=users.alpine().pw_name,
+            service=service,
         )
         daemon = self.warm(conf, self.port, other)
         parents = {talk(port, b"HI\n").split()[1] for port in (self.port, other)}

@@ -20,7 +20,7 @@ from typing import Any
 #: The modules of L{inetdtw.helpers} that a fork server consists of, each after those
 #: that it imports.
 MODULES = (
-    *("connection", "reports", "requests", "protocol", "accept", "socketstate"),
+    *("connection", "reports", "requests", "protocol", "listener", "socketstate"),
     *("spawn", "programs", "forkserver"),
 )
 

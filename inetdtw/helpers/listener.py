@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.helpers.test.test_accept -*-
+# -*- test-case-name: inetdtw.helpers.test.test_listener -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -31,7 +31,7 @@ def owned(fd: int) -> socket.socket:
         raise
 
 
-class Acceptor:
+class DelegatedListener:
     """
     A listening socket to accept connections from, and the program for each of them.
 

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.helpers.accept}."""
+"""Tests for L{inetdtw.helpers.listener}."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ import struct
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.helpers.accept import Acceptor
+from inetdtw.helpers.listener import DelegatedListener
 
 
-class AcceptorTests(SynchronousTestCase):
-    """Tests for L{Acceptor}."""
+class DelegatedListenerTests(SynchronousTestCase):
+    """Tests for L{DelegatedListener}."""
 
     def setUp(self) -> None:
-        """Have an acceptor for a socket."""
+        """Make a delegated listener."""
         self.server = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(self.server.close)
         self.server.setblocking(False)
         shared = {b"A": b"b", b"REMOTE_PORT": b"stale"}
-        self.acceptor = Acceptor(3, os.dup(self.server.fileno()), ([b""], [], shared))
-        self.addCleanup(self.acceptor.socket.close)
+        self.listener = DelegatedListener(
+            3, os.dup(self.server.fileno()), ([b""], [], shared)
+        )
+        self.addCleanup(self.listener.socket.close)
 
     def test_accept(self) -> None:
-        """A connection is blocking, and comes with the environment of its program."""
+        """A connection blocks, and comes with the environment of its program."""
         with socket.create_connection(self.server.getsockname()) as client:
             here = client.getsockname()
-            connection, peer, environment = self.acceptor.accept()
+            connection, peer, environment = self.listener.accept()
             with connection:
                 self.assertTrue(connection.getblocking())
         self.assertEqual(peer, here)
@@ -41,13 +43,13 @@ class AcceptorTests(SynchronousTestCase):
         )
 
     def test_none(self) -> None:
-        """That there is no connection is said at once."""
-        self.assertRaises(BlockingIOError, self.acceptor.accept)
+        """An error is raised when there is no connection."""
+        self.assertRaises(BlockingIOError, self.listener.accept)
 
     def test_vanished(self) -> None:
-        """A client that is gone by now is an error of its own."""
+        """An error is raised when the client has left."""
         client = socket.create_connection(self.server.getsockname())
         linger = struct.pack("ii", 1, 0)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         client.close()
-        self.assertRaises(OSError, self.acceptor.accept)
+        self.assertRaises(OSError, self.listener.accept)
