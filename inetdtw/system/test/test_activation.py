@@ -30,7 +30,7 @@ PID = 1234
 
 
 def at(host: str, port: int, family: int = socket.AF_INET, **given: Any) -> Service:
-    """A service at an address."""
+    """Make a service at an address."""
     dual = given.pop("dual", False)
     return makeService(address=Address(family, host, port, dual), **given)
 
@@ -69,14 +69,14 @@ class InheritedTestCase(ServingTestCase):
         return bound[1] if isinstance(bound, tuple) else bound
 
     def assigned(self, *services: Service) -> list[Any]:
-        """The index of the socket that each service gets, or C{None}."""
+        """Return the index of the socket that each service gets, or C{None}."""
         found = Inherited(self.given)
         places = [given.where for given in self.given]
         self.unused = found.assign(services)
         return [self.whose(found, service, places) for service in services]
 
     def whose(self, found: Inherited, service: Service, places: list[str]) -> Any:
-        """The index of the socket that a service gets."""
+        """Return the index of the socket that a service gets."""
         sock = found.take(service)
         if sock is None:
             return None
@@ -121,8 +121,9 @@ class AssignTests(InheritedTestCase):
 
     def test_byName(self) -> None:
         """
-        A socket is for the service that has its name, wherever that would listen; of a
-        line that comes to several services the name is what they have in common.
+        A socket is for the service with its name, wherever that would listen.
+
+        If a line makes several services, the name is the common part of theirs.
         """
         self.bound(name="ftp")
         self.bound(name="web")
@@ -133,10 +134,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(*services), [1, 0])
 
     def test_addressBeforeName(self) -> None:
-        """
-        The service that has the address of a socket gets it, even if one before has
-        its name.
-        """
+        """The address of a socket comes before its name."""
         port = self.bound(name="first")
         services = (
             at("127.0.0.1", 1, name="first"),
@@ -145,16 +143,13 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(*services), [None, 0])
 
     def test_wildcard(self) -> None:
-        """
-        A socket for a port of all addresses is for a service that asks for the same
-        port of all addresses of another family.
-        """
+        """A wildcard socket is for a service with the same port of another family."""
         port = self.bound(("::", 0), family=socket.AF_INET6, dual=True)
         services = at("127.0.0.1", port, name="one"), at("0.0.0.0", port)
         self.assertEqual(self.assigned(*services), [None, 0])
 
     def test_dual(self) -> None:
-        """Which of two services has a socket of IPv6 depends on whether it takes IPv4."""
+        """Which service gets an IPv6 socket depends on C{IPV6_V6ONLY}."""
         port = self.bound(("::", 0), family=socket.AF_INET6)
         services = (
             at("0.0.0.0", port),
@@ -169,10 +164,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(at("127.0.0.1", 1, name="it")), [None])
 
     def test_hostName(self) -> None:
-        """
-        While the addresses of a host name are not known, no socket is closed: it may be
-        for one of these.
-        """
+        """No socket is closed before all host names have addresses."""
         port = self.bound()
         known = at("127.0.0.1", port)
         named = replace(known.address, host="it.example", isName=True)
@@ -208,7 +200,7 @@ class AssignTests(InheritedTestCase):
         os.fstat(reading)
 
     def test_kept(self) -> None:
-        """What a service has had is there for it when it comes back, and for no other."""
+        """A socket stays assigned to a service that was removed and comes back."""
         port = self.bound()
         service = at("127.0.0.1", port)
         found = Inherited(self.given)
@@ -243,12 +235,12 @@ class FromEnvironmentTests(InheritedTestCase):
     """Tests for L{Inherited.fromEnvironment}."""
 
     def listed(self, **environ: str) -> list[UnusedSocket]:
-        """What the environment gives, where the descriptors are far beyond what is open."""
+        """Take sockets from an environment, with descriptors that are not open."""
         self.patch(activation, "FIRST", 1 << 20)
         return Inherited.fromEnvironment(environ, PID).assign([])
 
     def test_nothing(self) -> None:
-        """Nothing is taken that is meant for another process, or that makes no sense."""
+        """The environment of another process, or an invalid one, has no sockets."""
         for environ in (
             {},
             {"LISTEN_FDS": "1"},
@@ -261,7 +253,7 @@ class FromEnvironmentTests(InheritedTestCase):
             self.assertEqual(self.listed(**environ), [])
 
     def test_families(self) -> None:
-        """A socket of a family that no service has is closed, and the reason names it."""
+        """A socket of another family is closed, with a reason that names it."""
         if not hasattr(socket, "AF_NETLINK"):
             self.skipTest("only Linux has such a socket")
         fd = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).detach()
@@ -275,8 +267,9 @@ class FromEnvironmentTests(InheritedTestCase):
 
     def test_names(self) -> None:
         """
-        Each has its name; one without is C{unknown}.  A descriptor that is not open is
-        no socket.
+        Each socket has its name, C{unknown} by default.
+
+        A descriptor that is not open is not a socket.
         """
         listed = self.listed(LISTEN_FDS="3", LISTEN_PID=str(PID), LISTEN_FDNAMES="a::")
         self.assertEqual([each.name for each in listed], ["a", "unknown", "unknown"])
@@ -326,7 +319,7 @@ class InheritedSlotTests(InheritedTestCase):
         return slot
 
     def test_served(self) -> None:
-        """It is served as it is, without being bound, and the log says where it is from."""
+        """It is served as it is, without bind(2), and logged as inherited."""
         port = self.bound()
         slot = self.slot(at("127.0.0.1", port, internal="echo"))
         self.assertEqual(slot.getHost().port, port)
@@ -350,10 +343,7 @@ class InheritedSlotTests(InheritedTestCase):
         self.closing(socket.create_connection(("127.0.0.1", port), 10))
 
     def test_path(self) -> None:
-        """
-        The file of a UNIX socket is left alone: it is neither given to anybody nor
-        removed.
-        """
+        """The file of an inherited UNIX socket is neither changed nor removed."""
         path = self.bound(self.mktemp()[-40:].replace("/", "."), family=socket.AF_UNIX)
         self.addCleanup(os.unlink, path)
         os.chmod(path, 0o644)
@@ -366,7 +356,7 @@ class InheritedSlotTests(InheritedTestCase):
         self.assertTrue(os.path.exists(path))
 
     def test_backlog(self) -> None:
-        """How many clients may wait is for whoever made it to say, also after a reload."""
+        """Its backlog is not changed, also not by a reload."""
         port = self.bound()
         service = at("127.0.0.1", port, internal="echo")
         slot = self.slot(service)

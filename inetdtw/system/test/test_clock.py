@@ -18,7 +18,7 @@ class SteadyTimeTests(SynchronousTestCase):
     """Tests for L{MonotonicClock} and L{clockOf}."""
 
     def reactor(self) -> SelectReactor:
-        """A reactor of its own."""
+        """Make a reactor."""
         reactor = SelectReactor()
         self.addCleanup(reactor.fireSystemEvent, "shutdown")
         return reactor

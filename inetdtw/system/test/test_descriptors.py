@@ -21,7 +21,7 @@ PEER = ("192.0.2.1", 40000)
 
 class AccountTestCase(ServingTestCase):
     """
-    Have an account of a process that has 1,024 descriptors.
+    Make an account of a process that has 1,024 descriptors.
 
     @ivar account: the account.
     @ivar limit: the soft limit.
@@ -29,7 +29,7 @@ class AccountTestCase(ServingTestCase):
     """
 
     def setUp(self) -> None:
-        """Have nothing taken."""
+        """Take no descriptor."""
         super().setUp()
         self.limit, self.open = LIMIT, OTHERS
         for module in (descriptors, fdlimit):
@@ -39,7 +39,7 @@ class AccountTestCase(ServingTestCase):
 
     def most(self, purpose: Purpose, service: str, address: str | None = None) -> int:
         """
-        Take for a service as many as it may have.
+        Take as many descriptors for a service as it may have.
 
         @return: how many these are.
         """
@@ -54,7 +54,7 @@ class SharesTests(AccountTestCase):
     """Tests for the shares of L{Descriptors}."""
 
     def test_few(self) -> None:
-        """What a part of the share allows without a closer look, a closer look allows too."""
+        """What a small part of the share allows, the exact rule allows too."""
         chosen = random.Random(11)
         for _ in range(300):
             self.limit = chosen.choice((40, 64, 100, 256, 1024))
@@ -71,8 +71,9 @@ class SharesTests(AccountTestCase):
 
     def test_shares(self) -> None:
         """
-        The shares are all of what is left of the limit after the reserve, what listens,
-        helper processes and what others have.
+        The shares together are the limit without the fixed parts.
+
+        These are the reserve, listeners, helper processes and foreign descriptors.
         """
         self.assertEqual(sum(SHARES.values()), PARTS)
         self.account.keep(Purpose.HELPER, 8)
@@ -92,7 +93,7 @@ class SharesTests(AccountTestCase):
         self.assertEqual(uses["internal"], Use(0, (pot + 8) // 4))
 
     def test_others(self) -> None:
-        """What one purpose takes is nothing to another."""
+        """The descriptors of one purpose do not change the share of another."""
         before = self.account.share(Purpose.CHILD)
         self.most(Purpose.INTERNAL, "7/tcp")
         self.assertEqual(self.account.share(Purpose.CHILD), before)
@@ -100,8 +101,9 @@ class SharesTests(AccountTestCase):
 
     def test_service(self) -> None:
         """
-        Of half of a share each service has an equal part for itself, and of the other
-        half it may have three quarters of what others leave.
+        Each service has an equal part of one half of a share.
+
+        It may have three quarters of what the others leave of the other half.
         """
         self.account.expect({Purpose.INTERNAL: 4})
         share = self.account.share(Purpose.INTERNAL) or 0
@@ -116,20 +118,14 @@ class SharesTests(AccountTestCase):
         self.assertLessEqual(self.account.taken(Purpose.INTERNAL), share)
 
     def test_many(self) -> None:
-        """
-        Where there are more services than there is for each of them, one cannot take
-        all of it.
-        """
+        """One service cannot take a whole share, however many services it has."""
         self.account.expect({Purpose.INTERNAL: LIMIT})
         share = self.account.share(Purpose.INTERNAL) or 0
         self.assertEqual(self.most(Purpose.INTERNAL, "7/tcp"), share * 3 // 4)
         self.assertTrue(self.account.fits(1, Purpose.INTERNAL, "9/tcp"))
 
     def test_address(self) -> None:
-        """
-        One address may have half of what a service may, the next ones half of what is
-        left.
-        """
+        """An address may have half of what a service may have, and of the rest."""
         self.account.expect({Purpose.INTERNAL: 2})
         share = self.account.share(Purpose.INTERNAL) or 0
         bound = share // 4 + (share - share // 4 * 2) * 3 // 4
@@ -142,17 +138,14 @@ class SharesTests(AccountTestCase):
         self.assertTrue(self.account.fits(1, Purpose.INTERNAL, "9/tcp", "192.0.2.1"))
 
     def test_all(self) -> None:
-        """A share is not exceeded, however many services there are."""
+        """A share is not exceeded, however many services have a part of it."""
         share = self.account.share(Purpose.INTERNAL)
         for number in range(LIMIT):
             self.most(Purpose.INTERNAL, f"{number}/tcp", "192.0.2.1")
         self.assertEqual(self.account.taken(Purpose.INTERNAL), share)
 
     def test_least(self) -> None:
-        """
-        Where there are very few, each share is large enough for one client, as long as
-        the system has that many.
-        """
+        """With very few descriptors each share is large enough for one client."""
         self.limit = OTHERS + 10
         self.account = Descriptors()
         for purpose in SHARES:
@@ -162,7 +155,7 @@ class SharesTests(AccountTestCase):
         self.assertTrue(self.account.short(9))
 
     def test_giveBack(self) -> None:
-        """What is given back is there again, once."""
+        """What is given back is available again, once."""
         claim = self.account.take(2, Purpose.CHILD, "4000/tcp")
         claim.giveSome(1)
         self.assertEqual(self.account.taken(Purpose.CHILD), 1)
@@ -171,7 +164,7 @@ class SharesTests(AccountTestCase):
         self.assertEqual(self.account.taken(Purpose.CHILD), 0)
 
     def test_raised(self) -> None:
-        """The limit may be another one at any time."""
+        """A new limit counts at once."""
         self.limit = 2048
         self.assertTrue(self.account.enough())
         pot = 2048 - RESERVE - OTHERS

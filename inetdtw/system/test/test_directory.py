@@ -38,7 +38,7 @@ class DirectoryTestCase(ServingTestCase):
             file.write(text)
 
     def read(self, path: str) -> str:
-        """What a file holds."""
+        """Return the content of a file."""
         with open(path) as file:
             return file.read()
 
@@ -72,7 +72,7 @@ class RemoveTests(DirectoryTestCase):
         self.write(self.path, "precious")
 
     def test_remove(self) -> None:
-        """A file, a link and an empty directory are removed, whoever can write there."""
+        """A file, a link and an empty directory are removed from any directory."""
         for mode in (0o700, 0o777, 0o1777):
             os.chmod(self.folder, mode)
             self.write(self.path, "stale")
@@ -93,10 +93,7 @@ class RemoveTests(DirectoryTestCase):
         self.assertEqual(self.read(self.path), "precious")
 
     def test_exchanged(self) -> None:
-        """
-        What comes into its place after it was looked at stays: a file, a link, and a
-        directory.
-        """
+        """A file, link or directory that came in the place of another one stays."""
 
         def linked() -> None:
             self.precious()
@@ -119,10 +116,7 @@ class RemoveTests(DirectoryTestCase):
         self.assertFalse([e for e in os.listdir(self.folder) if e.startswith(".")])
 
     def test_taken(self) -> None:
-        """
-        What cannot be put back, because a third file is there by then, is kept, and the
-        error says where.
-        """
+        """What cannot be moved back is kept, and the error says where."""
         self.exchanging("rename", self.precious)
         self.exchanging("link", lambda: self.write(self.path, "third"))
         why = self.assertRaises(FileExistsError, self.remove)
@@ -161,10 +155,7 @@ class OpenedTests(DirectoryTestCase):
             return found.fixed
 
     def test_fixed(self) -> None:
-        """
-        A path can be changed if somebody else can write to a directory on the way, but
-        not to the last one.
-        """
+        """A path is not fixed if another user can write to a directory in it."""
         inner = os.path.join(self.folder, "a", "b")
         os.makedirs(inner)
         self.assertTrue(self.fixed(self.folder))
@@ -241,10 +232,7 @@ class ReplaceableTests(DirectoryTestCase):
     """Tests for L{directory.replaceable}."""
 
     def test_owners(self) -> None:
-        """
-        An entry of somebody else's directory, and somebody else's in a sticky one, can
-        be replaced.
-        """
+        """Another user can replace entries of its own directory."""
         if os.geteuid() != 0:
             self.skipTest("only root can give it away")
         for owner, mode, entry, expected in (

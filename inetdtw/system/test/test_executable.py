@@ -36,6 +36,7 @@ class ProgramCase(SynchronousTestCase):
     """A test with programs in folders that everybody can reach."""
 
     def setUp(self) -> None:
+        """Make a directory that all users can read."""
         self.addCleanup(os.umask, os.umask(0o022))
         self.folder = os.path.realpath(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
@@ -47,7 +48,7 @@ class ProgramCase(SynchronousTestCase):
             above = os.path.dirname(above)
 
     def path(self, name: str) -> str:
-        """The path of a file."""
+        """Return the path of a file."""
         return os.path.join(self.folder, name)
 
     def write(self, name: str, mode: int = 0o755) -> str:
@@ -70,11 +71,11 @@ class CheckTests(ProgramCase):
         )
 
     def assertAllowed(self, path: str, credentials: Credentials | None) -> None:
-        """A program can be executed."""
+        """Assert that a program can be executed."""
         checkExecutable(path, credentials)
 
     def assertForbidden(self, path: str, credentials: Credentials) -> None:
-        """A program cannot be executed by somebody, though the daemon can."""
+        """Assert that a user cannot execute a program, though the daemon can."""
         checkExecutable(path, None)
         self.assertEqual(
             self.reasonOf(path, credentials), f"'{path}': Permission denied"
@@ -87,17 +88,14 @@ class CheckTests(ProgramCase):
             self.assertAllowed(path, credentials)
 
     def test_missing(self) -> None:
-        """A file that is not there is no program, and the message names it (item 46)."""
+        """The message about a missing file names it (item 46)."""
         path = self.path("a")
         for credentials in (None, STRANGER):
             reason = f"'{path}': No such file or directory"
             self.assertEqual(self.reasonOf(path, credentials), reason)
 
     def test_belowFile(self) -> None:
-        """
-        There is nothing below a file, nor behind a link that leads nowhere, and a
-        path can be too long.
-        """
+        """There is an error for a path below a file, a broken link and a long path."""
         path = self.write("a")
         self.assertIn("Not a directory", self.reasonOf(f"{path}/b"))
         os.symlink("nowhere", self.path("link"))
@@ -110,10 +108,7 @@ class CheckTests(ProgramCase):
         self.assertEqual(self.reasonOf(self.folder), reason)
 
     def test_notExecutable(self) -> None:
-        """
-        A file without any permission to execute is no program for anybody, root
-        included (item 47).
-        """
+        """No user can execute a file without permission, root included (item 47)."""
         path = self.write("a", 0o644)
         for credentials in (None, STRANGER, ROOT):
             reason = f"'{path}': Permission denied"
@@ -126,8 +121,9 @@ class CheckTests(ProgramCase):
 
     def test_group(self) -> None:
         """
-        A member of the file's group needs the permission of the group, and that of
-        others does not help her.
+        A member of the file's group needs the permission of the group.
+
+        That of others does not count.
         """
         allowed, forbidden = self.write("a", 0o750), self.write("b", 0o705)
         group = os.stat(allowed).st_gid
@@ -186,10 +182,7 @@ class CheckTests(ProgramCase):
             os.chmod(self.path(name), 0o755)
 
     def test_vanishes(self) -> None:
-        """
-        A folder that cannot be looked at any more is no different from one that is
-        missing.
-        """
+        """A directory that vanishes meanwhile counts as missing."""
         path = self.write("a/b")
         real = os.stat
 
@@ -209,10 +202,7 @@ class MissingTests(ProgramCase):
     """Tests for what is said of a program that there is not."""
 
     def test_meanwhile(self) -> None:
-        """
-        One that can be executed when it is asked why it could not be is no other
-        error.
-        """
+        """An executable that appears meanwhile is reported as not permitted."""
         path = self.write("a", 0o644)
         self.patch(executable, "checkExecutable", lambda path, credentials: None)
         why = self.assertRaises(
@@ -225,6 +215,7 @@ class ListTests(ProgramCase):
     """Tests for what permission bits do not say."""
 
     def setUp(self) -> None:
+        """Find the command that sets access control lists."""
         super().setUp()
         if os.getuid() or shutil.which("setfacl") is None:
             raise SkipTest("only root can ask as another user, and setfacl is needed")
@@ -271,16 +262,18 @@ class ListTests(ProgramCase):
 
 class TrustedCheckTests(CheckTests):
     """
-    Tests for L{checkExecutable} of what nobody else can change: permission bits say what they
-    allow, and the kernel what they do not.
+    Tests for L{checkExecutable} of files that only trusted users can change.
+
+    Permission bits decide if they allow it, and else the kernel.
     """
 
     def setUp(self) -> None:
+        """Trust the test's files."""
         super().setUp()
         self.patch(executable, "isTrusted", lambda path: True)
 
     def assertAllowed(self, path: str, credentials: Credentials | None) -> None:
-        """A program can be executed, and nobody has to be asked."""
+        """Assert that a program can be executed, without asking a child."""
         asking = self.patch(executable, "mayExecute", lambda *given: self.fail("asked"))
         super().assertAllowed(path, credentials)
         asking.restore()
@@ -290,6 +283,7 @@ class TrustedListTests(ListTests):
     """Tests for access control lists of what nobody else can change."""
 
     def setUp(self) -> None:
+        """Trust the test's files."""
         super().setUp()
         self.patch(executable, "isTrusted", lambda path: True)
 
@@ -324,7 +318,7 @@ class CandidatesTests(ProgramCase):
     """Tests for L{candidates}."""
 
     def test_candidates(self) -> None:
-        """A path is its only candidate; of a name there is one in each absolute folder."""
+        """A name has a candidate in each absolute directory of PATH."""
         absolute = Program("/bin/x", ("/sbin",), ("x",))
         self.assertEqual(candidates(absolute), ("/bin/x",))
         named = Program("x", ("/sbin", "", ".", "a", "/bin"), ("x",))
@@ -335,7 +329,7 @@ class GuessTests(ProgramCase):
     """Tests for L{guessExecutable}."""
 
     def named(self, *folders: str) -> Program:
-        """A program that is looked for."""
+        """Make a program that is looked for in PATH."""
         return Program("x", tuple(map(self.path, folders)), ("x",))
 
     def test_first(self) -> None:
@@ -371,7 +365,7 @@ class GuessTests(ProgramCase):
         self.assertEqual(str(why), f"'x' is not in PATH ({where})")
 
     def test_hidden(self) -> None:
-        """Where this process may not look there may be one, unless there is one elsewhere."""
+        """A path that this process cannot search is taken if no other one fits."""
         hidden = self.path("a/x")
         path = self.write("b/x")
         real = os.stat
@@ -392,10 +386,7 @@ class GuessTests(ProgramCase):
         self.assertEqual(guessExecutable(named, None, self.folder), "/sbin/x")
 
     def test_foreign(self) -> None:
-        """
-        Where the user has a hand in it is not looked, also not to see whether it is
-        there: a file system of hers may not answer.
-        """
+        """A path that its user controls is not looked at."""
         if os.getuid():
             raise SkipTest("only root looks at what is another user's")
         self.patch(executable, "isTrusted", lambda path: "hers" not in path)
@@ -415,7 +406,7 @@ class LocateTests(ProgramCase):
     """Tests for L{findExecutable}."""
 
     def program(self, name: str, *folders: str) -> Program:
-        """A program, and the folders to look for it in."""
+        """Make a program, and the directories of PATH."""
         return Program(name, tuple(map(self.path, folders)), (name,))
 
     def test_absolute(self) -> None:
@@ -442,10 +433,7 @@ class LocateTests(ProgramCase):
         self.assertEqual(findExecutable(self.program("x", "a", "b", "c"), None), path)
 
     def test_identity(self) -> None:
-        """
-        A program is the one that its user may execute, not the one that the daemon
-        may.
-        """
+        """The executable is the first that its user may execute."""
         first, second = self.write("a/x"), self.write("b/x")
         os.chmod(self.path("a"), 0o700)
         program = self.program("x", "a", "b")

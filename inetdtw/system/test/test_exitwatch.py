@@ -34,14 +34,14 @@ from inetdtw.test.fakes import FakeReactor, ServingTestCase
 
 
 def endedChild() -> int:
-    """The process id of a child that has ended and that nobody has waited for."""
+    """Return the process id of a zombie."""
     pid = os.posix_spawn("/bin/true", ["true"], {})
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     return pid
 
 
 def endedStranger() -> int:
-    """A process id that is nobody's any more."""
+    """Return the process id of a process that was reaped."""
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
     return child.pid
@@ -54,7 +54,7 @@ class PidfdWatchTests(ServingTestCase):
         skip = "This system has no pidfds."
 
     def sleeper(self) -> subprocess.Popen[bytes]:
-        """A process that goes on until it is killed."""
+        """Start a process that runs until it is killed."""
         process = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
         assert process.stdin is not None
         self.addCleanup(process.wait)
@@ -86,8 +86,9 @@ class PidfdWatchTests(ServingTestCase):
 
     def test_dropped(self) -> None:
         """
-        The end of the process is told all the same, also if it has ended already, with
-        a line in the log.
+        The exit is reported though the reactor drops the pidfd.
+
+        The log has a line about that.
         """
         for gone in (False, True):
             pid = endedChild()
@@ -115,10 +116,7 @@ class PidfdWatchTests(ServingTestCase):
             self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_zombie(self) -> None:
-        """
-        A process that nobody has waited for has ended all the same, and can be
-        waited for then.
-        """
+        """The exit of a zombie is reported, and it can be reaped then."""
         pid = endedChild()
         statuses: list[int] = []
         PidfdWatch(
@@ -142,8 +140,9 @@ class PidfdWatchTests(ServingTestCase):
 
     def test_connectionLost(self) -> None:
         """
-        When the reactor does not wait for it any more, nothing is open; the process is
-        looked at then, unless nobody wants to know any more.
+        The process is polled when the reactor does not wait for the pidfd.
+
+        Nothing stays open, and nothing is polled after C{cancel}.
         """
 
         def work() -> None:
@@ -175,13 +174,13 @@ class PollWatchTests(SynchronousTestCase):
         self.patch(os, "waitid", self.waitid)
 
     def kill(self, pid: int, number: int) -> None:
-        """A kill(2) that must not do anything."""
+        """Answer as the system would."""
         self.assertEqual((pid, number), (4, 0))
         if self.answer is not None:
             raise self.answer
 
     def waitid(self, *arguments: Any) -> None:
-        """A waitid(2) to which the process is a stranger."""
+        """Fail as for a process that is not a child."""
         raise ChildProcessError
 
     def watch(self) -> PollWatch:
@@ -217,7 +216,7 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.told, [])
 
     def test_another(self) -> None:
-        """A process that has the same process id, and was started later, is another one."""
+        """A process with the same process id and a later start is another one."""
         self.watch()
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [])
@@ -233,7 +232,7 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.told, [None])
 
     def test_unknown(self) -> None:
-        """A process is not taken for another one where nothing says when it was started."""
+        """A process with an unknown start time is the same one."""
         self.watch()
         self.start = None
         self.reactor.advance(INTERVAL)
@@ -299,10 +298,7 @@ class StartTests(SynchronousTestCase):
         skip = "This system has no proc file system as Linux has it."
 
     def test_startOf(self) -> None:
-        """
-        It is the same each time, and another one for a process that is started later;
-        nobody knows it of one that is not there.
-        """
+        """The start time of a process is constant, and unknown without it."""
         before = watching._startOf(os.getpid())
         assert before is not None
         self.assertTrue(before.isdigit(), before)
@@ -329,10 +325,7 @@ class ExitsTests(ServingTestCase):
         self.assertIsInstance(watch, PidfdWatch if hasPidfds() else PollWatch)
 
     def test_noDescriptors(self) -> None:
-        """
-        When there are no descriptors left, the end of a process is noticed all the
-        same.
-        """
+        """The exit is reported when no descriptors are left."""
 
         def pidfd_open(pid: int) -> int:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -348,10 +341,7 @@ class ExitsTests(ServingTestCase):
         self.notices()
 
     def notices(self) -> None:
-        """
-        Assert that the end of a child is noticed after some time, and that no
-        descriptor counts as taken.
-        """
+        """Assert that the exit of a child is reported, without a descriptor."""
         account = Descriptors()
         told: list[None] = []
         pid = endedChild()
@@ -363,8 +353,9 @@ class ExitsTests(ServingTestCase):
 
     def test_share(self) -> None:
         """
-        Beyond the share of pidfds processes are looked at; each pidfd is given back
-        when its process has ended, or is not waited for any more.
+        Processes are polled beyond the share of pidfds.
+
+        A pidfd is given back when its process has exited, or is not watched any more.
         """
         account = Descriptors()
         self.patch(account, "share", lambda purpose: 4)

@@ -17,13 +17,10 @@ from inetdtw.test.fakes import ServingTestCase
 
 
 class CountTests(AccountTestCase):
-    """Tests for what L{Headroom<fdlimit.Headroom>} finds out."""
+    """Tests for what L{Headroom} counts."""
 
     def test_foreign(self) -> None:
-        """
-        What others in this process open is found out by the number of a descriptor, and
-        when there are too few, what they have closed.
-        """
+        """Foreign descriptors are counted when a number is high, or few are left."""
         self.assertFalse(self.account.short(LIMIT - RESERVE - OTHERS))
         self.open = 900
         self.account.note(OTHERS)
@@ -41,10 +38,7 @@ class CountTests(AccountTestCase):
         self.assertFalse(self.account.short(LIMIT))
 
     def test_near(self) -> None:
-        """
-        A number is far enough above what is known to count again if it is of another
-        few clients, not of one.
-        """
+        """A number counts as high above those of a few more clients."""
         self.account.available()
         for fd, known in ((OTHERS + 8, OTHERS), (OTHERS + NEAR // 4 + 1, LIMIT // 2)):
             self.open = LIMIT // 2
@@ -53,7 +47,7 @@ class CountTests(AccountTestCase):
             self.assertEqual(self.account.available(), LIMIT - RESERVE - known)
 
     def test_uncounted(self) -> None:
-        """Where the system does not say what is open, the highest number counts."""
+        """The highest number counts where /dev/fd cannot be read."""
         self.open = 0
         self.assertEqual(self.account.available(), LIMIT - RESERVE - 1)
         self.reactor.advance(COUNTED)
@@ -61,13 +55,13 @@ class CountTests(AccountTestCase):
         self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
 
     def test_standard(self) -> None:
-        """So it is where the directory of descriptors has the standard ones only."""
+        """The highest number counts where /dev/fd lists only three descriptors."""
         self.open = 3
         self.account.note(99)
         self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
 
     def test_leftOpen(self) -> None:
-        """What is still open though it was given back is counted all the same."""
+        """A descriptor that was given back and is open counts as foreign."""
         self.account.take(50, Purpose.CHILD).give()
         self.open += 50
         self.reactor.advance(COUNTED)
@@ -75,13 +69,13 @@ class CountTests(AccountTestCase):
         self.assertEqual(self.account.available(), LIMIT - RESERVE - OTHERS - 50)
 
     def test_many(self) -> None:
-        """Far from the limit there are enough, and nothing is tried."""
+        """Nothing is opened as a test far from the limit."""
         self.patch(os, "open", lambda *given: self.fail("it was tried"))
         self.open = LIMIT - NEAR - 1
         self.assertTrue(self.account.enough())
 
     def test_listeners(self) -> None:
-        """Listeners leave some to their clients."""
+        """Listeners leave some descriptors to their clients."""
         count = 0
         self.patch(self.account, "_canOpen", lambda wanted: True)
         while self.account.spare():
@@ -90,7 +84,7 @@ class CountTests(AccountTestCase):
         self.assertEqual(count, LIMIT - OTHERS - RESERVE - fdlimit.LEFT)
 
     def test_fewListeners(self) -> None:
-        """Where there are few descriptors, listeners leave a part of them."""
+        """Listeners leave a part of the descriptors where these are few."""
         self.limit, count = 220, 0
         self.patch(self.account, "_canOpen", lambda wanted: True)
         while self.account.spare():
@@ -100,10 +94,10 @@ class CountTests(AccountTestCase):
 
 
 class RealTests(ServingTestCase):
-    """Tests for L{Headroom<fdlimit.Headroom>} with what this process has."""
+    """Tests for L{Headroom} with the descriptors of this process."""
 
     def test_near(self) -> None:
-        """Near to the limit, what a client may take is tried, and not kept."""
+        """Near the limit, descriptors are opened as a test, and closed."""
         found = Headroom()
         self.noDescriptors(lambda: self.assertFalse(found.enough()), WANTED - 1)
         self.noDescriptors(lambda: self.assertTrue(found.enough()), WANTED)
@@ -112,7 +106,7 @@ class RealTests(ServingTestCase):
         )
 
     def test_count(self) -> None:
-        """What is open is counted."""
+        """Open descriptors are counted."""
         before = fdlimit._countOpen()
         self.closing(socket.socket())
         self.assertEqual(fdlimit._countOpen(), before + 1)
@@ -121,7 +115,7 @@ class RealTests(ServingTestCase):
         )
 
     def test_limit(self) -> None:
-        """No limit is a high one."""
+        """RLIM_INFINITY is a high limit."""
         self.assertEqual(softLimit(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         infinity = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         self.patch(resource, "getrlimit", lambda what: infinity)

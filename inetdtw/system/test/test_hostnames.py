@@ -31,15 +31,12 @@ class NumericTests(SynchronousTestCase):
     """Tests for L{numeric}."""
 
     def hosts(self, host: str) -> list[str]:
-        """The addresses of a host."""
+        """Return the addresses of a host."""
         found = numeric(host, None, type=socket.SOCK_STREAM)
         return [where[0] for _, _, _, _, where in found]
 
     def test_addresses(self) -> None:
-        """
-        A numeric address is itself; one of a link may have an interface that is not
-        there yet.
-        """
+        """A numeric address is itself, also with a scope that does not exist yet."""
         for host in ("127.0.0.1", "::1", "fe80::1%nosuch0"):
             self.assertEqual(self.hosts(host), [host])
 
@@ -95,7 +92,7 @@ class HostNamesTests(SynchronousTestCase):
         return self.names.collect()
 
     def at(self, host: str, family: int = FOUR, dual: bool = False) -> list[str]:
-        """The addresses of a name."""
+        """Return the addresses of a name."""
         address = Address(family, host, 7, dual, isName=True)
         return [str(each) for each in self.names.at(address)]
 
@@ -104,10 +101,7 @@ class HostNamesTests(SynchronousTestCase):
         return self.names.missing(Address(family, host, 7, isName=True))
 
     def test_found(self) -> None:
-        """
-        The addresses of a name are known once its look-up has ended: those of the
-        families that are wanted.
-        """
+        """A name has its addresses of a family once the look-up has ended."""
         self.names.ask(["many"])
         self.assertEqual(self.at("many"), ["many:7"])
         self.assertEqual(self.end(), {})
@@ -182,10 +176,7 @@ class HostNamesTests(SynchronousTestCase):
             self.assertEqual(self.at("turning"), wanted)
 
     def test_most(self) -> None:
-        """
-        Only so many look-ups run at once; those that are stuck count no more after a
-        time, up to another bound.
-        """
+        """The number of look-ups is bounded, and those that are stuck also are."""
         self.names.ask(f"n{index}" for index in range(200))
         self.assertEqual(len(self.threads), MOST)
         self.threads.pop()()

@@ -36,7 +36,7 @@ class LookupsCase(SynchronousTestCase):
     def assertFails(
         self, field: str, reason: str, call: Callable[..., object], *arguments: Any
     ) -> None:
-        """A call raises a L{NotFound} about this field."""
+        """Assert that a call raises a L{NotFound} about this field."""
         problem = self.assertRaises(NotFound, call, *arguments)
         self.assertEqual(problem.field, field)
         self.assertIn(reason, problem.reason)
@@ -46,10 +46,7 @@ class RootAccountTests(LookupsCase):
     """Tests for the accounts that a daemon of root's can give."""
 
     def test_user(self) -> None:
-        """
-        A user comes with her group, all her supplementary groups, and what passwd(5)
-        says of her (item 41).
-        """
+        """A user has its group, its supplementary groups, and its login (item 41)."""
         wanted = Account(
             Credentials(1000, 1000, (8, 100, 1000)),
             Login("alpine", "/home/alpine", "/bin/ash"),
@@ -104,10 +101,7 @@ class RootAccountTests(LookupsCase):
             self.assertEqual(account(name, None, ROOT), Account())
 
     def test_rootWithGroup(self) -> None:
-        """
-        Root with another group has that group, and the environment of the daemon
-        (item 41).
-        """
+        """Root can have another group, with the daemon's environment (item 41)."""
         for name in ("root:daemon", "root.daemon"):
             user, _, group = name.partition(":")
             found = account(user, group or None, ROOT)
@@ -144,10 +138,7 @@ class OwnAccountTests(LookupsCase):
         self.assertEqual(account("alpine", "alpine", ALPINE), Account())
 
     def test_currentGroup(self) -> None:
-        """
-        The group that she runs the daemon with is hers as well, and that of passwd(5)
-        does not matter then.
-        """
+        """The group of the daemon counts, and not that of passwd(5)."""
         ask = lookups(uid=1000, gid=8)
         self.assertEqual(account("alpine", None, ask), Account())
         self.assertEqual(account("alpine", "mail", ask), Account())
@@ -226,7 +217,7 @@ class PortTests(LookupsCase):
         self.assertEqual(port("tftp", "udp", ROOT), 69)
 
     def test_unknownName(self) -> None:
-        """A name that is not in services(5) for the protocol is told with both (item 3)."""
+        """The message about an unknown service has its protocol (item 3)."""
         for name in ("nosuch", "tftp", "", "-1", "+7", "\u0667", "a\0"):
             reason = f"'{name}/tcp' is not in services(5): use a port number"
             self.assertFails("service", reason, port, name, "tcp", ROOT)
@@ -315,10 +306,7 @@ class ThisProcessTests(SynchronousTestCase):
         self.assertIsNot(ask.environ, os.environ)
 
     def test_root(self) -> None:
-        """
-        Root is the user with the id 0 everywhere, and a numeric address needs no
-        network.
-        """
+        """User 0 is root, and a numeric address needs no network."""
         ask = Lookups.ofThisProcess()
         self.assertEqual(userId("root", ask), 0)
         found = addresses("127.0.0.1", (socket.AF_INET,), ask)

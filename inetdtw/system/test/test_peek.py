@@ -78,10 +78,7 @@ class PendingDatagramTests(ServingTestCase):
         self.assertFalse(self.turn(False))
 
     def test_untouched(self) -> None:
-        """
-        Looking takes nothing, and the socket gives no time stamps to a program that
-        did not ask for them.
-        """
+        """Peeking consumes nothing, and leaves time stamps off."""
         self.sender.send(b"1")
         self.turn(False)
         self.turn(False)
@@ -100,7 +97,7 @@ class PendingDatagramTests(ServingTestCase):
 
 
 class UnixDatagramTests(ServingTestCase):
-    """Tests for L{DatagramPeek} and UNIX sockets, whose clients can send descriptors."""
+    """Tests for L{DatagramPeek} of UNIX sockets, which can carry descriptors."""
 
     def setUp(self) -> None:
         """Have a datagram with descriptors in a socket."""
@@ -191,10 +188,7 @@ class PendingConnectionsTests(ServingTestCase):
         self.assertFalse(self.pending.left())
 
     def test_unknown(self) -> None:
-        """
-        Where the system does not tell, they are taken to be left, and whether one was
-        taken is not certain.
-        """
+        """Connections count as left where the backlog is unknown."""
         unix: Any = self.closing(listening(makeUnix(self.mktemp())))
         self.patch(peek, "waiting", lambda sock: None)
         connections = BacklogPeek(unix)
@@ -253,7 +247,7 @@ class TakenTests(ServingTestCase):
         self.assertIs(self.pending.taken(), False)
 
     def test_replaced(self) -> None:
-        """When another has come in the place of one that was taken, that is seen, once."""
+        """A connection that was accepted is seen once, though another has come."""
         self.accept()
         self.come(1)
         self.assertTrue(self.pending.left())
@@ -272,10 +266,7 @@ class TakenTests(ServingTestCase):
         self.assertIs(self.pending.taken(), True)
 
     def test_reset(self) -> None:
-        """
-        A client that has reset its connection may have done that before or after it
-        was taken; afterwards, as long as it waits, nothing is certain.
-        """
+        """It is uncertain whether a connection that was reset was accepted."""
         self.reset()
         self.assertIsNone(self.pending.taken())
         self.assertIsNone(self.pending.taken())

@@ -60,10 +60,7 @@ class ClaimTests(SynchronousTestCase):
         PidFile("").claim(OWN)
 
     def test_stale(self) -> None:
-        """
-        One that is empty, or of a process that is gone, is removed; and so is one of
-        this very process, which has written none yet.
-        """
+        """An empty or stale file is removed, and one with this process' pid."""
         for data in (b"", b"\n", b"7", b"7\n", b"9"):
             self.write(data)
             PidFile(self.path).claim(OWN)
@@ -170,10 +167,7 @@ class WriteTests(SynchronousTestCase):
         file.remove()
 
     def test_there(self) -> None:
-        """
-        Neither a file that is there by now nor the target of a link is written to, and
-        neither is removed.
-        """
+        """An existing file or the target of a link is neither written nor removed."""
         precious = os.path.abspath(f"{self.path}.precious")
         for make in (os.link, os.symlink):
             with open(precious, "w") as file:
@@ -188,7 +182,7 @@ class WriteTests(SynchronousTestCase):
                 self.assertEqual(file.read(), "precious")
 
     def test_another(self) -> None:
-        """At the end another file stays, and so does the same one if it says another pid."""
+        """Another file stays, and so does the same one with another pid."""
         self.file.write(OWN)
         with open(self.path, "w") as file:
             file.write("8")

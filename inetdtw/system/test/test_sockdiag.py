@@ -135,14 +135,14 @@ class HearsTests(ServingTestCase):
     """Tests for L{hears}."""
 
     def bound(self, family: int, host: str, port: int = 0) -> socket.socket:
-        """A socket for datagrams that leaves its port to others too."""
+        """Bind a datagram socket with C{SO_REUSEADDR}."""
         sock = self.closing(socket.socket(family, socket.SOCK_DGRAM))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         return sock
 
     def check(self, family: int, *hosts: str) -> None:
-        """The socket that was bound last hears strangers; one with a peer hears none."""
+        """Assert that only the socket that was bound last receives datagrams."""
         for host in hosts:
             first = self.bound(family, host)
             self.assertTrue(hears(first))

@@ -40,7 +40,7 @@ LAST = b"-Error\r\n"
 
 
 def createListener(service: Service) -> socket.socket:
-    """The socket of a service."""
+    """Create the socket of a service."""
     return sockets.createListener(service)[0]
 
 
@@ -58,7 +58,7 @@ class ListenTests(ServingTestCase):
     """Tests for L{sockets.createListener} and addresses."""
 
     def createListener(self, service: Service) -> socket.socket:
-        """The socket of a service."""
+        """Create the socket of a service, to be closed."""
         return self.closing(createListener(service))
 
     def reaches(self, family: int, host: str, port: int) -> bool:
@@ -68,10 +68,7 @@ class ListenTests(ServingTestCase):
             return client.connect_ex((host, port)) == 0
 
     def test_stream(self) -> None:
-        """
-        Clients can connect to the socket of a TCP service, which does not block and
-        is not inherited.
-        """
+        """The socket of a TCP service listens, non-blocking and not inheritable."""
         server = self.createListener(makeService())
         self.client(server)
         self.assertFalse(isBlocking(server))
@@ -153,10 +150,7 @@ class ListenTests(ServingTestCase):
         self.assertTrue(self.reaches(socket.AF_INET, "127.0.0.1", port))
 
     def test_have6(self) -> None:
-        """
-        There is no IPv6 where Python has none, or where its own address cannot be
-        had.
-        """
+        """IPv6 is missing without Python's support or without its loopback address."""
         self.assertEqual(sockets._haveIPv6(), hasIPv6())
         true: Any = socket.socket
 
@@ -192,10 +186,7 @@ class ListenTests(ServingTestCase):
         self.assertEqual(after, before)
 
     def test_flags(self) -> None:
-        """
-        Connections have C{TCP_NODELAY} and C{SO_KEEPALIVE} where that is wanted, and
-        nowhere else.
-        """
+        """Connections inherit C{TCP_NODELAY} and C{SO_KEEPALIVE} if configured."""
         for wanted in (False, True):
             options = SocketOptions(noDelay=wanted, keepAlive=wanted)
             with createListener(makeService(options=options)) as sock:
@@ -275,10 +266,7 @@ class AcceptFilterTests(ServingTestCase):
         self.assertFalse(self.deferred(self.closing(createListener(makeService()))))
 
     def test_unknown(self) -> None:
-        """
-        A filter that the system does not have is an error that names it, and
-        nothing is left open.
-        """
+        """An unsupported filter is an error that names it, and leaves nothing open."""
 
         def work() -> None:
             service = makeService(options=SocketOptions(acceptFilter="dnsready"))
@@ -299,11 +287,11 @@ class PathTests(ServingTestCase):
         self.path = os.path.join(self.folder, "s")
 
     def createListener(self, **given: Any) -> socket.socket:
-        """The socket of a service on the path."""
+        """Create the socket of a service on the path."""
         return self.closing(createListener(makeUnix(self.path, **given)))
 
     def mode(self) -> int:
-        """The permissions of the path."""
+        """Return the permissions of the path."""
         return stat.S_IMODE(os.stat(self.path).st_mode)
 
     def refused(self, number: int, **given: Any) -> None:
@@ -335,10 +323,7 @@ class PathTests(ServingTestCase):
             os.unlink(self.path)
 
     def test_mode(self) -> None:
-        """
-        By default the path is for its owner alone; other permissions are exactly
-        those, whatever the umask.
-        """
+        """The path has exactly the configured permissions, whatever the umask."""
         self.addCleanup(os.umask, os.umask(0o077))
         self.createListener()
         self.assertEqual(self.mode(), 0o600)
@@ -371,10 +356,7 @@ class PathTests(ServingTestCase):
         self.assertEqual(seen, [0, 0, 0o660])
 
     def test_replacedAtOnce(self) -> None:
-        """
-        What somebody has put there before the permissions are set keeps its own, and
-        is not removed.
-        """
+        """A file that replaces the socket at once is neither changed nor removed."""
         there = os.path.join(self.folder, "there")
         precious = self.closing(socket.socket(socket.AF_UNIX))
         # Only so short a path is none too long.
@@ -474,10 +456,7 @@ class PathTests(ServingTestCase):
         self.assertFalse(os.path.exists("/nowhere"))
 
     def test_inUnfixed(self) -> None:
-        """
-        In a directory that others can rename, it is made in the very directory that was
-        opened, and works as any other.
-        """
+        """The socket is made in the open directory if its path can change."""
         inner = os.path.join(self.folder, "inner")
         os.mkdir(inner)
         os.chmod(self.folder, 0o777)
@@ -522,7 +501,7 @@ class PathMarkTests(ServingTestCase):
         self.mark: BoundPath = mark
 
     def mode(self, path: str) -> int:
-        """The permissions of a file."""
+        """Return the permissions of a file."""
         return stat.S_IMODE(os.stat(path).st_mode)
 
     def test_give(self) -> None:
@@ -643,10 +622,7 @@ class GoodbyeTests(SynchronousTestCase):
     """Tests for L{closeWithMessage}."""
 
     def test_said(self) -> None:
-        """
-        What is said arrives, though the client has sent something that nobody
-        reads, and then the connection is closed.
-        """
+        """The message arrives though the client has sent data that is not read."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             client = socket.create_connection(server.getsockname())
             self.addCleanup(client.close)

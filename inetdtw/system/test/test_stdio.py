@@ -36,10 +36,7 @@ class OccupyDescriptorsTests(SynchronousTestCase):
         return fd
 
     def test_closed(self) -> None:
-        """
-        Whichever of the three are closed have the null device then, and nothing else
-        has changed.
-        """
+        """Those of the three that are closed have /dev/null then."""
         for left in ("", "0", "1", "2", "01", "02", "12", "012"):
             self.taken = {int(fd): "theirs" for fd in left}
             reserveStdio()

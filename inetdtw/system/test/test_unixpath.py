@@ -45,7 +45,7 @@ class PathFileTestCase(ServingTestCase):
         self.closing(socket.socket(socket.AF_UNIX)).bind(self.path)
 
     def mode(self, path: str) -> int:
-        """The permissions of a file."""
+        """Return the permissions of a file."""
         return stat.S_IMODE(os.stat(path).st_mode)
 
     def gives(self) -> None:
@@ -96,7 +96,7 @@ class PathFileTests(PathFileTestCase):
         self.refusesOthers()
 
     def test_untouched(self) -> None:
-        """One that nobody may use yet is told from others, and one file from another."""
+        """A new file without permissions is untouched, and has its own identity."""
         os.chmod(self.path, 0)
         with openPath(self.path) as first:
             self.assertTrue(first.untouched)

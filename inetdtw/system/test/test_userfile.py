@@ -46,7 +46,7 @@ class UserFileTestCase(ServingTestCase):
         self.patch(userfile, "_late", [])
 
     def trustedFolder(self) -> str:
-        """A directory in which nobody else can write."""
+        """Return a directory in which only trusted users can write."""
         for folder in ("/run", "/var/lib", os.path.expanduser("~")):
             if isTrusted(os.path.join(folder, ".")) and os.access(folder, os.W_OK):
                 return folder
@@ -119,7 +119,7 @@ class BeginningTests(UserFileTestCase):
         self.assertGone()
 
     def test_kinds(self) -> None:
-        """What is no regular file, and what cannot be read, is said as it is without one."""
+        """The error of another type of file is that of a direct read."""
         path = os.path.join(self.shared, "fifo")
         os.mkfifo(path)
         why = self.assertRaises(regularfile.NotPlain, beginning, path, 1)
