@@ -63,10 +63,10 @@ class _Client:
         self.taken = b""
 
     def setblocking(self, flag: bool) -> None:
-        """It never blocks."""
+        """Do nothing: it never blocks."""
 
     def more(self) -> None:
-        """The next piece arrives."""
+        """Receive the next piece."""
         self._seen += self._pieces.pop(0) if self._pieces else b""
 
     def recv(self, size: int, flags: int = 0) -> bytes:
@@ -107,8 +107,9 @@ class _Reactor:
 
 def tcpmuxLine(data: bytes) -> None:
     """
-    Read the line of a client of tcpmux: it says one thing, no byte behind its line is
-    taken, and a name can be logged.
+    Read the line of a client of tcpmux.
+
+    It asks for one name, which can be logged, and no byte behind the line is received.
 
     @param data: the line, in pieces that begin with their lengths.
     """
@@ -183,8 +184,10 @@ class _Programs(programs.ChildTable):
 
 def forkServerOrders(data: bytes) -> None:
     """
-    Take orders as a fork server: whatever they are, it goes on, each is answered at
-    most once, and no descriptor stays.
+    Handle requests as a fork server.
+
+    It goes on after any request, reports about each once at most, and leaves no
+    descriptor open.
 
     @param data: packets, each behind its length and a number of descriptors.
     """
@@ -234,7 +237,7 @@ class _Watcher:
         self.children: list[_Child] = []
 
     def accepted(self, peer: Any) -> _Child:
-        """A connection was accepted."""
+        """Return a child for an accepted connection."""
         self.children.append(_Child())
         return self.children[-1]
 
@@ -249,22 +252,22 @@ class _Child(FakeChild):
     """A child that is told what makes sense."""
 
     def started(self, pid: int) -> None:
-        """It starts once, and before it ends."""
+        """Verify that it starts once, and before it ends."""
         assert not self.told, (pid, self.told)
         super().started(pid)
 
     def ended(self, how: Any) -> None:
-        """It ends once, and after it has started."""
+        """Verify that it ends once, and after it has started."""
         assert len(self.told) == 1, (how, self.told)
         super().ended(how)
 
     def failed(self, reason: str) -> None:
-        """It fails without having started."""
+        """Verify that it fails without having started."""
         assert not self.told, (reason, self.told)
         super().failed(reason)
 
     def restarted(self, how: Any) -> _Child:
-        """It ends, and another one has started."""
+        """Verify that it ends, and return another one."""
         self.ended(how)
         return _Child()
 
@@ -315,7 +318,7 @@ def _divided(data: bytes, size: int) -> deque[bytes]:
 
 
 def _orders(count: int) -> list[_Child]:
-    """Some children that were ordered."""
+    """Return children of launch requests."""
     return [_Child() for _ in range(count)]
 
 
@@ -323,22 +326,23 @@ class _Transport:
     """A helper process that is told what comes."""
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
-        """It may begin."""
+        """Ignore that it may begin."""
 
     def closeChildFD(self, descriptor: int) -> None:
-        """It is told no more."""
+        """Ignore that it may begin."""
 
     def signalProcess(self, signalID: str | int) -> None:
-        """It is killed."""
+        """Ignore that it is killed."""
 
     def loseConnection(self) -> None:
-        """It is left."""
+        """Ignore that it is left."""
 
 
 def forkServerReports(data: bytes) -> None:
     """
-    Hear what a fork server reports, which runs as a user of its own: it can harm its
-    own programs' accounts and nothing else.
+    Handle the reports of a fork server, which runs as a service's user.
+
+    It can harm the programs of its user only.
     """
     reactor: Any = _Reactor()
     helper = ForkServerProcess(_Owner(), reactor, ["x"], "/")

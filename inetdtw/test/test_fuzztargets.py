@@ -48,8 +48,9 @@ class AnyBytesTests(SynchronousTestCase):
 
     def test_configuration(self) -> None:
         """
-        Any configuration is read to its end; each of its mistakes is one printable
-        line with a place that exists.
+        Any configuration is read to its end.
+
+        Each error in it is one printable line, with a location that exists.
         """
         from hypothesis import strategies as st
 
@@ -58,8 +59,9 @@ class AnyBytesTests(SynchronousTestCase):
 
     def test_tcpmux(self) -> None:
         """
-        A client of tcpmux is asked for one name, of which no byte behind its line is
-        taken, whatever it says in whatever pieces.
+        A client of tcpmux asks for one name, whatever it sends.
+
+        No byte behind its line is received.
         """
         from hypothesis import strategies as st
 
@@ -114,9 +116,9 @@ class AnyBytesTests(SynchronousTestCase):
 
     def test_found(self) -> None:
         """
-        What a fuzzer has found: an order to accept from what is no socket, an order
-        without a program, one that is repeated for what is no socket, and the
-        beginning of a header.
+        Requests that a fuzzer has found are handled.
+
+        They have descriptors that are no sockets, no program, or a short header.
         """
         program = b"1\x00/bin/cat\x001\x00cat"
         length = len(program)

@@ -1,10 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.helpers.connection}, and for listening sockets that are left to fork
-servers.
-"""
+"""Tests for L{inetdtw.helpers.connection}, and for delegated listening sockets."""
 
 from __future__ import annotations
 
@@ -102,7 +99,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(found["REMOTE_PORT"], "40000")
 
     def test_mapped(self) -> None:
-        """A client of IPv4 is told as one, over a socket of both families too (item 44)."""
+        """An IPv4 client of an IPv6 socket has an IPv4 address (item 44)."""
         found = connectionEnvironment(
             ("::ffff:192.0.2.1", 7, 0, 0), ("::ffff:192.0.2.2", 40000, 0, 0)
         )
@@ -127,9 +124,7 @@ class PairsTests(SynchronousTestCase):
     """Tests for L{pairs}."""
 
     def test_pairs(self) -> None:
-        """
-        A variable is divided at the first equals sign; empty strings are skipped.
-        """
+        """A variable is divided at the first equals sign; empty strings are skipped."""
         self.assertEqual(
             pairs([b"A=1", b"", b"B==", b"C"]), {b"A": b"1", b"B": b"=", b"C": b""}
         )
@@ -169,8 +164,9 @@ class StreamListenerTests(ServingTestCase):
 
     def test_delegates(self) -> None:
         """
-        A service without bounds is left to the launcher, and taken back once; its
-        socket is free when the launcher does not accept any more.
+        A service without limits is delegated, and withdrawn once.
+
+        Its socket is free when the launcher does not accept any more.
         """
         self.serve(makeService())
         self.assertEqual(self.accepting.order.fds[0], self.server.fileno())
@@ -182,8 +178,9 @@ class StreamListenerTests(ServingTestCase):
 
     def test_oneOfMany(self) -> None:
         """
-        A service that is one of many is left to the launcher when it has had a client,
-        so that idle ones have no descriptor there.
+        One service of many is delegated when it has had a client.
+
+        So idle services have no descriptor in the launcher.
         """
         for number in range(IDLE):
             self.runtime.budget.addDelegation(lambda number=number: None)  # type: ignore[misc]
@@ -215,8 +212,10 @@ class StreamListenerTests(ServingTestCase):
 
     def test_crowded(self) -> None:
         """
-        When there are too many programs, connections come to the daemon, until one
-        has ended and the launcher does not accept any more.
+        The daemon accepts when too many programs run.
+
+        The service is delegated again when one has ended and the launcher does not
+        accept any more.
         """
         self.serve(makeService())
         child = self.listener.accepted(("127.0.0.1", 7))
@@ -236,10 +235,7 @@ class StreamListenerTests(ServingTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_recalled(self) -> None:
-        """
-        When another service waits for the bound on all programs, connections come to
-        the daemon.
-        """
+        """The daemon accepts when another service waits for the global limit."""
         self.serve(makeService())
         self.runtime.budget.whenCapacity(lambda: None)
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
@@ -248,7 +244,7 @@ class StreamListenerTests(ServingTestCase):
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
 
     def test_notAmple(self) -> None:
-        """When the bound on all programs is near, the launcher is not asked to accept."""
+        """A service is not delegated when the limit on all programs is near."""
         self.runtime.budget.most, self.runtime.budget.running = 100, 51
         self.serve(makeService())
         self.assertEqual(self.accepting.said, [])
@@ -265,8 +261,9 @@ class StreamListenerTests(ServingTestCase):
 
     def test_droppedUnix(self) -> None:
         """
-        A client that has no address is one that was not served, too: that is said and
-        counted, and the launcher is not asked again.
+        A client without an address that was dropped is logged and counted.
+
+        The service is not delegated again.
         """
         self.serve(makeService())
         child = self.listener.accepted("")

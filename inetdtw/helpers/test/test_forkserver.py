@@ -60,7 +60,7 @@ def packed(
     extra: bytes = b"",
     restarts: int = 0,
 ) -> bytes:
-    """An order to execute the first of the arguments."""
+    """Return a request to execute the first of the arguments."""
     request = LaunchRequest(argv[0], tuple(argv), environment, {}, (0, 0, 0))
     program = encodeProgram(request)
     head = HEADER.pack(LAUNCH, False, number, 0, restarts, len(program))
@@ -138,8 +138,9 @@ class Running:
 
     def opened(self) -> tuple[int, int]:
         """
-        How many descriptors it has, and how many it waits for: once it serves, these
-        are the channel and the ends of programs at least.
+        Return how many descriptors it has, and how many of these it polls.
+
+        Once it serves, it polls the channel and the pipe for exits of children.
         """
         until = time.monotonic() + PATIENCE
         while True:
@@ -187,7 +188,7 @@ class ProgramTestCase(ServingTestCase):
     """A test of the program as it runs."""
 
     def helper(self, *context: str) -> Running:
-        """A helper that is ready."""
+        """Return a fork server that is ready."""
         helper = Running(*context)
         self.addCleanup(helper.end)
         helper.start()
@@ -197,7 +198,7 @@ class ProgramTestCase(ServingTestCase):
     def talk(
         self, helper: Running, argv: Sequence[str], number: int = 1, **given: Any
     ) -> bytes:
-        """What a program says to its descriptors until it ends well."""
+        """Return the output of a program that exits with 0."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -215,12 +216,12 @@ class ProgramTestCase(ServingTestCase):
         return said
 
     def probe(self, helper: Running, **given: Any) -> Any:
-        """What a program finds."""
+        """Return what a program finds."""
         argv = (os.path.realpath(sys.executable), "-I", "-S", "-c", PROBE)
         return json.loads(self.talk(helper, argv, **given))
 
     def failure(self, helper: Running, argv: Sequence[str]) -> Report:
-        """What the helper says of a program that cannot be started."""
+        """Return the report about a program that cannot be started."""
         with open(os.devnull) as null:
             helper.order(1, argv, null.fileno())
         return helper.hear()
@@ -230,7 +231,7 @@ class ProgramTests(ProgramTestCase):
     """Tests for the program."""
 
     def test_descriptors(self) -> None:
-        """A program has its three descriptors and no others: not the helper's socket."""
+        """A program has its three descriptors only, and not the channel."""
         fds = self.probe(self.helper())["fds"]
         self.assertLessEqual({"0", "1", "2"}, set(fds))
         self.assertEqual({fds["0"]}, {fds["1"], fds["2"]})
@@ -267,8 +268,9 @@ class ProgramTests(ProgramTestCase):
 
     def test_environment(self) -> None:
         """
-        The environment is exactly what was ordered, and what one program has of its
-        own is not seen by the next.
+        The environment is what was requested.
+
+        The variables of one child are not seen by the next.
         """
         helper = self.helper()
         command = ("/usr/bin/env",)
@@ -325,10 +327,7 @@ class ProgramTests(ProgramTestCase):
             self.assertEqual(helper.hear(), (ENDED, number, pid, status))
 
     def test_script(self) -> None:
-        """
-        A script that does not say what runs it is for the shell, as execvp(3) has
-        it.
-        """
+        """A script without C{#!} is run by the shell, as by execvp(3)."""
         path = os.path.abspath(self.mktemp())
         with open(path, "w") as file:
             file.write('echo "$1"\n')
@@ -337,8 +336,9 @@ class ProgramTests(ProgramTestCase):
 
     def test_failures(self) -> None:
         """
-        A program that cannot be started is told with the reason, and the client's
-        connection is closed without a byte.
+        A program that cannot be started is reported with the errno.
+
+        The connection of the client is closed without a byte.
         """
         helper = self.helper()
         ours, theirs = socket.socketpair()
@@ -352,7 +352,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(report, (FAILED, 1, 0, errno.EACCES))
 
     def unixServer(self) -> socket.socket:
-        """A socket whose clients have no address."""
+        """Return a listening socket whose clients have no address."""
         server = self.closing(socket.socket(socket.AF_UNIX))
         folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, folder)
@@ -362,7 +362,7 @@ class ProgramTests(ProgramTestCase):
         return server
 
     def dropped(self, helper: Running, argv: Sequence[str]) -> Report:
-        """What the helper says when it is to accept the connection of such a client."""
+        """Return the report when the connection of such a client is to be accepted."""
         server = self.unixServer()
         self.closing(socket.socket(socket.AF_UNIX)).connect(server.getsockname())
         helper.accept(5, argv, server)
@@ -370,8 +370,9 @@ class ProgramTests(ProgramTestCase):
 
     def test_dropped(self) -> None:
         """
-        Where it cannot start a program for a connection that it has accepted, it says
-        that it had accepted one, also of a client that has no address.
+        An accepted connection that no program can be started for is reported.
+
+        This is so also for a client without an address.
         """
         report = self.dropped(self.helper(), ("/nowhere",))
         self.assertEqual(report, (DROPPED, 5, TAKEN, errno.ENOENT))
@@ -380,7 +381,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(report, (DROPPED, 5, TAKEN_ASTRAY, errno.ENOENT))
 
     def client(self, server: socket.socket) -> socket.socket:
-        """A client of a UNIX socket."""
+        """Return a client of a UNIX socket."""
         client = self.closing(socket.socket(socket.AF_UNIX))
         client.settimeout(PATIENCE)
         client.connect(server.getsockname())
@@ -400,8 +401,9 @@ class ProgramTests(ProgramTestCase):
 
     def test_withdrawn(self) -> None:
         """
-        It accepts no more from a socket that is taken back, says so, has it no more
-        and waits for nothing there; it goes on with the others.
+        A socket that is withdrawn is closed, and reported as withdrawn.
+
+        The other sockets are accepted from still.
         """
         helper = self.helper()
         before = helper.opened()
@@ -424,7 +426,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(helper.opened(), before)
 
     def test_givenAgain(self) -> None:
-        """A socket that it is told of again takes the place of the one with its number."""
+        """A socket that is delegated again replaces the one with its number."""
         helper = self.helper()
         before = helper.opened()
         first, second = self.unixServer(), self.unixServer()
@@ -437,8 +439,9 @@ class ProgramTests(ProgramTestCase):
 
     def test_crowded(self) -> None:
         """
-        When there are as many programs as may be, all sockets are left, and it says so
-        of each; what only was there before does not count.
+        All sockets are returned, and reported, when as many programs run as may.
+
+        Programs for launch requests do not count.
         """
         helper = self.helper()
         before = helper.opened()
@@ -478,10 +481,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(report, (FAILED, 1, 0, errno.ENOENT))
 
     def test_directoryLater(self) -> None:
-        """
-        While the working directory is missing nothing is started; when it is there
-        programs are.
-        """
+        """Nothing is started while the working directory is missing."""
         folder = os.path.realpath(self.mktemp())
         helper = self.helper(f"directory={folder}")
         report = self.failure(helper, ("/bin/true",))
@@ -491,8 +491,9 @@ class ProgramTests(ProgramTestCase):
 
     def test_directoryAnew(self) -> None:
         """
-        Programs start in what the path of the directory means at that time: behind a
-        link that was switched, or in a directory that was made anew.
+        Each program starts in the directory that the path leads to at that time.
+
+        A link may be switched, and a directory be replaced.
         """
         folder = os.path.realpath(self.mktemp())
         current = os.path.join(folder, "current")
@@ -517,8 +518,9 @@ class ProgramTests(ProgramTestCase):
 
     def test_search(self) -> None:
         """
-        A program in PATH is looked for at every start, as its user: also for
-        connections that are accepted here, with limits and without.
+        A program is searched in PATH at every start, as its user.
+
+        This is so also for accepted connections, with and without limits.
         """
         folder = os.path.realpath(self.mktemp())
         os.mkdir(folder)
@@ -661,8 +663,9 @@ class ProgramTests(ProgramTestCase):
 
     def test_signals(self) -> None:
         """
-        Signals for the daemon that come to its whole group do not end it, and it
-        is in a session of its own.
+        Signals for the process group of the daemon do not end a fork server.
+
+        It is in a session of its own.
         """
         helper = self.helper()
         self.assertNotEqual(os.getsid(helper.pid), os.getsid(0))
@@ -672,8 +675,9 @@ class ProgramTests(ProgramTestCase):
 
     def test_nothingKept(self) -> None:
         """
-        It has no more open after many programs than before, and no child that has
-        ended.
+        A fork server has as many descriptors after many programs as before.
+
+        No child is left unreaped.
         """
         helper = self.helper()
         folder = f"/proc/{helper.pid}/fd"

@@ -63,7 +63,7 @@ class RepeatingTests(ProgramTestCase):
             self.sender.send(each)
 
     def kinds(self, helper: Running, argv: Sequence[str], repeats: int) -> list[int]:
-        """The kinds of what is said until a program has ended for good."""
+        """Return the kinds of reports until a program has ended for good."""
         helper.order(1, argv, self.server.fileno(), restarts=repeats)
         said: list[Report] = []
         while not said or said[-1][0] != ENDED:
@@ -74,7 +74,7 @@ class RepeatingTests(ProgramTestCase):
         return [kind for kind, _, _, _ in said]
 
     def left(self) -> list[bytes]:
-        """The datagrams that are left."""
+        """Return the datagrams that are left."""
         self.server.setblocking(False)
         left = []
         while True:
@@ -84,10 +84,7 @@ class RepeatingTests(ProgramTestCase):
                 return left
 
     def test_all(self) -> None:
-        """
-        There is a program for each of them, one after the other, and the daemon
-        hears of all.
-        """
+        """A program is restarted for each datagram, and each restart is reported."""
         kinds = self.kinds(self.helper(), TAKE_ONE, 10)
         again = [STARTED, REPEATED]
         self.assertEqual(kinds, [*again, *again, STARTED, ENDED])
@@ -295,8 +292,9 @@ class ReapTests(TableTestCase):
 
     def test_accepted(self) -> None:
         """
-        The exit of a program for an accepted connection is reported with the next
-        report, or a moment later.
+        The exit of a program for an accepted connection may be reported later.
+
+        It is reported with the next report, or after a few milliseconds.
         """
         self.table.accepted.add(4)
         self.table.reap()

@@ -36,11 +36,11 @@ class OriginalTestCase(SynchronousTestCase):
     """A test of sockets that programs have had."""
 
     def stream(self) -> socket.socket:
-        """A socket that listens."""
+        """Return a socket that listens."""
         return self.made(listening(makeService()))
 
     def datagrams(self) -> socket.socket:
-        """A socket for datagrams whose port was asked for."""
+        """Return a datagram socket with a fixed port."""
         probe = listening(makeDatagrams())
         where = probe.getsockname()
         probe.close()
@@ -57,7 +57,7 @@ class OriginalTestCase(SynchronousTestCase):
     def restored(
         self, sock: socket.socket, harm: Callable[[socket.socket], object]
     ) -> str | None:
-        """What is said of a socket that something was done to."""
+        """Return what is reported about a socket that was changed."""
         original = Original(sock)
         harm(sock)
         backlog = BACKLOG if sock.type == socket.SOCK_STREAM else None
@@ -248,8 +248,9 @@ class RestoreTests(OriginalTestCase):
 
     def test_shut(self) -> None:
         """
-        A TCP socket that was shut down listens again, with its backlog or that of the
-        system; one for datagrams is of no use.
+        A TCP socket that was shut down listens again; a datagram socket cannot.
+
+        Its backlog is the given one, or that of the system.
         """
         for backlog in (BACKLOG, None):
             sock = self.stream()

@@ -48,7 +48,7 @@ print(json.dumps({
 
 def ignored(mask: str | bytes, *others: int) -> int:
     """
-    What of the signals in a hexadecimal mask nobody has a reason to ignore.
+    Return the signals in a hexadecimal mask that no test runner ignores.
 
     @param others: what the program ignores by itself.
     """
@@ -59,7 +59,7 @@ def ignored(mask: str | bytes, *others: int) -> int:
 
 
 def children() -> set[str]:
-    """The children of this process, where the system tells."""
+    """Return the children of this process, where the system lists them."""
     path = f"/proc/self/task/{os.getpid()}/children"
     if not os.path.exists(path):
         return set()
@@ -68,7 +68,7 @@ def children() -> set[str]:
 
 
 def contextWith(**given: str) -> dict[str, str]:
-    """The context that changes nothing but this."""
+    """Return a context with some values."""
     return {**parseContext(ProcessContext().toArguments()), **given}
 
 
@@ -95,7 +95,7 @@ class StartTestsMixin:
         return said
 
     def probe(self: Any, **given: Any) -> Any:
-        """What a program finds."""
+        """Return what a program finds."""
         path = os.path.realpath(sys.executable)
         argv = ("python", "-I", "-S", "-c", PROBE, "a b", "")
         said = self.run_(path, argv, {"A": "1", "B": "\udcff"}, **given)
@@ -103,10 +103,7 @@ class StartTestsMixin:
         return json.loads(said)
 
     def test_descriptors(self: Any) -> None:
-        """
-        The program has the three descriptors and no other, though this process has
-        many.
-        """
+        """The program has three descriptors only, although this process has many."""
         others = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
         for fd in others:
             self.addCleanup(os.close, fd)
@@ -170,10 +167,7 @@ class StartTestsMixin:
         self.assertEqual(ignored(said.split()[1]), 0)
 
     def test_missing(self: Any) -> None:
-        """
-        That a program is not there is an error of the system, and nothing is left
-        of the attempt.
-        """
+        """A missing program raises C{OSError}, and no process is left."""
 
         def work() -> None:
             given: Any = (["/nowhere"], ("x",), {}, [0])
@@ -241,10 +235,7 @@ class StartTestsMixin:
         self.assertEqual(why.errno, errno.E2BIG)
 
     def test_script(self: Any) -> None:
-        """
-        A script that does not say what runs it is for the shell, as execvp(3) has
-        it.
-        """
+        """A script without C{#!} is run by the shell, as by execvp(3)."""
         path = os.path.abspath(self.mktemp())
         with open(path, "w") as file:
             file.write('echo "$0" "$@" $A\n')
@@ -277,8 +268,9 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
 
     def test_context(self) -> None:
         """
-        The program has the umask and the directory of its context, and this process
-        its own.
+        The program has the umask and the directory of its context.
+
+        This process keeps its own.
         """
         umask = os.umask(0o022)
         self.addCleanup(os.umask, umask)
@@ -390,15 +382,16 @@ class MakeRoomTests(ServingTestCase):
 
     def test_raised(self) -> None:
         """
-        A hard limit is raised to what a program is to have, if this process may; its
-        own soft limit stays.
+        A hard limit is raised to that of programs, if this process may.
+
+        Its own soft limit stays.
         """
         for hard in (101, resource.RLIM_INFINITY):
             wanted = [(resource.RLIMIT_CPU, (7, hard))]
             self.assertEqual(self.room(100, hard), wanted)
 
     def test_kept(self) -> None:
-        """One that is high enough stays, as does one that is lower for programs only."""
+        """A hard limit that is high enough, or lower for programs only, stays."""
         for hard in (0, 99, 100):
             self.assertEqual(self.room(100, hard), [])
         for hard in (0, 99, resource.RLIM_INFINITY):

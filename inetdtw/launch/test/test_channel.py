@@ -40,6 +40,7 @@ class Owner:
     name = "some helper"
 
     def __init__(self) -> None:
+        """Record nothing yet."""
         self.numbers: list[int] = []
         self.flushes: list[int] = []
         self.disconnects = 0

@@ -45,10 +45,7 @@ class ChildrenTests(HelperTestCase):
         self.assertEqual(child.told, [f"/folder: {os.strerror(errno.ENOENT)}"])
 
     def test_repeated(self) -> None:
-        """
-        A program that was started again is told twice, under the number of the one
-        order.
-        """
+        """A restarted program ends and starts, with the number of its one request."""
         child = self.running()
         self.say((REPEATED, 1, PID, 3 << 8), (STARTED, 1, PID + 1, 0))
         self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
@@ -62,8 +59,9 @@ class OrphanTests(HelperTestCase):
 
     def test_orphans(self) -> None:
         """
-        The programs that it had started go on, and their ends are noticed; how they
-        ended cannot be known.
+        The exits of programs whose fork server has died are noticed.
+
+        Their exit statuses are unknown.
         """
         with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:
             child = self.running(program.pid)

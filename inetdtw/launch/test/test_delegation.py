@@ -43,10 +43,11 @@ class Watcher:
     """Remembers what it is told."""
 
     def __init__(self) -> None:
+        """Record nothing yet."""
         self.told: list[Any] = []
 
     def accepted(self, peer: Any) -> Watcher:
-        """A program was started."""
+        """Record that a program was started."""
         self.told.append(("accepted", peer))
         return self
 
@@ -59,11 +60,11 @@ class Watcher:
         self.told.append(("crowded",))
 
     def started(self, pid: int) -> None:
-        """The program runs."""
+        """Record that the program runs."""
         self.told.append(("started", pid))
 
     def ended(self, how: ExitStatus) -> None:
-        """The program has ended."""
+        """Record that the program has ended."""
         self.told.append(("ended", how.status))
 
 
@@ -81,7 +82,7 @@ class DelegationTests(HelperTestCase):
         self.helper.delegate(5, delegation)
 
     def taken(self) -> int:
-        """The number of the delegation that the helper finds in its socket."""
+        """Receive the number of a delegated socket."""
         packet, ancillary, _, _ = self.played.channel.recvmsg(100, 100)
         kind, _, _, number, _, length = HEADER.unpack_from(packet)
         self.assertEqual((kind, length), (ACCEPT, len(b"shared")))
@@ -114,10 +115,7 @@ class DelegationTests(HelperTestCase):
         self.reactor.settle()
 
     def test_accepted(self) -> None:
-        """
-        A program that the helper has started is told from its start to its end, with
-        the client's address.
-        """
+        """A program for an accepted connection starts and ends, with the address."""
         self.assertEqual(self.taken(), 5)
         self.connection(ACCEPTED, 5, 77, peer=("10.0.0.1", 9))
         self.say((4, 5, 77, 256))
@@ -127,10 +125,7 @@ class DelegationTests(HelperTestCase):
         )
 
     def test_died(self) -> None:
-        """
-        What is said of the death of a helper that accepts is also what became of a
-        client that nobody else knew.
-        """
+        """The death of a fork server that accepts may have dropped a connection."""
         self.played.die()
         (_, reason, _) = self.owner.deaths[0]
         wanted = "; a connection it was accepting may have been dropped"
@@ -142,8 +137,9 @@ class DelegationTests(HelperTestCase):
 
     def test_dropped(self) -> None:
         """
-        What goes wrong is said, with the folder if that is what is wrong, and whether
-        there is a client that it went wrong for, who may have no address.
+        An error is reported with the directory, if that is what is missing.
+
+        A client that has no address is told from no client.
         """
         self.say(
             (DROPPED, 5, UNTAKEN, errno.ENOENT),
@@ -157,8 +153,9 @@ class DelegationTests(HelperTestCase):
 
     def test_withdrawn(self) -> None:
         """
-        A helper that is to accept no more is told so; what it had accepted before it
-        heard that still counts, and nothing after it has confirmed.
+        A fork server stops accepting from a socket that is withdrawn.
+
+        What it had accepted before it confirms that counts.
         """
         self.taken()
         freed: list[int] = []
@@ -171,8 +168,9 @@ class DelegationTests(HelperTestCase):
 
     def test_withdrawnFromNobody(self) -> None:
         """
-        A socket is free at once when no helper is there, and when the helper that
-        was told dies or ends before it has confirmed.
+        A socket is free at once when there is no fork server.
+
+        It is free, too, when the fork server dies before it confirms.
         """
         freed: list[str] = []
         self.helper.withdraw(99, lambda: freed.append("unknown"))
@@ -184,8 +182,9 @@ class DelegationTests(HelperTestCase):
 
     def test_withdrawnUntaken(self) -> None:
         """
-        A successor does not accept from what was withdrawn before it came, though it
-        finds the order to accept in its socket.
+        A replacement does not accept from a socket that was withdrawn before.
+
+        It finds the request to accept in the channel, and one to stop.
         """
         freed: list[int] = []
         self.played.die()
@@ -227,8 +226,9 @@ class DelegationTests(HelperTestCase):
 
     def test_many(self) -> None:
         """
-        When there are more sockets than the way to the helper has room for, it is
-        told of the rest a little later, of each once; it is not taken for dead.
+        Requests for many sockets are sent while the channel has room.
+
+        Each is sent once, and the fork server is not taken for dead.
         """
         expected = list(range(5, 2005))
         for number in expected[1:]:
@@ -253,8 +253,9 @@ class DelegationTests(HelperTestCase):
 
     def test_share(self) -> None:
         """
-        What a helper may start by itself counts from when it accepts to when it has
-        said that it does not any more; its programs are part of it.
+        The lease counts while the fork server accepts.
+
+        Its programs are part of it.
         """
         budget = ProcessBudget(100)
         self.lease(budget)
@@ -279,8 +280,9 @@ class DelegationTests(HelperTestCase):
 
     def test_withdrawnEarly(self) -> None:
         """
-        A socket that is taken back before there is a helper is forgotten at once: what
-        was lent for it is given back, and the helper is never told of it.
+        A socket that is withdrawn before there is a fork server is forgotten.
+
+        Its lease is released, and the fork server is never requested to accept.
         """
         budget = ProcessBudget(100)
         freed: list[int] = []
@@ -305,8 +307,9 @@ class DelegationTests(HelperTestCase):
 
     def test_withdrawnFromTheDead(self) -> None:
         """
-        One that is taken back between two helpers is forgotten: the next one is not
-        told to accept from it, but from the others.
+        A socket that is withdrawn between two fork servers is forgotten.
+
+        The other sockets are delegated to the replacement.
         """
         self.taken()
         self.helper.delegate(
@@ -326,10 +329,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(freed, [5])
 
     def test_withdrawnOnce(self) -> None:
-        """
-        What a helper has confirmed is free once, however often it says so, and not
-        again when it dies.
-        """
+        """A socket that was confirmed is free once, whatever is reported later."""
         freed: list[int] = []
         self.helper.withdraw(5, partial(freed.append, 5))
         self.say((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 5, 0, 0))
@@ -365,10 +365,7 @@ class DelegationTests(HelperTestCase):
         return sent
 
     def test_withdrawnUnsent(self) -> None:
-        """
-        A helper that is not told yet to accept from a socket that is taken back is only
-        told to leave it.
-        """
+        """A socket that is withdrawn before the request is sent is only withdrawn."""
         self.taken()
         sent = self.untold()
         freed: list[int] = []
@@ -413,10 +410,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(budget.leased, 0)
 
     def test_successor(self) -> None:
-        """
-        A helper that follows one that died is left the same sockets, but not those
-        that were withdrawn.
-        """
+        """A replacement is delegated the same sockets, but not the withdrawn ones."""
         self.taken()
         gone = Delegation(Watcher(), b"gone", self.server.fileno())
         self.helper.delegate(6, gone)

@@ -38,7 +38,7 @@ class DirectTestCase(ServingTestCase):
         self.before = openDescriptors()
 
     def launcherOf(self, **context: Any) -> DirectLauncher:
-        """A launcher of a context; by default it is this process' own."""
+        """Return a launcher of a context, by default of this process' own."""
         context.setdefault("directory", os.getcwd())
         return DirectLauncher(
             ProcessContext(**context), self.reactor, self.runtime.report, self.pidfds
@@ -61,7 +61,7 @@ class DirectTestCase(ServingTestCase):
         self.reactor.turnUntil(lambda: len(child.told) == 2)
 
     def heard(self) -> bytes:
-        """What programs that have ended have said."""
+        """Return the output of programs that have ended."""
         self.ours.setblocking(False)
         try:
             return self.ours.recv(1 << 16)
@@ -69,7 +69,7 @@ class DirectTestCase(ServingTestCase):
             return b""
 
     def run_(self, launcher: DirectLauncher, *argv: str, **given: Any) -> bytes:
-        """What a program says that ends well."""
+        """Return the output of a program that exits with 0."""
         child = self.launch(launcher, *argv, **given)
         self.await_(child)
         self.assertEqual(child.told[1].status, 0)
@@ -100,14 +100,11 @@ class PidfdTests(DirectTestCase):
         self.assertTrue(launcher.over)
 
     def contexts(self) -> list[DirectLauncher]:
-        """A launcher that can use posix_spawn(3), and one that cannot."""
+        """Return a launcher that can use posix_spawn(3), and one that cannot."""
         return [self.launcherOf(), self.launcherOf(directory="/")]
 
     def test_life(self) -> None:
-        """
-        A program is told from its start to its end, with its status and its time,
-        and nothing of it is left.
-        """
+        """A program starts, and ends with its status and CPU time."""
         for launcher in self.contexts():
             child = self.launch(launcher, "/bin/sh", "-c", "echo here; exit 3")
             self.assertEqual(len(child.told), 1)
@@ -142,8 +139,9 @@ class PidfdTests(DirectTestCase):
 
     def test_context(self) -> None:
         """
-        The umask and the directory are those of the context, and this process keeps
-        its own.
+        The program has the umask and the directory of its context.
+
+        This process keeps its own.
         """
         umask = os.umask(0o027)
         self.addCleanup(os.umask, umask)
@@ -175,8 +173,9 @@ class PidfdTests(DirectTestCase):
 
     def test_failures(self) -> None:
         """
-        A program that cannot be started is told with the reason, and nothing is
-        written to the client.
+        A program that cannot be started fails with the reason.
+
+        Nothing is written to the client.
         """
         for launcher in self.contexts():
             for path, number in (
@@ -196,8 +195,9 @@ class PidfdTests(DirectTestCase):
 
     def test_directoryAnew(self) -> None:
         """
-        A directory that was made anew is the new one, also where this process is in
-        the old one.
+        A program starts in a directory that was replaced.
+
+        This is so also where this process is in the old one.
         """
         path = os.path.realpath(self.mktemp())
         os.mkdir(path)
@@ -228,7 +228,7 @@ class PidfdTests(DirectTestCase):
         self.assertEqual(self.run_(launcher, "/bin/pwd", "-P"), there)
 
     def test_search(self) -> None:
-        """A program that is looked for in PATH is the first that its user may execute."""
+        """The first program in PATH that its user may execute is started."""
         for launcher in self.contexts():
             paths = ("/nowhere/echo", "/etc/passwd", "/bin/echo")
             said = self.run_(launcher, "/bin/false", "here", search=paths)
@@ -236,8 +236,9 @@ class PidfdTests(DirectTestCase):
 
     def test_noPidfdLeft(self) -> None:
         """
-        When there is no descriptor left to watch a program with, it is started
-        once, and its end is noticed all the same.
+        A program is started once when no descriptor is left for a pidfd.
+
+        Its exit is noticed all the same.
         """
 
         def pidfd_open(pid: int) -> int:
@@ -254,17 +255,14 @@ class PidfdTests(DirectTestCase):
         self.assertEqual(self.heard(), b"once\n")
 
     def test_somebodyElseWaited(self) -> None:
-        """
-        When somebody else in this process has waited for a program, it has ended,
-        nobody knows how.
-        """
+        """The exit status is unknown when other code has called wait(2)."""
         child = self.launch(self.launcherOf(), "/bin/true")
         os.waitpid(child.told[0], 0)
         self.await_(child)
         self.assertEqual(child.told[1], ExitStatus())
 
     def test_stop(self) -> None:
-        """What runs goes on and is not told any more; nothing is left in the reactor."""
+        """Programs go on after a stop, and nothing is left in the reactor."""
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/cat")
         launcher.stop()
@@ -324,10 +322,7 @@ class SpawnProcessTests(DirectTestCase):
         self.assertEqual(child.told, [process.pid, ExitStatus(3)])
 
     def test_sameUser(self) -> None:
-        """
-        A user that does not change is not asked for, as Twisted would complain to
-        the client.
-        """
+        """A user that does not change is not passed to Twisted, which would warn."""
         self.launch(self.launcherOf(), "/bin/true")
         (process,) = self.reactor.processes
         self.assertEqual((process.uid, process.gid), (None, None))
@@ -339,10 +334,7 @@ class SpawnProcessTests(DirectTestCase):
         self.assertEqual(child.told[1], ExitStatus(signal=9))
 
     def test_missing(self) -> None:
-        """
-        A program that is not there is not asked for, as Twisted would tell the
-        client.
-        """
+        """A missing program is not passed to Twisted, which would write a traceback."""
         child = self.launch(self.launcherOf(), "/nowhere")
         self.assertEqual(self.reactor.processes, [])
         self.assertEqual(len(child.told), 1)

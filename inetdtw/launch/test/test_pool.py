@@ -48,6 +48,7 @@ class Recorded(FakeLauncher):
     over = False
 
     def __init__(self, way: str, context: ProcessContext) -> None:
+        """Record the way to launch and the context."""
         super().__init__()
         self.way = way
         self.context = context
@@ -71,7 +72,7 @@ class LaunchersTests(ServingTestCase):
         self.patch(LauncherPool, "_MAKE", kinds)
 
     def maker(self, way: str) -> Any:
-        """What makes the launchers of one kind."""
+        """Return what makes the launchers of one kind."""
 
         def make(
             context: ProcessContext, reactor: Any, report: Any, **more: Any
@@ -83,10 +84,7 @@ class LaunchersTests(ServingTestCase):
         return make
 
     def test_rooted(self) -> None:
-        """
-        Fork servers in a root directory of their own are renewed with each look at the
-        configuration, if that is another one.
-        """
+        """Fork servers with a chroot are renewed with each reload."""
         renewed: list[ChrootForkServerPool] = []
         self.patch(LauncherPool, "_MAKE", {"chroot": ChrootForkServerPool})
         self.patch(ChrootForkServerPool, "renew", lambda rooted: renewed.append(rooted))
@@ -100,10 +98,7 @@ class LaunchersTests(ServingTestCase):
             process.exit()
 
     def test_need(self) -> None:
-        """
-        There is one for each way and context, started, however many services share
-        it.
-        """
+        """Each context and way to launch has one started launcher."""
         other = makeService(context=ProcessContext(umask=0o077))
         self.launchers.need([FORKSERVER, DIRECT, makeDatagrams(), other])
         made = [(each.way, each.context.umask, each.said) for each in self.made]
@@ -117,10 +112,7 @@ class LaunchersTests(ServingTestCase):
         )
 
     def test_awaits(self) -> None:
-        """
-        A child of this process is waited for if one that starts programs itself does,
-        also when that is not needed any more.
-        """
+        """A child is watched if a launcher has started it, also a retired one."""
         self.patch(
             LauncherPool,
             "_MAKE",
@@ -136,8 +128,9 @@ class LaunchersTests(ServingTestCase):
 
     def test_listening(self) -> None:
         """
-        No process in which a program of another user's is gets a listening socket, as
-        it could have the daemon wait in C{accept}; one of the daemon's user does.
+        A warm process of another user gets no listening socket.
+
+        It could make the daemon block in accept(2).
         """
 
         def accepting(context: ProcessContext, *given: Any, **more: Any) -> Recorded:
@@ -193,10 +186,7 @@ class LaunchersTests(ServingTestCase):
         self.assertIs(self.launchers.of(FORKSERVER), self.made[1])
 
     def test_none(self) -> None:
-        """
-        Where one of those that are to be made cannot be had, nothing is different:
-        those there are stay, and those that were made for it are none.
-        """
+        """Nothing changes when one of the new launchers cannot be made."""
         self.launchers.need([FORKSERVER])
         kinds = {"direct": self.maker("direct"), "forkserver": self.failing}
         self.patch(LauncherPool, "_MAKE", kinds)
@@ -207,8 +197,9 @@ class LaunchersTests(ServingTestCase):
 
     def test_some(self) -> None:
         """
-        At the start, those that there are descriptors for are had, with a line for the
-        others, which are tried again when they are asked for.
+        Launchers are made for as many services as there are descriptors for.
+
+        The others are logged, and made when they are needed.
         """
         kinds = {"direct": self.maker("direct"), "forkserver": self.failing}
         self.patch(LauncherPool, "_MAKE", kinds)
@@ -223,8 +214,9 @@ class LaunchersTests(ServingTestCase):
 
     def test_expect(self) -> None:
         """
-        What helper processes will need is set aside before; where that is more than
-        half of what there is, each context has one fork server only.
+        Descriptors of helper processes are reserved.
+
+        If these are more than half of all, each context has one fork server.
         """
         self.patch(LauncherPool, "_MAKE", {"forkserver": ForkServerPool})
         account = Descriptors()
@@ -252,10 +244,7 @@ class LaunchersTests(ServingTestCase):
             process.exit()
 
     def test_expectNothing(self) -> None:
-        """
-        Services whose programs the daemon starts need none of them, and nothing is set
-        aside where there is nothing.
-        """
+        """Nothing is reserved for direct services, or when no descriptor is free."""
         account = Descriptors()
         launchers = LauncherPool(self.reactor, self.runtime.report, None, account)
         launchers.expect([DIRECT])
@@ -266,8 +255,9 @@ class LaunchersTests(ServingTestCase):
 
     def test_expectHalf(self) -> None:
         """
-        Each context has the usual number of fork servers if half of what there is does
-        for that, or if nobody has said what will be needed.
+        Each context has the usual number of fork servers if half suffices.
+
+        This is so, too, if nothing was reserved.
         """
         self.patch(os, "cpu_count", lambda: 3)
         for more, wanted in ((None, 3), (0, 3), (-1, 1)):
@@ -291,8 +281,9 @@ class LaunchersTests(ServingTestCase):
 
     def test_account(self) -> None:
         """
-        The descriptors of all that there are count, also of those that are retired and
-        have not ended; nothing counts of what cannot be had.
+        The descriptors of all fork servers count, also of retired ones.
+
+        Nothing counts for a launcher that cannot be made.
         """
         self.patch(LauncherPool, "_MAKE", {"forkserver": ForkServerPool})
         self.patch(os, "cpu_count", lambda: 1)
@@ -325,7 +316,7 @@ class LaunchersTests(ServingTestCase):
         self.successResultOf(launchers.stop())
 
     def test_accountOfNone(self) -> None:
-        """Nothing counts of fork servers that cannot be made, however often it is tried."""
+        """Nothing counts for fork servers that cannot be made, however often."""
         self.patch(LauncherPool, "_MAKE", {"forkserver": self.failing})
         account = Descriptors()
         launchers = LauncherPool(self.reactor, self.runtime.report, None, account)
@@ -355,14 +346,11 @@ class LaunchersTests(ServingTestCase):
         self.assertEqual(asked, [1])
 
     def failing(self, *given: Any, **more: Any) -> Any:
-        """What can make no launchers."""
+        """Return what fails to make launchers."""
         raise OSError(errno.EMFILE, "no more descriptors")
 
     def test_rootsGroups(self) -> None:
-        """
-        A service of root's own user with other groups is always started by a fork
-        server.
-        """
+        """A service of root with other groups is started by a fork server."""
         context = ProcessContext(Credentials(0, 0, (0, 8)))
         service = makeService(launch="direct", context=context)
         self.launchers.need([service])
@@ -377,10 +365,7 @@ class LaunchersTests(ServingTestCase):
         self.assertEqual(self.made[0].way, "direct")
 
     def test_stop(self) -> None:
-        """
-        All are stopped, those that were retired too, and it is said when all of
-        them are gone.
-        """
+        """All launchers are stopped, also retired ones, and waited for."""
         self.launchers.need([FORKSERVER, DIRECT])
         self.launchers.need([DIRECT])
         stopped = self.launchers.stop()
@@ -416,6 +401,7 @@ class RecordedWarm(Recorded):
     """An interpreter that is kept, which does nothing."""
 
     def __init__(self, *given: Any) -> None:
+        """Record the arguments."""
         super().__init__("warm", ProcessContext())
         self.given = given
 
@@ -448,14 +434,11 @@ class WarmTests(ServingTestCase):
         return Recorded("forkserver", context)
 
     def asked(self) -> list[list[str]]:
-        """What each was asked for."""
+        """Return what was requested of each warm launcher."""
         return [each.said for each in self.made]
 
     def test_need(self) -> None:
-        """
-        There is one from the beginning for a service that wants one, and it is renewed
-        with each look at the configuration.
-        """
+        """A warm launcher is made at the start, and renewed with each reload."""
         self.launchers.need([self.service, FORKSERVER, INTERNAL])
         self.assertEqual(self.asked(), [[]])
         self.assertIs(self.launchers.of(self.service), self.made[0])
@@ -471,8 +454,9 @@ class WarmTests(ServingTestCase):
 
     def test_apart(self) -> None:
         """
-        Services share one if a cold start would be the same: not where datagrams have
-        programs of their own, as each has another environment.
+        Services share a warm launcher if their cold starts are the same.
+
+        Programs of C{dgram nowait} have another environment.
         """
         datagrams = makeDatagrams(warm=KEPT, wait=True)
         each = replace(datagrams, wait=False)
@@ -484,10 +468,7 @@ class WarmTests(ServingTestCase):
         self.assertEqual(len(self.made), 2)
 
     def test_less(self) -> None:
-        """
-        One that is not needed any more is retired, and stopped with the others unless
-        it is over before.
-        """
+        """A warm launcher that is not needed is retired, and stopped later."""
         other = makeService(warm=KEPT, context=ProcessContext(umask=0o077))
         self.launchers.need([self.service, other])
         self.launchers.need([self.service])

@@ -41,10 +41,7 @@ class ShortageTests(DirectTestCase):
         self.addCleanup(self.direct.stop)
 
     def test_held(self) -> None:
-        """
-        An order is held, though the client's connection is closed by whoever gave
-        it, until there is room.
-        """
+        """A request keeps its own descriptors until it can be started."""
         child = self.launch(self.direct, "/bin/echo", "here")
         self.theirs.close()
         self.assertEqual(child.told, [])
@@ -58,7 +55,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(self.ours.recv(100), b"")
 
     def test_waiters(self) -> None:
-        """Those who wait are told when there is room, one by one while there is some."""
+        """Those that wait are called one by one while no request is queued."""
         told: list[int] = []
         self.launch(self.direct, "/bin/true")
 
@@ -79,10 +76,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(told, [1, 2])
 
     def test_growing(self) -> None:
-        """
-        It is tried again and again, after pauses that grow, and there is one line
-        in the log.
-        """
+        """A request is retried after growing pauses, with one line in the log."""
         self.launch(self.direct, "/bin/true")
         pause = FIRST_PAUSE
         for tries in range(2, 9):
@@ -119,10 +113,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(openedSince(self.before), {})
 
     def test_otherError(self) -> None:
-        """
-        What is held and turns out not to be possible has failed, and the next one
-        is started.
-        """
+        """A request with another error fails, and the next one is started."""
         first = self.launch(self.direct, "/bin/true")
         second = self.launch(self.direct, "/bin/true")
         self.error = errno.ENOENT
@@ -132,10 +123,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(openedSince(self.before), {})
 
     def test_noDescriptors(self) -> None:
-        """
-        When there is no descriptor left to hold it with, the client is given up, and
-        nothing is left open.
-        """
+        """A request fails when no descriptor is left to hold it, and leaves nothing."""
         self.error = errno.EMFILE
         children: list[FakeChild] = []
 
@@ -149,7 +137,7 @@ class ShortageTests(DirectTestCase):
         self.assertTrue(self.direct.hasCapacity)
 
     def test_stop(self) -> None:
-        """When the daemon stops, those that are held have failed, and nothing is left."""
+        """All requests fail when the daemon stops, and nothing is left."""
         child = self.launch(self.direct, "/bin/true")
         self.direct.stop()
         self.assertEqual(child.told, ["the daemon stops"])

@@ -17,6 +17,7 @@ class PostsTests(SynchronousTestCase):
     """Tests for L{SendQueue}."""
 
     def setUp(self) -> None:
+        """Make a queue that has room for nothing."""
         self.clock = Clock()
         self.room = 0
         self.sent: list[str] = []
@@ -88,10 +89,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual(self.sent, ["one1", "three3"])
 
     def test_clear(self) -> None:
-        """
-        Nothing is sent, and nothing planned, of what was cleared; what comes after it
-        is sent.
-        """
+        """Messages that were dropped are not sent; later ones are."""
         self.posts.add("one")
         self.posts.clear()
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -100,7 +98,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual(self.sent, ["two"])
 
     def test_takeAll(self) -> None:
-        """What is not sent yet can be taken back altogether, and is not sent any more."""
+        """All messages that were not sent can be dropped and returned."""
         self.posts.add("one")
         self.posts.add("two", "2")
         self.assertEqual(len(self.posts), 2)

@@ -33,15 +33,16 @@ class LinesTests(SynchronousTestCase):
     """Tests for L{Lines}."""
 
     def lines(self, *pieces: bytes) -> list[str]:
-        """The lines of a text that comes in pieces."""
+        """Return the lines of a text that comes in pieces."""
         lines = Lines()
         found = [line for piece in pieces for line in lines.feed(piece)]
         return [*found, *lines.end()]
 
     def test_lines(self) -> None:
         """
-        Lines are found wherever the pieces are divided, the last one without an end
-        of line too, and empty ones are left out.
+        Lines are found however the text is divided.
+
+        The last line needs no end of line, and empty ones are left out.
         """
         text = b"one\n\r\ntwo\r\nthree"
         wanted = ["one", "two", "three"]
@@ -65,8 +66,9 @@ class LinesTests(SynchronousTestCase):
 
     def test_long(self) -> None:
         """
-        A line that is too long becomes several, with nothing lost, and no more of
-        it is kept than the longest one has.
+        A line that is too long is divided, and nothing of it is lost.
+
+        No more of it is kept than the longest line has.
         """
         text = b"a" * (3 * LONGEST + 5)
         found = self.lines(text + b"\nb")
@@ -90,13 +92,14 @@ class ComplaintsTests(SynchronousTestCase):
     """Tests for L{StderrReader}."""
 
     def setUp(self) -> None:
+        """Make a reactor and the set of readers."""
         self.reactor = FakeReactor()
         self.open: set[StderrReader] = set()
         self.said: list[str] = []
         self.before = openDescriptors()
 
     def complaints(self) -> tuple[StderrReader, int]:
-        """What reads, and the program's end."""
+        """Return a reader and the write end of the program."""
         made = StderrReader(self.reactor, self.open)
         program = os.dup(made.writeEnd)
         return made, program
@@ -123,8 +126,9 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_leftOut(self) -> None:
         """
-        What there is no room for is read and counted, so that the program need not
-        wait, but not without a pause; when there is room again, lines are passed on.
+        Lines over the rate are read and counted, so that the program does not block.
+
+        They are read with pauses.  Later lines are logged when the rate allows.
         """
         self.left = 0
         made, program = self.complaints()
@@ -168,7 +172,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertEqual(openDescriptors(), self.before)
 
     def claimed(self) -> tuple[StderrReader, int, Descriptors]:
-        """The same, and the account that both ends of the pipe are counted in."""
+        """Return a reader with the account that counts both ends of its pipe."""
         account = Descriptors()
         claim = account.take(2, Purpose.CHILD, "test/tcp")
         made = StderrReader(self.reactor, self.open, -1, claim)
@@ -189,8 +193,9 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_leftBehind(self) -> None:
         """
-        What a program has left behind is heard until its descriptor is needed for
-        something else; it never waits for a reader.
+        The output of background children is read until the descriptor is needed.
+
+        Their writes never block.
         """
         made, program, account = self.claimed()
         made.start(self.said.append)
@@ -215,10 +220,7 @@ class ComplaintsTests(SynchronousTestCase):
         verifyObject(IReadDescriptor, made)
 
     def test_lines(self) -> None:
-        """
-        What the program writes is passed on line by line while it runs, and all of
-        the rest when it has ended.
-        """
+        """Lines are logged while the program runs; the rest is when it has exited."""
         made, program = self.complaints()
         made.start(self.said.append)
         os.write(program, b"one\ntwo\nthr")
@@ -232,8 +234,9 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_much(self) -> None:
         """
-        As much as fits into the pipe is passed on after the program has ended: some
-        of it at once, and the rest when others have had their turn.
+        All that fits into the pipe is logged after the exit of the program.
+
+        Some of it is logged at once, the rest in later reactor iterations.
         """
         made, program = self.complaints()
         made.start(self.said.append)
@@ -246,10 +249,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_writesOn(self) -> None:
-        """
-        The end of a program is not waited for longer because another one, which it
-        has left behind, writes on.
-        """
+        """The exit of a program is not delayed by background children that write."""
         made, program = self.complaints()
 
         def hear(line: str) -> None:
@@ -345,10 +345,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_heirs(self) -> None:
-        """
-        What programs write that it has left behind is passed on too, until the last
-        has ended.
-        """
+        """The output of background children is logged until the last has exited."""
         made, program = self.complaints()
         made.start(self.said.append)
         made.finish()
@@ -361,8 +358,9 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_leave(self) -> None:
         """
-        A program that outlives the daemon can write on: it is neither killed by a
-        signal nor kept waiting, however much it writes.
+        A program that outlives the daemon can write.
+
+        It gets no SIGPIPE, and its writes do not block.
         """
         made, program = self.complaints()
         made.start(self.said.append)
@@ -426,8 +424,9 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_fair(self) -> None:
         """
-        However much there is, only some of it is read at once, and only some of that
-        is passed on; no more is read before all of that is.
+        Only some bytes are read at once, and only some lines are logged.
+
+        No more is read before all lines are logged.
         """
         made, program = self.complaints()
         made.start(self.said.append)

@@ -74,10 +74,7 @@ class RootedTests(ServingTestCase):
         return [len(each.programs) for each in self.made]
 
     def test_interface(self) -> None:
-        """
-        It is a launcher that accepts nothing by itself, as nobody would look then, nor
-        is anything repeated.
-        """
+        """It neither delegates nor restarts, because the daemon must look before."""
         verifyObject(ILauncher, self.rooted)
         self.assertFalse(IDelegatingLauncher.providedBy(self.rooted))
         self.launch()
@@ -114,8 +111,9 @@ class RootedTests(ServingTestCase):
 
     def test_switched(self) -> None:
         """
-        When the path leads elsewhere, others are started at the next order, and have
-        it; those in the old directory end with their programs.
+        New fork servers start when the path leads to another directory.
+
+        Those in the old directory exit after their programs.
         """
         self.launch()
         self.switch("two")
@@ -139,10 +137,7 @@ class RootedTests(ServingTestCase):
             self.assertEqual(self.rooted.moves, count)
 
     def test_missing(self) -> None:
-        """
-        While it is not there, no program starts, and the reason names it; then there
-        are others.
-        """
+        """While the root directory is missing, programs fail with its path."""
         os.rmdir(os.path.join(self.folder, "one"))
         told = [f"{self.path}: No such file or directory"]
         self.assertEqual(self.launch().told, told)

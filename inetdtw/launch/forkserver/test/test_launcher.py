@@ -112,10 +112,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(set(self.reactor.getReaders()), readers)
 
     def test_command(self) -> None:
-        """
-        The helper is this Python's, isolated and without site, and is told its
-        context.
-        """
+        """The command is this Python's, isolated, without site, with the context."""
         self.make(1, umask=0o077, directory="/srv").start()
         process = self.reactor.processes[-1]
         self.assertEqual(process.executable, sys.executable)
@@ -129,8 +126,9 @@ class ForkServersTests(ForkServersTestCase):
 
     def test_launch(self) -> None:
         """
-        An order says what to execute and with which environment; where the three
-        descriptors are one, it goes once.
+        A request has the program and its environment.
+
+        Three descriptors that are the same are sent once.
         """
         child = self.launch(extra={"TCPREMOTEIP": "192.0.2.1", "B": "2"})
         number, shared, extra, fds = self.played[0].take()
@@ -155,10 +153,7 @@ class ForkServersTests(ForkServersTestCase):
             os.close(fd)
 
     def test_otherEnvironment(self) -> None:
-        """
-        What is kept of one service is never taken for another's: neither for one
-        with other arguments nor for one with another environment.
-        """
+        """A cached program is not used for other arguments or another environment."""
         seen = []
         for given in (
             {},
@@ -197,10 +192,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertLess(len(self.servers._encoded), 1100)
 
     def test_spread(self) -> None:
-        """
-        Orders go to the one that has the fewest before it, and never to one that
-        has died.
-        """
+        """A request goes to the live fork server with the fewest."""
         for _ in range(4):
             self.launch()
         for played in self.played:
@@ -255,8 +247,9 @@ class ForkServersTests(ForkServersTestCase):
 
     def test_noRoomWhenDead(self) -> None:
         """
-        There is none while all of them are dead, and those who wait are told when
-        one is back.
+        There is no capacity while all fork servers are dead.
+
+        Those that wait are called when one is up again.
         """
         for played in self.played:
             played.die()
@@ -278,8 +271,9 @@ class ForkServersTests(ForkServersTestCase):
 
     def test_withdraw(self) -> None:
         """
-        All of them accept from a socket, and it is free once when the last of them has
-        left it or died.
+        All fork servers accept from a delegated socket.
+
+        It is free once when the last of them has left it or died.
         """
         server = self.closing(socket.socket())
         fds = (server.fileno(), 1, 2)
@@ -359,7 +353,7 @@ class ForkServersTests(ForkServersTestCase):
 
 
 class FullTests(ForkServersTestCase):
-    """Tests for L{ForkServerPool} with more to do than the sockets to them have room for."""
+    """Tests for L{ForkServerPool} when the channels are full."""
 
     #: Of these a socket has no room for as many as a helper may have before it.
     LARGE: ClassVar[dict[str, str]] = {"A": "x" * 60_000}
@@ -390,7 +384,7 @@ class FullTests(ForkServersTestCase):
         return PID + number
 
     def test_kept(self) -> None:
-        """What there is no room for is ordered later, and nothing is left of it here."""
+        """A request for which the channel is full is sent later."""
         self.assertEqual([child.told for child in self.children], [[]] * IN_FLIGHT)
         self.assertFalse(self.servers.hasCapacity)
         pids = [self.take() for _ in self.children]
@@ -412,8 +406,9 @@ class FullTests(ForkServersTestCase):
 
     def test_noRepeats(self) -> None:
         """
-        What is ordered later is not repeated: whoever wants that may have said by then
-        that it should not be.
+        A request that is sent later allows no restarts.
+
+        They could have been cancelled meanwhile.
         """
         child = self.launch(environment=self.LARGE, restarts=7)
         for _ in self.children:

@@ -1,7 +1,11 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.launch.forkserver.process}: what a helper process would do, the test does."""
+"""
+Tests for L{inetdtw.launch.forkserver.process}.
+
+The tests play the process.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +68,7 @@ class Owner:
     """
 
     def __init__(self) -> None:
+        """Record nothing yet."""
         self.notes = 0
         self.stalls: list[str] = []
         self.deaths: list[tuple[int | None, str, float]] = []
@@ -73,11 +78,11 @@ class Owner:
         self.notes += 1
 
     def stalled(self, reason: str) -> None:
-        """The machine has no room."""
+        """Record a shortage of resources."""
         self.stalls.append(reason)
 
     def died(self, pid: int | None, why: str, pause: float) -> None:
-        """A helper has died."""
+        """Record the death of a fork server."""
         self.deaths.append((pid, why, pause))
 
 
@@ -89,6 +94,7 @@ class PlayedHelper:
     """
 
     def __init__(self, process: FakeProcess) -> None:
+        """Duplicate the channel of the process."""
         self.process = process
         self.channel = socket.socket(fileno=os.dup(process.fds[CHANNEL]))
         self.channel.settimeout(PATIENCE)
@@ -204,9 +210,9 @@ class HelperTests(HelperTestCase):
 
     def test_process(self) -> None:
         """
-        The helper process gets nothing of the daemon's environment, a pipe to the
-        daemon as descriptor 0, a socket as its descriptor 3, and nothing else that is
-        open.
+        The process has an empty environment, and no descriptor but 0 to 3.
+
+        Descriptor 0 is a pipe from the daemon, and 3 the channel.
         """
         (process,) = self.reactor.processes
         self.assertEqual((process.executable, process.args[1:]), ("/py", ["helper"]))
@@ -342,8 +348,9 @@ class HelperTests(HelperTestCase):
 
     def test_garbage(self) -> None:
         """
-        What makes no sense is ignored: unknown orders, processes and kinds, and
-        packets that are cut off.
+        Reports that make no sense are ignored.
+
+        They are about unknown requests and processes, of unknown kinds, or cut off.
         """
         child = self.order()
         for kind in (STARTED, FAILED, ASTRAY, ENDED, REPEATED, 99):
@@ -388,10 +395,7 @@ class DeathTests(HelperTestCase):
         self.running()
 
     def test_why(self) -> None:
-        """
-        Whom it works for hears of it: with the last line that it said, or how it
-        ended.
-        """
+        """The owner is told the last line of standard error, or the exit status."""
         pid = self.played.process.pid
         self.helper.errReceived(b"Traceback:\nMemory")
         self.helper.errReceived(b"Error: no\n")
@@ -404,8 +408,9 @@ class DeathTests(HelperTestCase):
 
     def test_growing(self) -> None:
         """
-        The pauses grow while helpers die young, up to a bound, and are short again
-        after one that lived.
+        The pauses grow while fork servers die soon, up to a bound.
+
+        After one that lived long they are short again.
         """
         pause = FIRST_PAUSE
         for count in range(1, 15):
@@ -449,8 +454,9 @@ class DeathTests(HelperTestCase):
 
     def test_orderedBeforeHello(self) -> None:
         """
-        What is ordered while there is no helper is not taken for lost, though the
-        next one has looked for orders before and found none.
+        A request that is sent while there is no process is not lost.
+
+        The next process has looked for requests before, and found none.
         """
         lost = self.order()
         os.close(self.played.take()[3][0])
@@ -482,8 +488,9 @@ class DeathTests(HelperTestCase):
 
     def test_beforeHello(self) -> None:
         """
-        When none was ever ready, nothing that was ordered will be done, and its
-        descriptors are closed.
+        All requests fail when no fork server was ever up.
+
+        Their descriptors are closed.
         """
         self.played.die()
         ours, theirs = socket.socketpair()
@@ -554,7 +561,7 @@ class StopTests(HelperTestCase):
         self.successResultOf(stopped)
 
     def test_overdue(self) -> None:
-        """One that does not end is killed: any program of its user can have stopped it."""
+        """A fork server that does not exit is killed: its user may have stopped it."""
         stopped = self.helper.stop()
         self.reactor.advance(OVERDUE * 0.99)
         self.assertEqual(self.played.process.signals, [])
@@ -566,10 +573,7 @@ class StopTests(HelperTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_standardError(self) -> None:
-        """
-        One that has ended is not waited for as long as anybody else has its standard
-        error.
-        """
+        """A fork server has exited although another process has its standard error."""
         self.helper.stop()
         process = self.played.process
         process.exited = True
@@ -595,7 +599,7 @@ class StopTests(HelperTestCase):
         self.stopped = self.helper.stop()
 
     def test_stopEarly(self) -> None:
-        """One that is only about to take orders takes those that were sent, and ends."""
+        """A fork server that is starting handles the requests, and exits."""
         self.unheard()
         self.say((HELLO, 1, 5, 0))
         self.assertEqual(self.played.process.written, {BEGIN: [b"", b"\n", None]})
