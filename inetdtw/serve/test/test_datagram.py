@@ -67,7 +67,7 @@ class DatagramListenerTests(ServingTestCase):
         self.releases += 1
         self.listener.released()
 
-    def ordered(self, number: int) -> FakeProgram:
+    def requested(self, number: int) -> FakeProgram:
         """Wait until so many programs were ordered, and give the last one."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
@@ -90,14 +90,14 @@ class DatagramListenerTests(ServingTestCase):
     def test_read(self) -> None:
         """A program reads the datagram and then the end of the file from its 0."""
         self.sender.send(b"question\n")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.assertEqual(self.read(program), b"question\n")
         self.assertEqual(self.read(program), b"")
 
     def test_write(self) -> None:
         """Each write to 1, 2 or 0 is one datagram to the client."""
         self.sender.send(b"question")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         for fd in (1, 2, 1, 0):
             self.write(program, fd, b"answer %d" % fd)
         answers = [self.sender.recv(100) for _ in range(4)]
@@ -106,7 +106,7 @@ class DatagramListenerTests(ServingTestCase):
     def test_blocking(self) -> None:
         """Its descriptors block, as programs expect."""
         self.sender.send(b"question")
-        program = self.ordered(1)
+        program = self.requested(1)
         for fd in range(3):
             with program.socket(fd) as sock:
                 self.assertTrue(isBlocking(sock))
@@ -119,7 +119,7 @@ class DatagramListenerTests(ServingTestCase):
         senders = [self.client(self.server) for _ in range(3)]
         for number, sender in enumerate(senders):
             sender.send(b"%d" % number)
-        self.ordered(3)
+        self.requested(3)
         for program in reversed(self.launcher.programs):
             program.start()
             self.write(program, 1, b"answer to " + self.read(program))
@@ -130,7 +130,7 @@ class DatagramListenerTests(ServingTestCase):
         """A large datagram comes whole, and goes whole."""
         data = os.urandom(60000)
         self.sender.send(data)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.assertEqual(self.read(program), data)
         self.write(program, 1, data)
         self.assertEqual(self.sender.recv(1 << 16), data)
@@ -138,7 +138,7 @@ class DatagramListenerTests(ServingTestCase):
     def test_empty(self) -> None:
         """A datagram of nothing is a program that reads nothing."""
         self.sender.send(b"")
-        self.assertEqual(self.read(self.ordered(1)), b"")
+        self.assertEqual(self.read(self.requested(1)), b"")
 
     def test_tooLarge(self) -> None:
         """
@@ -146,7 +146,7 @@ class DatagramListenerTests(ServingTestCase):
         and the next one is not.
         """
         self.sender.send(b"question")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.write(program, 1, bytes(65536))
         (drop,) = self.said("drop")
         self.assertIn("not sent", drop["reason"])
@@ -158,7 +158,7 @@ class DatagramListenerTests(ServingTestCase):
         before = openDescriptors()
         for number in range(3):
             self.sender.send(b"question")
-            program = self.ordered(number + 1).start()
+            program = self.requested(number + 1).start()
             self.write(program, 1, b"answer")
             program.end()
         self.reactor.settle()
@@ -169,7 +169,7 @@ class DatagramListenerTests(ServingTestCase):
     def test_lastAnswer(self) -> None:
         """What a program wrote just before it ended is sent."""
         self.sender.send(b"question")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         os.write(program.fds[1], b"answer")
         program.end()
         self.reactor.settle()
@@ -185,7 +185,7 @@ class DatagramListenerTests(ServingTestCase):
     def test_leftBehind(self) -> None:
         """What a program has left behind can answer for a moment."""
         self.sender.send(b"question")
-        left = self.leave(self.ordered(1).start())
+        left = self.leave(self.requested(1).start())
         left.send(b"late")
         self.reactor.settle()
         self.assertEqual(self.sender.recv(100), b"late")
@@ -197,7 +197,7 @@ class DatagramListenerTests(ServingTestCase):
         """
         before = openDescriptors()
         self.sender.send(b"question")
-        left = self.leave(self.ordered(1).start())
+        left = self.leave(self.requested(1).start())
         for number in range(9):
             left.send(b"%d" % number)
         self.reactor.advance(LAST_REPLY)
@@ -210,7 +210,7 @@ class DatagramListenerTests(ServingTestCase):
     def test_leftNoisy(self) -> None:
         """Nor when it never stops to write."""
         self.sender.send(b"question")
-        left = self.leave(self.ordered(1).start())
+        left = self.leave(self.requested(1).start())
         send = DatagramPort.reply
 
         def again(port: DatagramPort, data: bytes, sender: Sender) -> None:
@@ -228,17 +228,17 @@ class DatagramListenerTests(ServingTestCase):
         sender = self.client(self.server)
         sender.send(b"1")
         sender.send(b"2")
-        self.leave(self.ordered(1).start())
+        self.leave(self.requested(1).start())
         self.assertEqual((self.limits.running, self.releases), (1, 0))
         self.reactor.advance(LAST_REPLY)
         self.assertEqual((self.limits.running, self.releases), (0, 1))
-        self.assertEqual(self.read(self.ordered(2)), b"2")
+        self.assertEqual(self.read(self.requested(2)), b"2")
         self.assertEqual(self.releases, 1)
 
     def test_leftAndStopped(self) -> None:
         """When the socket ends nothing waits for it."""
         self.sender.send(b"question")
-        self.leave(self.ordered(1).start())
+        self.leave(self.requested(1).start())
         self.listener.stop()
         self.runtime.leave(self.server)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -256,13 +256,13 @@ class DatagramListenerTests(ServingTestCase):
         self.reactor.settle()
         (refuse,) = self.said("refuse")
         self.assertEqual(refuse["reason"], "per-address limit (1 at once) reached")
-        self.ordered(1).start().end()
+        self.requested(1).start().end()
         self.reactor.settle()
-        self.assertEqual(self.read(self.ordered(2)), b"1")
+        self.assertEqual(self.read(self.requested(2)), b"1")
         sender.send(b"3")
         self.reactor.settle()
         self.reactor.advance(MOMENT)
-        self.ordered(2)
+        self.requested(2)
         self.assertEqual(len(self.said("refuse")), 2)
         self.assertEqual((self.limits.running, self.limits.tally.refused), (1, 2))
 
@@ -273,7 +273,7 @@ class DatagramListenerTests(ServingTestCase):
         there.sendto(b"forged", self.server.getsockname())
         self.reactor.turn(PATIENCE)
         self.sender.send(b"honest")
-        self.assertEqual(self.read(self.ordered(1)), b"honest")
+        self.assertEqual(self.read(self.requested(1)), b"honest")
         (refuse,) = self.said("refuse")
         self.assertIn("it seems to come from a socket of this daemon", refuse["reason"])
         self.assertEqual((self.limits.running, self.limits.tally.refused), (1, 1))
@@ -287,7 +287,7 @@ class DatagramListenerTests(ServingTestCase):
         sender, other = self.client(self.server), self.client(self.server)
         for number in (1, 2):
             sender.send(b"question")
-            program = self.ordered(number).start()
+            program = self.requested(number).start()
             self.write(program, 1, b"answer")
         for _ in range(10):
             self.write(program, 1, b"more")
@@ -297,7 +297,7 @@ class DatagramListenerTests(ServingTestCase):
         sender.send(b"question")
         other.send(b"question")
         self.reactor.settle()
-        self.ordered(3)
+        self.requested(3)
         (refuse,) = self.said("refuse")
         reason = "per-address limit (30 answers/min) exceeded"
         self.assertEqual(refuse["reason"], reason)
@@ -308,7 +308,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertRaises(BlockingIOError, sender.recv, 100)
         self.reactor.advance(20)
         sender.send(b"question")
-        self.ordered(4)
+        self.requested(4)
 
     def test_unanswered(self) -> None:
         """Datagrams that no program answers are taken at any rate."""
@@ -316,7 +316,7 @@ class DatagramListenerTests(ServingTestCase):
         sender = self.client(self.server)
         for number in range(3):
             sender.send(b"news")
-            self.ordered(number + 1).start().end()
+            self.requested(number + 1).start().end()
         self.assertEqual(self.said("refuse"), [])
 
     def test_failed(self) -> None:
@@ -350,7 +350,7 @@ class DatagramListenerTests(ServingTestCase):
         self.runtime = replace(self.runtime, environ=environ)
         self.serve(makeDatagrams())
         self.client(self.server).send(b"question")
-        environment = self.ordered(1).order.environment
+        environment = self.requested(1).request.environment
         self.assertNotIn("PYTHONUNBUFFERED", environment)
         self.assertEqual(environment["LANG"], "C")
 
@@ -363,11 +363,11 @@ class DatagramListenerTests(ServingTestCase):
         sender = self.client(self.server)
         sender.send(b"1")
         sender.send(b"2")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.reactor.settle()
         self.assertEqual(len(self.launcher.programs), 1)
         program.end()
-        self.assertEqual(self.read(self.ordered(2)), b"2")
+        self.assertEqual(self.read(self.requested(2)), b"2")
 
     def test_rate(self) -> None:
         """
@@ -378,11 +378,11 @@ class DatagramListenerTests(ServingTestCase):
         sender = self.client(self.server)
         for number in range(3):
             sender.send(b"%d" % number)
-        self.ordered(1)
+        self.requested(1)
         self.reactor.settle()
         self.assertEqual(len(self.said("refuse")), 1)
         self.reactor.advance(WINDOW)
-        self.assertEqual(self.read(self.ordered(2)), b"2")
+        self.assertEqual(self.read(self.requested(2)), b"2")
 
     def test_noRoom(self) -> None:
         """While the launcher has no room, datagrams wait."""
@@ -391,7 +391,7 @@ class DatagramListenerTests(ServingTestCase):
         self.reactor.turn(PATIENCE)
         self.assertEqual(self.launcher.programs, [])
         self.launcher.makeRoom()
-        self.assertEqual(self.read(self.ordered(1)), b"1")
+        self.assertEqual(self.read(self.requested(1)), b"1")
 
     def test_noDescriptors(self) -> None:
         """
@@ -406,7 +406,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.limits.running, 0)
         self.assertFalse(self.reactor.turn())
         self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertEqual(self.read(self.ordered(1)), b"1")
+        self.assertEqual(self.read(self.requested(1)), b"1")
 
     def test_noPairs(self) -> None:
         """
@@ -424,7 +424,7 @@ class DatagramListenerTests(ServingTestCase):
         self.sender.send(b"2")
         self.assertFalse(self.reactor.turn())
         self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertEqual(self.read(self.ordered(1)), b"2")
+        self.assertEqual(self.read(self.requested(1)), b"2")
 
     def test_retire(self) -> None:
         """
@@ -432,7 +432,7 @@ class DatagramListenerTests(ServingTestCase):
         programs that run are still sent.
         """
         self.sender.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         done: list[None] = []
         self.listener.retire(lambda: done.append(None))
         self.assertEqual(done, [None])
@@ -450,7 +450,7 @@ class DatagramListenerTests(ServingTestCase):
         before = openDescriptors()
         del before[str(self.server.fileno())]
         self.sender.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.listener.stop()
         self.runtime.leave(self.server)
         self.assertEqual(self.reactor.getReaders(), [])
@@ -465,9 +465,9 @@ class DatagramListenerTests(ServingTestCase):
         other.
         """
         self.sender.send(b"1")
-        first = self.ordered(1).start()
+        first = self.requested(1).start()
         self.sender.send(b"2")
-        second = self.ordered(2).start()
+        second = self.requested(2).start()
         send = DatagramPort.reply
 
         def broken(port: DatagramPort, data: bytes, sender: Sender) -> None:
@@ -485,7 +485,7 @@ class DatagramListenerTests(ServingTestCase):
         """When the reactor stops, what waits for answers is closed."""
         before = openDescriptors()
         self.sender.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.closeAnswers()
         program.end()
         self.assertEqual(openedSince(before), {})
@@ -505,7 +505,7 @@ class DatagramListenerTests(ServingTestCase):
         nameless = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         for number, sender in enumerate([named, nameless]):
             sender.sendto(b"question", path)
-            program = self.ordered(number + 1).start()
+            program = self.requested(number + 1).start()
             self.assertEqual(self.read(program), b"question")
             self.write(program, 1, b"answer")
             program.end()

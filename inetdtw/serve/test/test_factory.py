@@ -108,7 +108,7 @@ class ProgramFactoryTests(ServingTestCase):
             stdin.sendall(b"answer")
         self.assertEqual(self.there.recv(100), b"answer")
         self.assertFalse(isReadable(self.there))
-        peer = program.order.extra["TCPREMOTEPORT"]
+        peer = program.request.extra["TCPREMOTEPORT"]
         self.assertEqual(peer, str(self.there.getsockname()[1]))
         program.start().end()
         self.assertEqual(self.there.recv(100), b"")

@@ -25,7 +25,7 @@ from inetdtw.model.state import PauseReason
 from inetdtw.serve import sharedport
 from inetdtw.serve.port import IConnectionReceiver, StreamPort
 from inetdtw.serve.sharedport import SharedStreamPort, streamPort
-from inetdtw.test import fakes
+from inetdtw.test import fakereactor
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
@@ -33,6 +33,7 @@ from inetdtw.test.fakes import (
     makeService,
     openDescriptors,
     openedSince,
+    reset,
 )
 
 
@@ -126,7 +127,7 @@ class PortTests(ServingTestCase):
 
     def test_stop(self) -> None:
         """The process is killed, and nothing is open; it can be started again."""
-        self.patch(fakes, "acceptOne", lambda process: None)
+        self.patch(fakereactor, "acceptOne", lambda process: None)
         before = openDescriptors()
         self.begun().close()
         for number in range(1, 3):
@@ -142,7 +143,7 @@ class PortTests(ServingTestCase):
 
     def test_last(self) -> None:
         """A connection that was accepted when it is stopped is given away."""
-        self.patch(fakes, "acceptOne", lambda process: None)
+        self.patch(fakereactor, "acceptOne", lambda process: None)
         self.begun()
         answerOne(self.server, self.channel(), threading.Lock())
         self.port.stop()
@@ -150,7 +151,7 @@ class PortTests(ServingTestCase):
 
     def test_lastLate(self) -> None:
         """So is one that the process sends only when it hears that it is to end."""
-        self.patch(fakes, "acceptOne", lambda process: None)
+        self.patch(fakereactor, "acceptOne", lambda process: None)
         self.begun()
         channel = self.channel()
         channel.recv(1)
@@ -209,7 +210,7 @@ class PortTests(ServingTestCase):
         """A shortage is waited out; of any other error hears whose the port is."""
         dropped: list[int] = []
         self.port.dropped = lambda: dropped.append(1)
-        self.patch(fakes, "acceptOne", lambda process: None)
+        self.patch(fakereactor, "acceptOne", lambda process: None)
         self.begun()
         channel = self.channel()
         channel.send(ANSWER.pack(errno.EMFILE))
@@ -222,12 +223,12 @@ class PortTests(ServingTestCase):
 
     def test_gone(self) -> None:
         """A connection whose client has reset it is closed."""
-        self.patch(fakes, "acceptOne", lambda process: None)
+        self.patch(fakereactor, "acceptOne", lambda process: None)
         client = self.begun()
         channel = self.channel()
         channel.recv(1)
         service = self.closing(self.server.dup())
-        fakes.reset(client)
+        reset(client)
         answerOne(service, channel, threading.Lock())
         self.reactor.settle()
         self.assertEqual((self.taken, self.port.holds.reasons), ([], []))

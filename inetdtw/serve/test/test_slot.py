@@ -106,7 +106,7 @@ class SlotTestCase(ServingTestCase):
         sock.connect(self.where(slot))
         return sock
 
-    def ordered(self, number: int) -> FakeProgram:
+    def requested(self, number: int) -> FakeProgram:
         """Wait until so many programs were ordered, and give the last one."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
@@ -129,7 +129,7 @@ class BindTests(SlotTestCase):
         self.connect(slot)
         self.assertFalse(self.reactor.turn())
         slot.start()
-        self.ordered(1)
+        self.requested(1)
         (listen,) = self.said("listen")
         self.assertEqual(listen["service"], "test/tcp")
         host, port = self.where(slot)
@@ -157,7 +157,7 @@ class BindTests(SlotTestCase):
         self.reactor.advance(FIRST_RETRY)
         self.assertTrue(slot.bound)
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
 
     def test_fewDescriptors(self) -> None:
         """
@@ -210,7 +210,7 @@ class BindTests(SlotTestCase):
         self.reactor.advance(FIRST_RETRY)
         self.assertTrue(slot.bound)
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
 
     def test_growing(self) -> None:
         """
@@ -285,7 +285,7 @@ class BindTests(SlotTestCase):
         other.close()
         self.reactor.advance(FIRST_RETRY)
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
 
     def test_stopUnbound(self) -> None:
         """After it was stopped, it is not tried any more."""
@@ -318,9 +318,9 @@ class BindTests(SlotTestCase):
         other.close()
         self.reactor.advance(FIRST_RETRY)
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         self.reactor.settle()
-        self.assertEqual(self.launcher.last.order.extra, {})
+        self.assertEqual(self.launcher.last.request.extra, {})
 
     def test_stop(self) -> None:
         """
@@ -349,7 +349,7 @@ class BindTests(SlotTestCase):
         """
         slot = self.serving(makeService())
         client = self.connect(slot)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.stop()
         with program.socket() as connection:
             connection.sendall(b"still here")
@@ -361,7 +361,7 @@ class BindTests(SlotTestCase):
         """So does a program that has the service's socket, which stays as it is."""
         slot = self.serving(makeDatagrams(wait=True))
         self.connect(slot).send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.stop()
         with program.socket() as server:
             self.assertTrue(isBlocking(server))
@@ -375,7 +375,7 @@ class BindTests(SlotTestCase):
         service = makeDatagrams(wait=True)
         slot = self.serving(service)
         self.connect(slot).send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.change(replace(service, wait=False))
         slot.stop()
         program.end()
@@ -405,19 +405,19 @@ class PauseTests(SlotTestCase):
         self.assertEqual(self.launcher.programs, [])
         slot.resume()
         self.assertEqual(slot.state().condition, "listening")
-        self.ordered(len(clients))
+        self.requested(len(clients))
 
     def test_programEnds(self) -> None:
         """When a program ends meanwhile, clients still wait."""
         slot = self.serving(makeService())
         self.connect(slot)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.pause()
         program.end()
         self.assertTrue(slot.bound)
         self.connect(slot)
         slot.resume()
-        self.ordered(2)
+        self.requested(2)
 
     def test_twice(self) -> None:
         """To pause or resume twice is to do so once."""
@@ -426,7 +426,7 @@ class PauseTests(SlotTestCase):
         slot.resume()
         slot.resume()
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_change(self) -> None:
@@ -437,7 +437,7 @@ class PauseTests(SlotTestCase):
         self.reactor.settle()
         self.assertEqual(self.launcher.programs, [])
         slot.resume()
-        self.assertEqual(self.ordered(1).order.argv, ("cat",))
+        self.assertEqual(self.requested(1).request.argv, ("cat",))
 
     def test_beforeStart(self) -> None:
         """One that is paused before it is served has its socket, and is not served."""
@@ -450,7 +450,7 @@ class PauseTests(SlotTestCase):
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(len(self.said("listen")), 1)
         slot.resume()
-        self.ordered(1)
+        self.requested(1)
 
     def test_wait(self) -> None:
         """
@@ -460,7 +460,7 @@ class PauseTests(SlotTestCase):
         slot = self.serving(makeDatagrams(wait=True))
         client = self.connect(slot)
         client.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.pause()
         self.assertEqual(slot.state().held, (PauseReason.CHILD, PauseReason.OPERATOR))
         slot.resume()
@@ -473,7 +473,7 @@ class PauseTests(SlotTestCase):
         self.reactor.settle()
         self.assertEqual(len(self.launcher.programs), 1)
         slot.resume()
-        self.ordered(2)
+        self.requested(2)
 
     def test_own(self) -> None:
         """
@@ -526,7 +526,7 @@ class PauseTests(SlotTestCase):
         self.assertTrue(slot.bound)
         slot.start()
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         slot.resume()
         self.assertEqual(slot.state().held, (PauseReason.CHILD,))
 
@@ -537,7 +537,7 @@ class PauseTests(SlotTestCase):
         """
         slot = self.serving(makeService(bounds=Bounds(serviceMax=1)))
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         self.connect(slot)
         self.reactor.settle()
         state = slot.state()
@@ -546,7 +546,7 @@ class PauseTests(SlotTestCase):
         slot.resume()
         self.assertEqual(slot.state().condition, "listening")
         self.connect(slot)
-        self.ordered(2)
+        self.requested(2)
 
     def test_unbound(self) -> None:
         """To resume a service that has no socket is to try again at once."""
@@ -590,7 +590,7 @@ class DrainTests(SlotTestCase):
         slot = self.serving(makeService())
         where = self.where(slot)
         self.connect(slot)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.drain()
         with self.assertRaises(ConnectionRefusedError):
             socket.create_connection(where, PATIENCE)
@@ -604,7 +604,7 @@ class DrainTests(SlotTestCase):
         """That of a C{wait} service is given up when its program ends."""
         slot = self.serving(makeDatagrams(wait=True))
         self.connect(slot).send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.drain()
         self.assertTrue(slot.bound)
         program.end()
@@ -615,7 +615,7 @@ class DrainTests(SlotTestCase):
         slot = self.serving(makeDatagrams())
         client = self.connect(slot)
         client.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.drain()
         client.send(b"2")
         with program.socket(1) as theirs:
@@ -671,7 +671,7 @@ class StateTests(SlotTestCase):
         slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
         self.assertEqual(self.told(slot), (0, "-"))
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         self.connect(slot)
         self.reactor.settle()
         self.assertEqual(self.told(slot), (1, "limit"))
@@ -683,7 +683,7 @@ class StateTests(SlotTestCase):
         """
         slot = self.serving(makeService(wait=True))
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         self.assertEqual(self.told(slot), (1, "child"))
         slot.change(makeService(wait=True, name="other"))
         self.assertEqual(self.told(slot), (1, "child,idle,changing"))
@@ -725,7 +725,7 @@ class PathTests(SlotTestCase):
         """The path is removed with the socket."""
         slot = self.serving(makeUnix(self.path))
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         slot.stop()
         self.assertFalse(os.path.lexists(self.path))
 
@@ -736,7 +736,7 @@ class PathTests(SlotTestCase):
         other = self.serving(makeUnix(self.path))
         slot.stop()
         self.connect(other)
-        self.ordered(1)
+        self.requested(1)
 
     def test_inTheWay(self) -> None:
         """
@@ -753,7 +753,7 @@ class PathTests(SlotTestCase):
         os.unlink(self.path)
         self.reactor.advance(FIRST_RETRY)
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
 
     def test_ownership(self) -> None:
         """Permissions that are changed are changed at the path that is there."""
@@ -763,7 +763,7 @@ class PathTests(SlotTestCase):
         about = os.stat(self.path)
         self.assertEqual((stat.S_IMODE(about.st_mode), about.st_ino), (0o660, inode))
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
 
     def test_ownershipElsewhere(self) -> None:
         """
@@ -788,7 +788,7 @@ class PathTests(SlotTestCase):
         self.assertEqual(stat.S_IMODE(os.stat(precious).st_mode), 0o600)
         (warning,) = self.said("config-warning")
         self.assertIn("another file is at", warning["reason"])
-        self.assertEqual(self.ordered(1).order.argv, ("new",))
+        self.assertEqual(self.requested(1).request.argv, ("new",))
         client.close()
 
     def test_ownershipFails(self) -> None:
@@ -812,7 +812,7 @@ class PathTests(SlotTestCase):
         (warning,) = self.said("config-warning")
         self.assertIn("Operation not permitted", warning["reason"])
         self.connect(slot)
-        self.assertEqual(self.ordered(1).order.argv, ("new",))
+        self.assertEqual(self.requested(1).request.argv, ("new",))
 
     def test_host(self) -> None:
         """It listens on its path."""
@@ -850,11 +850,11 @@ class ChangeTests(SlotTestCase):
         """
         slot = self.serving(makeService())
         first = self.connect(slot)
-        old = self.ordered(1).start()
+        old = self.requested(1).start()
         program = Program("/bin/sh", (), ("new",))
         self.sameSocket(slot, makeService(program=program))
         self.connect(slot)
-        self.assertEqual(self.ordered(2).order.argv, ("new",))
+        self.assertEqual(self.requested(2).request.argv, ("new",))
         with old.socket() as connection:
             connection.sendall(b"still here")
         self.assertEqual(first.recv(100), b"still here")
@@ -867,7 +867,7 @@ class ChangeTests(SlotTestCase):
         self.reactor.turn(PATIENCE)
         self.sameSocket(slot, makeService(program=Program("/bin/sh", (), ("new",))))
         self.launcher.makeRoom()
-        self.assertEqual(self.ordered(1).order.argv, ("new",))
+        self.assertEqual(self.requested(1).request.argv, ("new",))
 
     def test_destination(self) -> None:
         """
@@ -882,7 +882,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(slot._socket.socket.getsockopt(*option), 1)
         self.sameSocket(slot, makeDatagrams(wait=True))
         self.connect(slot).send(b"1")
-        with self.ordered(1).socket() as theirs:
+        with self.requested(1).socket() as theirs:
             self.assertEqual(theirs.getsockopt(*option), 0)
 
     def test_answersBefore(self) -> None:
@@ -894,7 +894,7 @@ class ChangeTests(SlotTestCase):
         slot = self.serving(makeDatagrams())
         client = self.connect(slot)
         client.send(b"question")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.sameSocket(slot, makeDatagrams(program=Program("/bin/sh", (), ("new",))))
         os.write(program.fds[1], b"answer")
         self.reactor.settle()
@@ -912,10 +912,10 @@ class ChangeTests(SlotTestCase):
         """
         slot = self.serving(makeService())
         self.connect(slot)
-        self.ordered(1).start()
+        self.requested(1).start()
         self.sameSocket(slot, makeService(wait=True))
         self.connect(slot)
-        with self.ordered(2).socket() as server:
+        with self.requested(2).socket() as server:
             listens = server.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
             self.assertEqual(listens, 1)
 
@@ -926,7 +926,7 @@ class ChangeTests(SlotTestCase):
         """
         slot = self.serving(makeService(wait=True))
         self.connect(slot)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         with program.socket() as server:
             self.closing(server.accept()[0])
             self.sameSocket(slot, makeService())
@@ -935,7 +935,7 @@ class ChangeTests(SlotTestCase):
         self.reactor.settle()
         self.assertEqual(len(self.launcher.programs), 1)
         program.end()
-        self.assertIn("TCPREMOTEIP", self.ordered(2).order.extra)
+        self.assertIn("TCPREMOTEIP", self.requested(2).request.extra)
 
     def test_waitAcross(self) -> None:
         """
@@ -946,7 +946,7 @@ class ChangeTests(SlotTestCase):
         slot = self.serving(service)
         sender = self.connect(slot)
         sender.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         with program.socket() as server:
             self.assertEqual(server.recv(100), b"1")
         new = replace(service, program=Program("/bin/sh", (), ("new",)))
@@ -955,8 +955,8 @@ class ChangeTests(SlotTestCase):
         self.reactor.settle()
         self.assertEqual(len(self.launcher.programs), 1)
         program.end()
-        program = self.ordered(2)
-        self.assertEqual(program.order.argv, ("new",))
+        program = self.requested(2)
+        self.assertEqual(program.request.argv, ("new",))
         with program.socket() as server:
             self.assertEqual(server.recv(100), b"2")
 
@@ -965,11 +965,11 @@ class ChangeTests(SlotTestCase):
         service = makeDatagrams(wait=True)
         slot = self.serving(service)
         self.connect(slot).send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         for name in ("new", "newer", "newest"):
             slot.change(replace(service, program=Program("/bin/sh", (), (name,))))
         program.end()
-        self.assertEqual(self.ordered(2).order.argv, ("newest",))
+        self.assertEqual(self.requested(2).request.argv, ("newest",))
 
     def test_back(self) -> None:
         """
@@ -979,15 +979,15 @@ class ChangeTests(SlotTestCase):
         service = makeDatagrams(wait=True)
         slot = self.serving(service)
         self.connect(slot).send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.change(replace(service, wait=False))
         slot.change(service)
         self.reactor.settle()
         self.assertEqual(len(self.launcher.programs), 1)
         program.end()
-        with self.ordered(2).socket() as server:
+        with self.requested(2).socket() as server:
             self.assertEqual(server.recv(100), b"1")
-        self.assertEqual(len(self.launcher.last.order.extra), 0)
+        self.assertEqual(len(self.launcher.last.request.extra), 0)
 
     def test_toInternal(self) -> None:
         """A service may become an internal one, and back."""
@@ -997,7 +997,7 @@ class ChangeTests(SlotTestCase):
         self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
         self.sameSocket(slot, makeService())
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
 
     def test_launcher(self) -> None:
         """
@@ -1009,7 +1009,7 @@ class ChangeTests(SlotTestCase):
         self.addCleanup(self.launcher.close)
         slot.change(makeService(name="new"))
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         self.assertEqual(old.programs, [])
 
     def test_options(self) -> None:
@@ -1018,7 +1018,7 @@ class ChangeTests(SlotTestCase):
         self.sameSocket(slot, makeService(options=SocketOptions(backlog=7)))
         self.assertEqual(self.said("config-warning"), [])
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
 
     def test_optionsFail(self) -> None:
         """What is not possible is in the log, and the service is served."""
@@ -1026,7 +1026,7 @@ class ChangeTests(SlotTestCase):
         slot.change(makeService(options=SocketOptions(acceptFilter="dnsready")))
         self.assertEqual(len(self.said("config-warning")), 1)
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
 
 
 class LimitsTests(SlotTestCase):
@@ -1037,23 +1037,23 @@ class LimitsTests(SlotTestCase):
         service = makeService(bounds=Bounds(acceptMax=1))
         slot = self.serving(service)
         self.connect(slot)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.change(replace(service, program=Program("/bin/sh", (), ("new",))))
         self.connect(slot)
         self.reactor.settle()
         self.assertEqual(len(self.launcher.programs), 1)
         program.end()
-        self.assertEqual(self.ordered(2).order.argv, ("new",))
+        self.assertEqual(self.requested(2).request.argv, ("new",))
 
     def test_bounds(self) -> None:
         """Bounds that are changed hold at once."""
         slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         self.connect(slot)
         self.reactor.settle()
         slot.change(makeService(bounds=Bounds(acceptMax=2)))
-        self.ordered(2)
+        self.requested(2)
 
     def test_rate(self) -> None:
         """
@@ -1063,7 +1063,7 @@ class LimitsTests(SlotTestCase):
         service = makeService(bounds=Bounds(serviceMax=1))
         slot = self.serving(service)
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         refused = self.connect(slot)
         self.reactor.turnUntil(lambda: len(self.said("pause")) == 1)
         self.assertEqual(refused.recv(100), b"")
@@ -1072,7 +1072,7 @@ class LimitsTests(SlotTestCase):
         self.reactor.turnUntil(lambda: len(self.said("pause")) == 2)
         self.connect(slot)
         self.reactor.advance(WINDOW)
-        self.ordered(2)
+        self.requested(2)
 
     def test_waiting(self) -> None:
         """A program that has had the socket is counted out once."""
@@ -1081,7 +1081,7 @@ class LimitsTests(SlotTestCase):
         sender = self.connect(slot)
         for number in range(3):
             sender.send(b"%d" % number)
-            program = self.ordered(number + 1).start()
+            program = self.requested(number + 1).start()
             with program.socket() as server:
                 self.assertEqual(server.recv(100), b"%d" % number)
             slot.change(replace(slot.service, name=f"name{number}"))
@@ -1144,7 +1144,7 @@ class RenewTests(SlotTestCase):
         os.unlink(path)
         slot.check()
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         self.assertEqual(
             self.reasons(), ["its path was removed, or leads to another file"]
         )
@@ -1157,7 +1157,7 @@ class RenewTests(SlotTestCase):
         os.unlink(path)
         slot.resume()
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
 
     def test_again(self) -> None:
         """
@@ -1177,7 +1177,7 @@ class RenewTests(SlotTestCase):
             "leads to another file",
         )
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
         slot.resume()
         self.assertEqual(slot.state().condition, "listening")
         self.assertIsNone(slot.state().reason)
@@ -1193,7 +1193,7 @@ class RenewTests(SlotTestCase):
         self.reactor.settle()
         self.assertEqual(self.launcher.programs, [])
         slot.resume()
-        self.ordered(1)
+        self.requested(1)
 
     def test_another(self) -> None:
         """Another file at its path is left alone, until it is gone."""
@@ -1217,7 +1217,7 @@ class RenewTests(SlotTestCase):
         client.settimeout(PATIENCE)
         client.bind(own)
         client.sendto(b"question", path)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         old = slot._socket.socket
         assert old is not None
         os.unlink(path)
@@ -1242,14 +1242,14 @@ class RenewTests(SlotTestCase):
         path = self.path()
         slot = self.serving(makeUnix(path, wait=True))
         self.connect(slot)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         os.unlink(path)
         slot.check()
         self.assertEqual(self.reasons(), [])
         program.end()
         self.assertEqual(len(self.reasons()), 1)
         self.connect(slot)
-        self.ordered(2)
+        self.requested(2)
 
     def test_restored(self) -> None:
         """
@@ -1260,7 +1260,7 @@ class RenewTests(SlotTestCase):
         sock = slot._socket.socket
         assert sock is not None
         self.connect(slot)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         with program.socket() as theirs:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         slot.change(makeService(wait=True, options=SocketOptions(keepAlive=True)))
@@ -1286,7 +1286,7 @@ class RenewTests(SlotTestCase):
         slot.check()
         self.assertEqual(self.reasons(), ["a program has connected its socket"])
         self.connect(slot).send(b"here")
-        self.ordered(1)
+        self.requested(1)
         self.assertEqual(self.where(slot), ("127.0.0.1", port))
 
     def test_dropped(self) -> None:
@@ -1302,7 +1302,7 @@ class RenewTests(SlotTestCase):
         self.reactor.advance(1)
         self.assertEqual(self.reasons(), ["an error was left in it"])
         self.connect(slot)
-        self.ordered(1)
+        self.requested(1)
 
     def test_droppedAndStopped(self) -> None:
         """That is not so when the service was stopped meanwhile."""
@@ -1319,7 +1319,7 @@ class RenewTests(SlotTestCase):
         path = self.path()
         slot = self.serving(makeUnix(path, wait=True))
         self.connect(slot)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         slot.drain()
         os.unlink(path)
         program.end()

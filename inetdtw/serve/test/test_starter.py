@@ -58,7 +58,7 @@ class LaunchesTests(LaunchesCase):
         self.install()
         extra = {"TCPREMOTEIP": "192.0.2.1"}
         self.launches().launch(PEER, (0, 1, 2), self.done.append, extra, restarts=5)
-        order = self.launcher.last.order
+        order = self.launcher.last.request
         self.assertEqual(order.executable, self.path)
         self.assertEqual(order.argv, ("name", "one"))
         self.assertEqual(order.environment, {"LANG": "C", "PATH": "/bin"})
@@ -83,8 +83,8 @@ class LaunchesTests(LaunchesCase):
         The client's socket is only 0 and 1, and the program is not restarted.
         """
         program = self.launched("log")
-        self.assertEqual(program.order.restarts, 0)
-        self.assertEqual(program.order.fds[0], program.order.fds[1])
+        self.assertEqual(program.request.restarts, 0)
+        self.assertEqual(program.request.fds[0], program.request.fds[1])
         os.write(program.fds[2], b"Oh!\nAnd")
         program.start()
         self.reactor.settle()
@@ -163,7 +163,7 @@ class LaunchesTests(LaunchesCase):
             PEER, (0, 0, 0), self.done.append
         )
         wanted = {"TZ": "UTC", "PATH": "/bin"}
-        self.assertEqual(self.launcher.last.order.environment, wanted)
+        self.assertEqual(self.launcher.last.request.environment, wanted)
 
     def test_done(self) -> None:
         """Whoever launches it hears of its end, with the client that it had."""
@@ -182,7 +182,7 @@ class LaunchesTests(LaunchesCase):
         ProgramStarter(service, self.runtime, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
-        environment = self.launcher.last.order.environment
+        environment = self.launcher.last.request.environment
         self.assertEqual(environment["HOME"], "/home/alpine")
         self.assertNotEqual(environment["PATH"], self.runtime.environ["PATH"])
 
@@ -191,7 +191,7 @@ class LaunchesTests(LaunchesCase):
         launches = self.launches(Program("/bin/sh", (), ("sh",)))
         launches.without("LANG", "NONE")
         launches.launch(PEER, (0, 0, 0), self.done.append)
-        self.assertEqual(self.launcher.last.order.environment, {"PATH": "/bin"})
+        self.assertEqual(self.launcher.last.request.environment, {"PATH": "/bin"})
         self.assertEqual(self.runtime.environ["LANG"], "C")
 
     def test_missing(self) -> None:
@@ -208,7 +208,7 @@ class LaunchesTests(LaunchesCase):
         launches.launch(PEER, (0, 0, 0), self.done.append)
         self.install()
         launches.launch(PEER, (0, 0, 0), self.done.append)
-        self.assertEqual(self.launcher.last.order.executable, self.path)
+        self.assertEqual(self.launcher.last.request.executable, self.path)
 
     def test_movedAway(self) -> None:
         """A program that could not be started is looked for again the next time."""
@@ -221,7 +221,7 @@ class LaunchesTests(LaunchesCase):
         os.rename(self.path, moved)
         self.launcher.last.fail("No such file or directory")
         launches.launch(PEER, (0, 0, 0), self.done.append)
-        self.assertEqual(self.launcher.last.order.executable, moved)
+        self.assertEqual(self.launcher.last.request.executable, moved)
 
     def test_foundOnce(self) -> None:
         """An executable is looked for once, as exec finds out whether it is there."""
@@ -283,7 +283,7 @@ class LaunchesTests(LaunchesCase):
         ProgramStarter(service, self.runtime, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
-        self.assertEqual(self.launcher.last.order.executable, self.path)
+        self.assertEqual(self.launcher.last.request.executable, self.path)
 
     def test_search(self) -> None:
         """
@@ -297,33 +297,33 @@ class LaunchesTests(LaunchesCase):
         launches = self.launches(Program("prog", folders, ("prog",)))
         paths = (os.path.join(first, "prog"), self.path)
 
-        def ordered() -> str:
+        def requested() -> str:
             launches.launch(PEER, (0, 0, 0), self.done.append)
-            order = self.launcher.last.order
+            order = self.launcher.last.request
             self.assertEqual(order.paths, paths)
             return order.executable
 
-        self.assertEqual(ordered(), self.path)
+        self.assertEqual(requested(), self.path)
         self.assertEqual(launches.request(3).paths, paths)
         os.mkdir(first)
         os.symlink(self.path, paths[0])
         self.reactor.advance(LOOK_AGAIN * 0.9)
-        self.assertEqual(ordered(), self.path)
+        self.assertEqual(requested(), self.path)
         self.reactor.advance(LOOK_AGAIN * 0.1)
-        self.assertEqual(ordered(), paths[0])
+        self.assertEqual(requested(), paths[0])
         os.unlink(paths[0])
         self.reactor.advance(LOOK_AGAIN)
-        self.assertEqual(ordered(), self.path)
+        self.assertEqual(requested(), self.path)
         os.symlink(self.path, paths[0])
         self.reactor.advance(LOOK_AGAIN * 0.9)
-        self.assertEqual(ordered(), self.path)
+        self.assertEqual(requested(), self.path)
 
     def test_absolute(self) -> None:
         """One with a path is that file alone, and not looked for again."""
         self.install()
         launches = self.launches()
         launches.launch(PEER, (0, 0, 0), self.done.append)
-        self.assertEqual(self.launcher.last.order.paths, (self.path,))
+        self.assertEqual(self.launcher.last.request.paths, (self.path,))
         os.unlink(self.path)
         self.reactor.advance(LOOK_AGAIN)
         launches.launch(PEER, (0, 0, 0), self.done.append)

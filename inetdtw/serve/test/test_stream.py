@@ -66,7 +66,7 @@ class StreamListenerTests(ServingTestCase):
         self.releases += 1
         self.listener.released()
 
-    def ordered(self, number: int) -> FakeProgram:
+    def requested(self, number: int) -> FakeProgram:
         """Wait until so many programs were ordered, and give the last one."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
@@ -80,7 +80,7 @@ class StreamListenerTests(ServingTestCase):
         server = self.serve()
         before = openDescriptors()
         client = self.client(server)
-        program = self.ordered(1)
+        program = self.requested(1)
         client.sendall(b"question")
         with program.socket(0) as stdin:
             self.assertEqual(stdin.recv(100), b"question")
@@ -97,14 +97,14 @@ class StreamListenerTests(ServingTestCase):
         """The connection blocks, as programs expect."""
         server = self.serve()
         self.client(server)
-        with self.ordered(1).socket() as connection:
+        with self.requested(1).socket() as connection:
             self.assertTrue(isBlocking(connection))
 
     def test_environment(self) -> None:
         """A program is told the addresses of its connection."""
         server = self.serve()
         client = self.client(server)
-        extra = self.ordered(1).order.extra
+        extra = self.requested(1).request.extra
         self.assertEqual(extra["PROTO"], "TCP")
         self.assertEqual(extra["TCPLOCALPORT"], str(server.getsockname()[1]))
         self.assertEqual(extra["TCPREMOTEPORT"], str(client.getsockname()[1]))
@@ -114,8 +114,8 @@ class StreamListenerTests(ServingTestCase):
         """A connection to a path gets its program as well."""
         server = self.serve(makeUnix(self.mktemp()))
         client = self.client(server)
-        program = self.ordered(1)
-        self.assertEqual(program.order.extra, {"PROTO": "UNIX"})
+        program = self.requested(1)
+        self.assertEqual(program.request.extra, {"PROTO": "UNIX"})
         client.sendall(b"question")
         with program.socket() as stdin:
             self.assertEqual(stdin.recv(100), b"question")
@@ -126,16 +126,16 @@ class StreamListenerTests(ServingTestCase):
         """Every client has a program at the same time."""
         server = self.serve()
         clients = [self.client(server) for _ in range(3)]
-        self.ordered(3)
+        self.requested(3)
         for client, program in zip(clients, self.launcher.programs):
-            peer = program.order.extra["TCPREMOTEPORT"]
+            peer = program.request.extra["TCPREMOTEPORT"]
             self.assertEqual(peer, str(client.getsockname()[1]))
 
     def test_end(self) -> None:
         """When a program has ended, it does not count any more, even if it was killed."""
         server = self.serve()
         self.client(server)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.assertEqual(self.limits.running, 1)
         program.end(killed())
         self.assertEqual((self.limits.running, self.releases), (0, 1))
@@ -156,7 +156,7 @@ class StreamListenerTests(ServingTestCase):
             file.write("#!/bin/sh\n")
         os.chmod(path, 0o755)
         self.client(server)
-        self.ordered(1)
+        self.requested(1)
 
     def test_failed(self) -> None:
         """A client whose program cannot be started is closed, and does not count."""
@@ -174,12 +174,12 @@ class StreamListenerTests(ServingTestCase):
         """
         server = self.serve(makeService(bounds=Bounds(acceptMax=2)))
         clients = [self.client(server) for _ in range(3)]
-        self.ordered(2)
+        self.requested(2)
         self.reactor.settle()
         self.assertEqual(len(self.launcher.programs), 2)
         self.assertFalse(isReadable(clients[2]))
         self.launcher.programs[0].start().end()
-        self.ordered(3)
+        self.requested(3)
 
     def test_rate(self) -> None:
         """
@@ -188,7 +188,7 @@ class StreamListenerTests(ServingTestCase):
         """
         server = self.serve(makeService(bounds=Bounds(serviceMax=1)))
         self.client(server)
-        self.ordered(1)
+        self.requested(1)
         refused = self.client(server)
         self.reactor.turnUntil(lambda: isReadable(refused))
         self.assertEqual(refused.recv(100), b"")
@@ -196,7 +196,7 @@ class StreamListenerTests(ServingTestCase):
         self.reactor.settle()
         self.assertFalse(isReadable(waits))
         self.reactor.advance(WINDOW)
-        self.ordered(2)
+        self.requested(2)
 
     def test_refusal(self) -> None:
         """
@@ -206,7 +206,7 @@ class StreamListenerTests(ServingTestCase):
         bounds = Bounds(perSource=1)
         server = self.serve(makeService(bounds=bounds, refusal=b"busy\r\n"))
         self.client(server)
-        self.ordered(1)
+        self.requested(1)
         refused = self.client(server)
         refused.sendall(b"question")
         self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
@@ -222,18 +222,18 @@ class StreamListenerTests(ServingTestCase):
         """
         server = self.serve(makeService(bounds=Bounds(perSource=1)))
         self.client(server)
-        self.ordered(1)
+        self.requested(1)
         self.client(server)
         self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
         self.launcher.last.start().end()
-        self.ordered(2)
+        self.requested(2)
         self.assertEqual(self.said("refuse"), [])
 
     def test_undecidedAndStopped(self) -> None:
         """Whoever is not decided on is refused when the service stops."""
         server = self.serve(makeService(bounds=Bounds(perSource=1)))
         self.client(server)
-        self.ordered(1)
+        self.requested(1)
         refused = self.client(server)
         self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
         self.listener.stop()
@@ -251,7 +251,7 @@ class StreamListenerTests(ServingTestCase):
         self.assertEqual(self.launcher.programs, [])
         self.assertFalse(isReadable(client))
         self.launcher.makeRoom()
-        self.ordered(1)
+        self.requested(1)
 
     def test_vanished(self) -> None:
         """
@@ -268,7 +268,7 @@ class StreamListenerTests(ServingTestCase):
             lambda: (
                 peers
                 <= {
-                    each.order.extra.get("TCPREMOTEPORT")
+                    each.request.extra.get("TCPREMOTEPORT")
                     for each in self.launcher.programs
                 }
             )
@@ -283,7 +283,7 @@ class StreamListenerTests(ServingTestCase):
         """
         server = self.serve()
         self.client(server)
-        program = self.ordered(1)
+        program = self.requested(1)
         done: list[None] = []
         self.listener.retire(lambda: done.append(None))
         self.assertEqual(done, [None])
@@ -296,7 +296,7 @@ class StreamListenerTests(ServingTestCase):
         """Nothing more is accepted, and programs that end later are counted."""
         server = self.serve()
         self.client(server)
-        program = self.ordered(1)
+        program = self.requested(1)
         self.listener.stop()
         self.client(server)
         self.assertFalse(self.reactor.turn())

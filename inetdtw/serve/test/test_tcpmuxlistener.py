@@ -33,7 +33,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(connection.getpeername(), client.getsockname())
         self.assertTrue(isBlocking(connection))
         self.assertEqual(connection.recv(100), b"more")
-        extra = program.order.extra
+        extra = program.request.extra
         self.assertEqual(extra["TCPREMOTEPORT"], str(client.getsockname()[1]))
         self.assertEqual(extra["TCPLOCALPORT"], str(self.server.getsockname()[1]))
 

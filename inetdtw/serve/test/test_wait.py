@@ -28,7 +28,7 @@ from inetdtw.serve.wait import (
 from inetdtw.system import peek
 from inetdtw.system.peek import BacklogPeek, DatagramPeek
 from inetdtw.system.sockdiag import waiting
-from inetdtw.test import fakes
+from inetdtw.test import fakereactor
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeProgram,
@@ -71,7 +71,7 @@ class WaitingTestCase(ServingTestCase):
         self.releases += 1
         self.listener.released()
 
-    def ordered(self, number: int) -> FakeProgram:
+    def requested(self, number: int) -> FakeProgram:
         """Wait until so many programs were ordered, and give the last one."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
@@ -112,8 +112,8 @@ class DatagramTests(WaitingTestCase):
         in it, and can answer.
         """
         self.sender.send(b"question")
-        program = self.ordered(1)
-        self.assertEqual(len(set(program.order.fds)), 1)
+        program = self.requested(1)
+        self.assertEqual(len(set(program.request.fds)), 1)
         with program.socket() as server:
             self.assertEqual(server.getsockname(), self.server.getsockname())
             data, peer = server.recvfrom(100)
@@ -125,7 +125,7 @@ class DatagramTests(WaitingTestCase):
         """The socket blocks while the program has it, and not when it is the daemon's."""
         self.assertFalse(isBlocking(self.server))
         self.sender.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.assertTrue(isBlocking(self.server))
         self.taken(program)
         program.end()
@@ -137,12 +137,12 @@ class DatagramTests(WaitingTestCase):
         it has ended.
         """
         self.sender.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.assertEqual(self.taken(program), b"1")
         self.sender.send(b"2")
         self.assertIdle()
         program.end()
-        self.assertEqual(self.taken(self.ordered(2)), b"2")
+        self.assertEqual(self.taken(self.requested(2)), b"2")
 
     def test_nothingMore(self) -> None:
         """
@@ -150,20 +150,20 @@ class DatagramTests(WaitingTestCase):
         more.
         """
         self.sender.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.taken(program)
         program.end()
         self.assertIdle()
         self.assertEqual(self.releases, 1)
         self.sender.send(b"2")
-        self.assertEqual(self.taken(self.ordered(2)), b"2")
+        self.assertEqual(self.taken(self.requested(2)), b"2")
 
     def test_burst(self) -> None:
         """Every datagram of a burst gets a program, in order, if each takes one."""
         for number in range(50):
             self.sender.send(b"%d" % number)
         for number in range(50):
-            program = self.ordered(number + 1).start()
+            program = self.requested(number + 1).start()
             self.assertEqual(self.taken(program), b"%d" % number)
             program.end()
         self.assertIdle()
@@ -173,8 +173,8 @@ class DatagramTests(WaitingTestCase):
     def test_leftOnce(self) -> None:
         """A datagram that one program has left is there for a second one."""
         self.sender.send(b"1")
-        self.ordered(1).start().end()
-        self.assertEqual(self.taken(self.ordered(2)), b"1")
+        self.requested(1).start().end()
+        self.assertEqual(self.taken(self.requested(2)), b"1")
         self.assertEqual(self.said("drop"), [])
 
     def test_leftTwice(self) -> None:
@@ -184,12 +184,12 @@ class DatagramTests(WaitingTestCase):
         """
         self.sender.send(b"1")
         self.sender.send(b"2")
-        self.ordered(1).start().end()
-        self.ordered(2).start().end()
+        self.requested(1).start().end()
+        self.requested(2).start().end()
         (drop,) = self.said("drop")
         port = self.sender.getsockname()[1]
         self.assertEqual(drop["peer"], f"127.0.0.1:{port}")
-        self.assertEqual(self.taken(self.ordered(3)), b"2")
+        self.assertEqual(self.taken(self.requested(3)), b"2")
         self.launcher.last.start().end()
         self.assertIdle()
 
@@ -201,7 +201,7 @@ class DatagramTests(WaitingTestCase):
         for _ in range(3):
             self.sender.send(b"same")
         for number in range(6):
-            self.ordered(number + 1).start().end()
+            self.requested(number + 1).start().end()
         self.assertEqual(len(self.said("drop")), 3)
         self.assertIdle()
         self.assertEqual(len(self.launcher.programs), 6)
@@ -214,7 +214,7 @@ class DatagramTests(WaitingTestCase):
         for _ in range(20):
             self.sender.send(b"same")
         for number in range(20):
-            program = self.ordered(number + 1).start()
+            program = self.requested(number + 1).start()
             self.assertEqual(self.taken(program), b"same")
             program.end()
         self.assertEqual(self.said("drop"), [])
@@ -228,8 +228,8 @@ class DatagramTests(WaitingTestCase):
         for _ in range(10):
             self.sender.send(b"same")
         for number in range(10):
-            self.ordered(2 * number + 1).start().end()
-            program = self.ordered(2 * number + 2).start()
+            self.requested(2 * number + 1).start().end()
+            program = self.requested(2 * number + 2).start()
             self.assertEqual(self.taken(program), b"same")
             program.end()
         self.assertEqual(self.said("drop"), [])
@@ -237,16 +237,16 @@ class DatagramTests(WaitingTestCase):
     def test_empty(self) -> None:
         """A datagram of nothing that is left is thrown away as well."""
         self.sender.send(b"")
-        self.ordered(1).start().end()
-        self.ordered(2).start().end()
+        self.requested(1).start().end()
+        self.requested(2).start().end()
         self.assertEqual(len(self.said("drop")), 1)
         self.assertIdle()
 
     def test_killed(self) -> None:
         """A program that was killed is followed by the next one."""
         self.sender.send(b"1")
-        self.ordered(1).start().end(killed())
-        self.assertEqual(self.taken(self.ordered(2)), b"1")
+        self.requested(1).start().end(killed())
+        self.assertEqual(self.taken(self.requested(2)), b"1")
 
     def test_failed(self) -> None:
         """A datagram for which no program can be started is thrown away at once."""
@@ -258,7 +258,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual((self.limits.running, self.releases), (0, 1))
         self.launcher.refusal = None
         self.sender.send(b"2")
-        self.assertEqual(self.taken(self.ordered(1)), b"2")
+        self.assertEqual(self.taken(self.requested(1)), b"2")
 
     def test_missing(self) -> None:
         """So is one whose program is not there; when it is there, it is started."""
@@ -273,7 +273,7 @@ class DatagramTests(WaitingTestCase):
             file.write("#!/bin/sh\n")
         os.chmod(path, 0o755)
         sender.send(b"2")
-        self.assertEqual(self.taken(self.ordered(1)), b"2")
+        self.assertEqual(self.taken(self.requested(1)), b"2")
 
     def test_rate(self) -> None:
         """
@@ -285,13 +285,13 @@ class DatagramTests(WaitingTestCase):
         sender = self.client(self.server)
         sender.send(b"1")
         sender.send(b"2")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.taken(program)
         program.end()
         self.assertIdle()
         self.assertEqual(len(self.said("pause")), 1)
         self.reactor.advance(WINDOW)
-        self.assertEqual(self.taken(self.ordered(2)), b"2")
+        self.assertEqual(self.taken(self.requested(2)), b"2")
 
     def test_noRoom(self) -> None:
         """While the launcher has no room, nothing is started, and afterwards it is."""
@@ -300,7 +300,7 @@ class DatagramTests(WaitingTestCase):
         self.reactor.turn(PATIENCE)
         self.assertEqual(self.launcher.programs, [])
         self.launcher.makeRoom()
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.sender.send(b"2")
         self.taken(program)
         self.launcher.hasCapacity = False
@@ -308,7 +308,7 @@ class DatagramTests(WaitingTestCase):
         self.assertIdle()
         self.assertFalse(isBlocking(self.server))
         self.launcher.makeRoom()
-        self.assertEqual(self.taken(self.ordered(2)), b"2")
+        self.assertEqual(self.taken(self.requested(2)), b"2")
 
     def test_repeats(self) -> None:
         """
@@ -316,11 +316,11 @@ class DatagramTests(WaitingTestCase):
         the rate allows.
         """
         self.sender.send(b"1")
-        self.assertEqual(self.ordered(1).order.restarts, REPEATS)
+        self.assertEqual(self.requested(1).request.restarts, REPEATS)
         self.listener.stop()
         self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=3)))
         self.client(self.server).send(b"1")
-        self.assertEqual(self.ordered(2).order.restarts, 2)
+        self.assertEqual(self.requested(2).request.restarts, 2)
 
     def test_repeated(self) -> None:
         """
@@ -331,7 +331,7 @@ class DatagramTests(WaitingTestCase):
         self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=3)))
         sender = self.client(self.server)
         sender.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.taken(program)
         program.child = program.child.restarted(ExitStatus(0))
         program.start()
@@ -349,7 +349,7 @@ class DatagramTests(WaitingTestCase):
         """
         done: list[bool] = []
         self.sender.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.taken(program)
         self.listener.retire(lambda: done.append(isBlocking(self.server)))
         self.assertEqual(done, [])
@@ -379,7 +379,7 @@ class DatagramTests(WaitingTestCase):
         own; when it ends its slot is notified, and nothing is started.
         """
         self.sender.send(b"1")
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.listener.stop()
         self.server.close()
         with program.socket() as server:
@@ -398,8 +398,8 @@ class DatagramTests(WaitingTestCase):
         self.serve(makeUnix(self.mktemp(), socktype=socket.SOCK_DGRAM, wait=True))
         sender = self.client(self.server)
         sender.send(b"1")
-        self.ordered(1).start().end()
-        self.ordered(2).start().end()
+        self.requested(1).start().end()
+        self.requested(2).start().end()
         (drop,) = self.said("drop")
         self.assertEqual(drop["peer"], "-")
         self.assertIdle()
@@ -416,8 +416,8 @@ class ConnectionTests(WaitingTestCase):
     def test_socket(self) -> None:
         """A program has the socket that listens as its 0, and it blocks."""
         client = self.client(self.server)
-        program = self.ordered(1)
-        self.assertEqual(program.order.restarts, 0)
+        program = self.requested(1)
+        self.assertEqual(program.request.restarts, 0)
         with program.socket() as server:
             self.assertTrue(isBlocking(server))
             listens = server.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
@@ -428,7 +428,7 @@ class ConnectionTests(WaitingTestCase):
     def test_one(self) -> None:
         """While a program runs, clients wait for it, and it may serve them all."""
         self.client(self.server)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.accepted(program)
         self.client(self.server)
         self.assertIdle()
@@ -440,11 +440,11 @@ class ConnectionTests(WaitingTestCase):
     def test_next(self) -> None:
         """When it has ended, the next client starts another one."""
         self.client(self.server)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.accepted(program)
         self.client(self.server)
         program.end()
-        self.accepted(self.ordered(2))
+        self.accepted(self.requested(2))
 
     @told
     def test_unaccepted(self) -> None:
@@ -456,11 +456,11 @@ class ConnectionTests(WaitingTestCase):
         number = 0
         for _ in range(FREE_TRIES):
             number += 1
-            self.ordered(number).start().end()
+            self.requested(number).start().end()
         seconds = FIRST_PAUSE
         for _ in range(12):
             number += 1
-            self.ordered(number).start().end()
+            self.requested(number).start().end()
             self.assertIdle()
             self.reactor.advance(seconds * 0.9)
             self.assertIdle()
@@ -468,30 +468,30 @@ class ConnectionTests(WaitingTestCase):
             seconds = min(seconds * 2, LONGEST_PAUSE)
         self.assertEqual(seconds, LONGEST_PAUSE)
         self.assertEqual(len(self.said("pause")), 12)
-        self.ordered(number + 1)
+        self.requested(number + 1)
 
     def test_acceptedAgain(self) -> None:
         """A program that accepts ends the pauses."""
         self.client(self.server)
         for number in range(FREE_TRIES + 1):
-            self.ordered(number + 1).start().end()
+            self.requested(number + 1).start().end()
         self.reactor.advance(FIRST_PAUSE)
-        program = self.ordered(FREE_TRIES + 2).start()
+        program = self.requested(FREE_TRIES + 2).start()
         self.accepted(program)
         program.end()
         self.client(self.server)
-        self.ordered(FREE_TRIES + 3).start().end()
-        self.ordered(FREE_TRIES + 4)
+        self.requested(FREE_TRIES + 3).start().end()
+        self.requested(FREE_TRIES + 4)
         self.assertEqual(len(self.said("pause")), 1)
 
     def test_longLife(self) -> None:
         """A program that ran for long is no loop, whatever it has left."""
         self.client(self.server)
         for number in range(FREE_TRIES + 3):
-            program = self.ordered(number + 1).start()
+            program = self.requested(number + 1).start()
             self.reactor.advance(LONG_LIFE)
             program.end()
-        self.ordered(FREE_TRIES + 4)
+        self.requested(FREE_TRIES + 4)
         self.assertEqual(self.said("pause"), [])
 
     @told
@@ -502,7 +502,7 @@ class ConnectionTests(WaitingTestCase):
         """
         self.client(self.server)
         for number in range(1, 5 * FREE_TRIES):
-            program = self.ordered(number).start()
+            program = self.requested(number).start()
             self.accepted(program).close()
             self.come()
             program.end()
@@ -518,7 +518,7 @@ class ConnectionTests(WaitingTestCase):
         before = number = len(self.launcher.programs)
         while not self.said("pause"):
             number += 1
-            self.ordered(number).start().end()
+            self.requested(number).start().end()
         self.assertGreater(number - before, FREE_TRIES)
         (pause,) = self.said("pause")
         self.assertEqual(float(pause["seconds"]), FIRST_PAUSE)
@@ -544,9 +544,9 @@ class ConnectionTests(WaitingTestCase):
         self.patch(peek, "waiting", lambda sock: None)
         self.client(self.server)
         for number in range(1, FREE_TRIES + 1):
-            self.ordered(number).start().end()
+            self.requested(number).start().end()
         for number in range(FREE_TRIES + 1, FREE_TRIES + 6):
-            self.ordered(number).start().end()
+            self.requested(number).start().end()
             self.assertIdle()
             self.reactor.advance(FIRST_PAUSE + 0.001)
         pauses = self.said("pause")
@@ -561,9 +561,9 @@ class ConnectionTests(WaitingTestCase):
         """
         self.client(self.server)
         for number in range(1, FREE_TRIES + 1):
-            self.ordered(number).start().end()
+            self.requested(number).start().end()
         for number in range(FREE_TRIES + 1, FREE_TRIES + 6):
-            program = self.ordered(number).start()
+            program = self.requested(number).start()
             client = self.client(self.server)
             reset(client)
             self.reactor.turnUntil(lambda: self.dead() > 0)
@@ -596,7 +596,7 @@ class ConnectionTests(WaitingTestCase):
             file.write("#!/bin/sh\n")
         os.chmod(path, 0o755)
         second = self.client(self.server)
-        connection = self.accepted(self.ordered(1))
+        connection = self.accepted(self.requested(1))
         connection.sendall(b"here")
         self.assertEqual(second.recv(100), b"here")
         for each in (first, second, connection, self.launcher, self.reactor):
@@ -627,13 +627,13 @@ class ConnectionTests(WaitingTestCase):
     def test_failedAndGone(self) -> None:
         """That the client is gone too is no matter."""
         client = self.client(self.server)
-        program = self.ordered(1)
+        program = self.requested(1)
         self.accepted(program)
         client.close()
         program.fail("Permission denied")
         self.assertFalse(isBlocking(self.server))
         self.client(self.server)
-        self.ordered(2)
+        self.requested(2)
 
     def test_taken(self) -> None:
         """
@@ -643,7 +643,7 @@ class ConnectionTests(WaitingTestCase):
         self.launcher.refusal = "Permission denied"
         thief = self.closing(self.server.dup())
         client = self.client(self.server)
-        self.patch(fakes, "acceptOne", lambda process: None)
+        self.patch(fakereactor, "acceptOne", lambda process: None)
         self.reactor.turnUntil(lambda: bool(self.reactor.processes))
         self.closing(thief.accept()[0])
         self.assertEqual(self.listener.held(), [PauseReason.REFUSING])
@@ -657,7 +657,7 @@ class ConnectionTests(WaitingTestCase):
         """After it was stopped nothing is waited for."""
         self.launcher.refusal = "Permission denied"
         self.client(self.server)
-        self.patch(fakes, "acceptOne", lambda process: None)
+        self.patch(fakereactor, "acceptOne", lambda process: None)
         self.reactor.turnUntil(lambda: bool(self.reactor.processes))
         self.listener.stop()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -668,7 +668,7 @@ class ConnectionTests(WaitingTestCase):
         """After it was stopped, no time is waited for."""
         self.client(self.server)
         for number in range(FREE_TRIES + 1):
-            self.ordered(number + 1).start().end()
+            self.requested(number + 1).start().end()
         self.listener.stop()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
@@ -679,7 +679,7 @@ class ConnectionTests(WaitingTestCase):
         """
         done: list[None] = []
         self.client(self.server)
-        program = self.ordered(1).start()
+        program = self.requested(1).start()
         self.listener.retire(lambda: done.append(None))
         self.assertEqual(done, [])
         program.end()
@@ -718,7 +718,7 @@ class FaultTests(WaitingTestCase):
             self.assertEqual(self.listener.held(), [PauseReason.ERROR])
             self.assertEqual(self.limits.running, 0)
             self.reactor.advance(BROKEN_PAUSE)
-            self.ordered(started + 1)
+            self.requested(started + 1)
             self.assertEqual(self.limits.running, 1)
             self.flushLoggedErrors(OverflowError)
             self.listener.stop()
@@ -731,14 +731,14 @@ class FaultTests(WaitingTestCase):
         self.serve(makeService(wait=True))
         client = self.closing(socket.socket())
         client.connect(self.server.getsockname())
-        program = self.ordered(1)
+        program = self.requested(1)
         with mock.patch.object(BacklogPeek, "left", self.wrong):
             program.start().end()
         self.assertEqual(self.listener.held(), [PauseReason.ERROR])
         self.assertEqual(self.limits.running, 0)
         self.assertEqual(len(self.flushLoggedErrors(OverflowError)), 1)
         self.reactor.advance(BROKEN_PAUSE)
-        program = self.ordered(2)
+        program = self.requested(2)
         retired: list[bool] = []
         self.listener.retire(lambda: retired.append(True))
         with mock.patch.object(BacklogPeek, "left", self.wrong):

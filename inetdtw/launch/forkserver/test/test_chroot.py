@@ -79,7 +79,7 @@ class RootedTests(ServingTestCase):
         self.assertFalse(IDelegatingLauncher.providedBy(self.rooted))
         self.launch()
         self.rooted.cancelRestarts()
-        self.assertEqual(self.made[0].programs[0].order.restarts, 0)
+        self.assertEqual(self.made[0].programs[0].request.restarts, 0)
 
     def test_made(self) -> None:
         """Fork servers are made for the context, and started."""

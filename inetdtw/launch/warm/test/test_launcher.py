@@ -110,7 +110,7 @@ class WarmTests(WarmTestCase):
         with open(os.devnull) as null:
             warm.launch(child, self.order(fds=(null.fileno(),) * 3))
         process, program = self.launcher.programs[before:]
-        self.assertIn("/dev/fd/0", process.order.argv)
+        self.assertIn("/dev/fd/0", process.request.argv)
         self.assertIs(program.child, child)
 
     def test_dead(self) -> None:
@@ -146,7 +146,7 @@ class WarmTests(WarmTestCase):
         for given in ({"executable": "/x"}, {"argv": ("y",)}, {"environment": other}):
             self.assertIs(self.launch(**given).warm, False)
         self.warm.renew()
-        order = self.launcher.last.order
+        order = self.launcher.last.request
         self.assertEqual((order.executable, order.environment), ("/bin/py", other))
 
     def test_equal(self) -> None:

@@ -48,7 +48,7 @@ class StartTests(WarmProcessTestCase):
 
     def test_request(self) -> None:
         """An interpreter is launched with its program, the channel and a pipe."""
-        order = self.launcher.last.order
+        order = self.launcher.last.request
         self.assertEqual(order.executable, "/bin/py")
         self.assertEqual(order.argv, ("py", "-c", "boot"))
         self.assertIs(order.environment, ENVIRONMENT)
@@ -66,7 +66,7 @@ class StartTests(WarmProcessTestCase):
             process = WarmProcess(self.owner, self.reactor, set(), made)
             self.addCleanup(process.close)
             process.start(self.launcher, executable, ["py"], {})
-            self.assertEqual(self.launcher.last.order.paths, wanted)
+            self.assertEqual(self.launcher.last.request.paths, wanted)
 
     def test_ready(self) -> None:
         """A process is up when it reports that, once."""

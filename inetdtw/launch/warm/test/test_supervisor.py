@@ -102,7 +102,7 @@ class StartTests(SupervisorTestCase):
         """The first process is started once, for the first launch request."""
         self.supervisor.prepare(replace(START, executable="/other"))
         self.assertEqual(self.count(), 1)
-        order = self.launcher.last.order
+        order = self.launcher.last.request
         self.assertEqual(order.executable, "/bin/py")
         self.assertEqual(order.argv, ("py", "/dev/fd/0", "script.py"))
         self.assertEqual(self.owner.told, [("ready", self.supervisor.current)])
@@ -166,7 +166,7 @@ class StartTests(SupervisorTestCase):
         """The next process is for the newest launch request."""
         self.supervisor.request = replace(START, executable="/other")
         self.supervisor.renew()
-        self.assertEqual(self.launcher.last.order.executable, "/other")
+        self.assertEqual(self.launcher.last.request.executable, "/other")
 
 
 class RestartTests(SupervisorTestCase):
