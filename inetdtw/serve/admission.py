@@ -23,7 +23,7 @@ from inetdtw.model.source import hostOf
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.holds import Holds
 from inetdtw.serve.runtime import ServiceRuntime
-from inetdtw.serve.undecided import Client, Undecided
+from inetdtw.serve.undecided import AcceptedClient, Undecided
 from inetdtw.system.descriptoraccount import DescriptorAccount
 
 #: What a service, or an address, has too much of.
@@ -57,7 +57,7 @@ class AdmissionControl:
         self._launcher = given.launcher
         self._budget = None if given.launcher is None else given.runtime.budget
         self._undecided = Undecided(
-            holds.clock.callLater, self._limits.busy, self.free, self._decide
+            holds.clock, self._limits.busy, self.free, self._decide
         )
         self._account = given.account if account is None else account
 
@@ -97,7 +97,7 @@ class AdmissionControl:
             events.SHORTAGE, reason=f"clients of '{self._name}' have their {SHARE}"
         )
 
-    def let(self, client: Client) -> None:
+    def let(self, client: AcceptedClient) -> None:
         """
         Have a client served or refused.
 
@@ -111,7 +111,7 @@ class AdmissionControl:
                 return
         self._decide(client)
 
-    def _keep(self, client: Client, most: int) -> bool:
+    def _keep(self, client: AcceptedClient, most: int) -> bool:
         """Keep a client undecided; return C{False} without a descriptor for that."""
         client.claim = self._account.claim(1)
         if client.claim is None:
@@ -121,12 +121,12 @@ class AdmissionControl:
         self._giveBack(client)
         return False
 
-    def _giveBack(self, client: Client) -> None:
+    def _giveBack(self, client: AcceptedClient) -> None:
         if client.claim is not None:
             client.claim.give()
             client.claim = None
 
-    def _decide(self, client: Client) -> None:
+    def _decide(self, client: AcceptedClient) -> None:
         """Serve or refuse a client by the limits as they are now."""
         self._giveBack(client)
         if not self.admit(client.peer):

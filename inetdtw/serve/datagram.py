@@ -35,7 +35,7 @@ from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.replies import DatagramSession, ReplySocket
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
-from inetdtw.serve.undecided import Client
+from inetdtw.serve.undecided import AcceptedClient
 
 #: How many replies the first one of a program counts as: to start a program costs more
 #: than to reply.
@@ -83,7 +83,7 @@ class DatagramListener(GatedListener):
         ):
             gate.unanswered()
             return
-        gate.let(Client(peer, partial(self._start, datagram, sender)))
+        gate.let(AcceptedClient(peer, partial(self._start, datagram, sender)))
 
     def _start(self, datagram: bytes, sender: Sender) -> None:
         """Start a program for a datagram that was admitted."""

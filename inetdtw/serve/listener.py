@@ -17,7 +17,7 @@ from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.port import IConnectionReceiver, SocketPort
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.sharedport import streamPort
-from inetdtw.serve.undecided import Client
+from inetdtw.serve.undecided import AcceptedClient
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.sockets import closeWithMessage
 
@@ -117,7 +117,7 @@ class ConnectionListener(GatedListener):
         """
         serve = partial(self._serve, connection, peer)
         refuse = partial(closeWithMessage, connection, self._refusal)
-        self._gate.let(Client(peer, serve, refuse))
+        self._gate.let(AcceptedClient(peer, serve, refuse))
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
         """Serve a connection that was admitted."""

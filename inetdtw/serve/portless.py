@@ -30,7 +30,7 @@ from inetdtw.serve.holds import Holds
 from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE, IPortlessService
-from inetdtw.serve.undecided import Client
+from inetdtw.serve.undecided import AcceptedClient
 from inetdtw.system import sockets
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.sockets import closeWithMessage
@@ -229,7 +229,7 @@ class PortlessSlot(BaseSlot):
                 self._refuse(events.REFUSE, client, "rate limit exceeded")
             else:
                 serve = partial(self._launch, client)
-                self._gate.let(Client(client.peer, serve, client.refuse))
+                self._gate.let(AcceptedClient(client.peer, serve, client.refuse))
 
     def _mayServe(self) -> bool:
         """Return whether the next client can be served or refused, or has to wait."""

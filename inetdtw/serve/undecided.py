@@ -17,7 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from twisted.internet.interfaces import IReactorTime
+
 from inetdtw.system.descriptors import Claim
+from inetdtw.system.timer import Timer
 
 #: The seconds after which a client is refused if no program has exited until then.
 MOMENT = 0.5
@@ -30,7 +33,7 @@ def _nothing() -> None:
 
 
 @dataclass(eq=False)
-class Client:
+class AcceptedClient:
     """
     A client that was accepted and waits for a decision.
 
@@ -39,7 +42,6 @@ class Client:
     @ivar refuse: refuses it, likewise.
     @ivar source: what counts as its address.
     @ivar claim: the descriptor of its connection, while it is undecided.
-    @ivar timer: the call that decides on it, while it is undecided.
     """
 
     peer: Any
@@ -47,7 +49,6 @@ class Client:
     refuse: Callable[[], object] = _nothing
     source: str = ""
     claim: Claim | None = None
-    timer: Any = None
 
 
 class Undecided:
@@ -55,30 +56,30 @@ class Undecided:
 
     def __init__(
         self,
-        later: Callable[..., Any],
+        clock: IReactorTime,
         busy: Callable[[str], bool],
         free: Callable[[], bool],
-        decide: Callable[[Client], None],
+        decide: Callable[[AcceptedClient], None],
     ) -> None:
         """
         Keep no client.
 
-        @param later: C{callLater} of a reactor.
+        @param clock: the reactor's clock.
         @param busy: tells whether a source has as many programs as it may have.
         @param free: tells whether the service may start a program at all.
         @param decide: serves or refuses a client by the limits as they are then.
         """
-        self._later = later
+        self._clock = clock
         self._busy = busy
         self._free = free
         self._decide = decide
-        self._kept: dict[Client, None] = {}
+        self._kept: dict[AcceptedClient, Timer] = {}
 
     def __len__(self) -> int:
         """Return how many clients are undecided."""
         return len(self._kept)
 
-    def keep(self, client: Client, most: int) -> bool:
+    def keep(self, client: AcceptedClient, most: int) -> bool:
         """
         Keep a client for a moment.
 
@@ -89,23 +90,23 @@ class Undecided:
         same = sum(each.source == client.source for each in self._kept)
         if same >= most or len(self._kept) >= MOST:
             return False
-        self._kept[client] = None
+        self._kept[client] = Timer(self._clock)
         self._wait(client)
         return True
 
-    def _wait(self, client: Client) -> None:
+    def _wait(self, client: AcceptedClient) -> None:
         """
         Decide on a client in a moment, after the reports that have come by then.
 
         The reactor makes delayed calls before it reads.
         """
-        client.timer = self._later(MOMENT, self._lastReports, client)
+        self._kept[client].start(MOMENT, self._lastReports, client)
 
-    def _lastReports(self, client: Client) -> None:
+    def _lastReports(self, client: AcceptedClient) -> None:
         """Decide on a client in the next reactor iteration."""
-        client.timer = self._later(0, self._overdue, client)
+        self._kept[client].start(0, self._overdue, client)
 
-    def _overdue(self, client: Client) -> None:
+    def _overdue(self, client: AcceptedClient) -> None:
         """Decide on a client, unless it only waits for capacity."""
         if self._busy(client.source) or self._free():
             self._end(client)
@@ -117,16 +118,15 @@ class Undecided:
         for client in list(self._kept):
             decidable = client in self._kept and not self._busy(client.source)
             if decidable and self._free():
-                client.timer.cancel()
                 self._end(client)
 
-    def _end(self, client: Client) -> None:
-        del self._kept[client]
+    def _end(self, client: AcceptedClient) -> None:
+        self._kept.pop(client).cancel()
         self._decide(client)
 
-    def takeAll(self) -> list[Client]:
+    def takeAll(self) -> list[AcceptedClient]:
         """Keep no client any longer, and return those that were undecided."""
         kept, self._kept = self._kept, {}
-        for client in kept:
-            client.timer.cancel()
+        for timer in kept.values():
+            timer.cancel()
         return list(kept)

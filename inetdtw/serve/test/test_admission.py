@@ -16,7 +16,7 @@ from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.admission import SHARE, AdmissionControl
-from inetdtw.serve.undecided import MOMENT, Client
+from inetdtw.serve.undecided import MOMENT, AcceptedClient
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Purpose
 from inetdtw.system.fdlimit import COUNTED, RESERVE
@@ -156,7 +156,7 @@ class AdmissionControlTests(GateTestCase):
         """
         said: list[str] = []
         serve, refuse = partial(said.append, "served"), partial(said.append, "refused")
-        gate.let(Client(peer, serve, refuse))
+        gate.let(AcceptedClient(peer, serve, refuse))
         return said
 
     def test_let(self) -> None:
@@ -264,7 +264,7 @@ class AdmissionControlTests(GateTestCase):
         gate = self.gate(perSource=2)
         gate.admit(PEER)
         gate.admit(PEER)
-        gate.let(Client(PEER, lambda: 1 / 0))
+        gate.let(AcceptedClient(PEER, lambda: 1 / 0))
         said = self.let(gate)
         gate.release(PEER)
         gate.release(PEER)
@@ -275,7 +275,7 @@ class AdmissionControlTests(GateTestCase):
     def test_brokenCounts(self) -> None:
         """A client does not count when serving or refusing it raises."""
         gate = self.gate(perSource=1)
-        gate.let(Client(PEER, lambda: 1 / 0))
+        gate.let(AcceptedClient(PEER, lambda: 1 / 0))
         self.assertEqual(self.let(gate), ["served"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.serve.undecided import MOMENT, MOST, Client, Undecided
+from inetdtw.serve.undecided import MOMENT, MOST, AcceptedClient, Undecided
 
 
 class UndecidedTests(SynchronousTestCase):
@@ -23,13 +23,13 @@ class UndecidedTests(SynchronousTestCase):
         self.free = True
         self.decided: list[str] = []
         self.undecided = Undecided(
-            self.clock.callLater,
+            self.clock,
             lambda source: source in self.busy,
             lambda: self.free,
             self.decide,
         )
 
-    def decide(self, client: Client) -> None:
+    def decide(self, client: AcceptedClient) -> None:
         """Remember which client was decided on, and how."""
         self.decided.append(client.peer)
         (client.refuse if client.source in self.busy else client.serve)()
@@ -37,7 +37,9 @@ class UndecidedTests(SynchronousTestCase):
     def keep(self, peer: str, most: int = MOST) -> bool:
         """Keep a client, whose source is the first letter of its name."""
         said = self.decided.append
-        client = Client(peer, lambda: said("served"), lambda: said("refused"), peer[0])
+        client = AcceptedClient(
+            peer, lambda: said("served"), lambda: said("refused"), peer[0]
+        )
         return self.undecided.keep(client, most)
 
     def test_moment(self) -> None:
@@ -103,7 +105,7 @@ class UndecidedTests(SynchronousTestCase):
     def test_nested(self) -> None:
         """One that was decided on because of another is not decided on twice."""
         said = self.decided.append
-        client = Client("a1", self.undecided.look, lambda: said("refused"), "a")
+        client = AcceptedClient("a1", self.undecided.look, lambda: said("refused"), "a")
         self.undecided.keep(client, 9)
         self.keep("a2")
         self.busy.clear()
