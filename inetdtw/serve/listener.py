@@ -54,8 +54,8 @@ class GatedListener:
         """
         Accept no more clients.
 
-        @param done: called when the socket is free: at once, or when the program that has
-            it has exited.
+        @param done: called when the socket is free: at once, or when the program that
+            has it has exited.
         """
         self.stop()
         done()

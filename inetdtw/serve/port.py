@@ -6,8 +6,8 @@
 Ports: the readers of a service's socket.
 
 Twisted's own ports make a connection a transport, which shuts it down when it is
-closed, and consume datagrams.  The ports here give the connection, or the socket itself,
-to their receiver.  They never close the socket that they are made with.
+closed, and consume datagrams.  The ports here give the connection, or the socket
+itself, to their receiver.  They never close the socket that they are made with.
 """
 
 from __future__ import annotations

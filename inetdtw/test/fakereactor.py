@@ -205,8 +205,8 @@ class FakeReactor(MemoryReactorClock):
         """
         Read something no more.
 
-        @raise AssertionError: if its descriptor has changed: a real reactor knows readers
-            by their descriptors.
+        @raise AssertionError: if its descriptor has changed: a real reactor knows
+            readers by their descriptors.
         """
         super().removeReader(reader)
         number = self._numbers.pop(reader, None)

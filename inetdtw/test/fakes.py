@@ -4,8 +4,9 @@
 """
 Fakes for unit tests, values for them, and the test case that has them all.
 
-Sockets are real ones, on addresses that the system chooses.  All names are imported from
-here; L{inetdtw.test.fakereactor} and L{inetdtw.test.fakelauncher} define the fakes.
+Sockets are real ones, on addresses that the system chooses.  All names are imported
+from here; L{inetdtw.test.fakereactor} and L{inetdtw.test.fakelauncher} define the
+fakes.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ def makeService(**given: Any) -> Service:
     """
     Make a service of values that differ from the default.
 
-    By default it is a TCP service on any port of the loopback interface, and has a program
-    that every system has.
+    By default it is a TCP service on any port of the loopback interface, and has a
+    program that every system has.
     """
     usual: dict[str, Any] = {
         "location": LOCATION,

@@ -28,7 +28,7 @@ PLAIN = Settings()
 def resolved(
     text: str, ask: Lookups = ROOT, settings: Settings = PLAIN, file: str = "/etc/x"
 ) -> Resolved:
-    """What the one statement of a text comes to."""
+    """Return what the one statement of a text resolves to."""
     (entry,) = parse(text, file)
     assert isinstance(entry, Entry), entry
     return resolve(entry, settings, ask)
@@ -37,12 +37,12 @@ def resolved(
 def servicesOf(
     text: str, ask: Lookups = ROOT, settings: Settings = PLAIN
 ) -> tuple[Service, ...]:
-    """The services of an entry."""
+    """Return the services of an entry."""
     return resolved(text, ask, settings).services
 
 
 def serviceOf(text: str, ask: Lookups = ROOT, settings: Settings = PLAIN) -> Service:
-    """The only service of an entry."""
+    """Return the only service of an entry."""
     (service,) = servicesOf(text, ask, settings)
     return service
 
@@ -58,7 +58,7 @@ class ResolveCase(SynchronousTestCase):
     def assertProblem(
         self, text: str, column: int, field: str, reason: str, ask: Lookups = ROOT
     ) -> None:
-        """An entry has a mistake in this column and field."""
+        """Assert that an entry has an error in this column and field."""
         problem = self.assertRaises(ConfError, resolved, text, ask)
         self.assertEqual(problem.location, Location("/etc/x", 1, column), problem)
         self.assertEqual(problem.field, field)

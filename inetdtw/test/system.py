@@ -54,7 +54,7 @@ HOSTS = {
 
 
 def familyOf(host: str) -> int:
-    """The family of a numeric address."""
+    """Return the family of a numeric address."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
@@ -68,14 +68,14 @@ def isNumeric(host: str) -> bool:
 
 
 def getpwnam(name: str) -> pwd.struct_passwd:
-    """A user's entry in passwd(5)."""
+    """Return the entry of a user in passwd(5)."""
     uid, gid = USERS[name]
     shell = "" if name == "nobody" else "/bin/ash"
     return pwd.struct_passwd((name, "x", uid, gid, "", f"/home/{name}", shell))
 
 
 def getgrnam(name: str) -> grp.struct_group:
-    """A group's entry in group(5)."""
+    """Return the entry of a group in group(5)."""
     return grp.struct_group((name, "x", GROUPS[name], []))
 
 
@@ -85,14 +85,14 @@ def getgrouplist(name: str, gid: int) -> list[int]:
 
 
 def getservbyname(name: str, protocol: str) -> int:
-    """The port of a service."""
+    """Return the port of a service."""
     if (name, protocol) not in SERVICES:
         raise OSError("service/proto not found")
     return SERVICES[name, protocol]
 
 
 def getaddrinfo(host: str, port: None, *, type: int) -> list[Any]:
-    """The addresses of a host."""
+    """Return the addresses of a host."""
     if len(host) > 63:
         raise UnicodeError("label too long")
     found = [host] if isNumeric(host) else HOSTS.get(host, [])
@@ -108,9 +108,10 @@ def lookups(
     hardLimit: int = 1024,
 ) -> Lookups:
     """
-    The answers of that system.
+    Return the look-ups of that system.
 
     @param uid: the user that the daemon runs as.
+
     @param hardLimit: the hard limit of every resource.
     """
     return Lookups(

@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.test.fakes}: a fake that differs from what it stands for would
-have tests pass that should not.
+Tests for L{inetdtw.test.fakes}.
+
+With a fake that differs from what it stands for, tests pass that should not.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Told(ProcessProtocol):
     why: Any = None
 
     def processEnded(self, reason: Failure) -> None:
-        """It has ended."""
+        """Remember the exit."""
         self.why = reason.value
 
 
@@ -76,10 +77,7 @@ class FakeReactorTests(SynchronousTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_ends(self) -> None:
-        """
-        The end of a process is told with its status or its signal, as the real
-        reactor does.
-        """
+        """The exit of a process is reported with its status or signal."""
         ends: list[tuple[dict[str, int], type[Exception], int]] = [
             ({}, ProcessDone, 0),
             ({"status": 3}, ProcessTerminated, 3 << 8),

@@ -11,14 +11,15 @@ from inetdtw.model.errors import Location, Word
 
 
 def wordAt(text: str, column: int) -> Word:
-    """A word of the fourth line."""
+    """Return a word of the fourth line."""
     return Word(text, Location("inetd.conf", 4, column))
 
 
 def entryOf(*said: tuple[str, tuple[str, ...]]) -> Entry:
     """
-    The entry that says these keys, the n-th of them in column 100 n and its value
-    ten columns behind it.
+    Return the entry that has these keys.
+
+    The n-th key is in column 100 n, and its value ten columns behind it.
     """
     pairs = [
         (wordAt(name, at), tuple(wordAt(each, at + 10) for each in value))

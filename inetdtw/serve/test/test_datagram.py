@@ -63,7 +63,7 @@ class DatagramListenerTests(ServingTestCase):
             reader.connectionLost(Failure(CONNECTION_LOST))
 
     def released(self) -> None:
-        """What a slot does when a program has ended."""
+        """Do what a slot does when a program has exited."""
         self.releases += 1
         self.listener.released()
 
@@ -74,7 +74,7 @@ class DatagramListenerTests(ServingTestCase):
         return self.launcher.last
 
     def read(self, program: FakeProgram) -> bytes:
-        """What a program finds when it reads its 0 to the end, in small pieces."""
+        """Read all of a program's 0, in small pieces."""
         data = b""
         while True:
             piece = os.read(program.fds[0], 1000)
@@ -112,10 +112,7 @@ class DatagramListenerTests(ServingTestCase):
                 self.assertTrue(isBlocking(sock))
 
     def test_peers(self) -> None:
-        """
-        Every client gets the answers of its own program, though they run at the
-        same time.
-        """
+        """Every client gets the replies of its own program when several run."""
         senders = [self.client(self.server) for _ in range(3)]
         for number, sender in enumerate(senders):
             sender.send(b"%d" % number)
@@ -142,8 +139,9 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_tooLarge(self) -> None:
         """
-        An answer that is too large for a datagram is lost, with a line in the log,
-        and the next one is not.
+        A reply that is too large for a datagram is lost and logged.
+
+        The next one is sent.
         """
         self.sender.send(b"question")
         program = self.requested(1).start()
@@ -192,8 +190,9 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_leftForEver(self) -> None:
         """
-        It has descriptors of the daemon no longer than that, and what it has written
-        until then is sent.
+        Background children have descriptors of the daemon for a moment only.
+
+        What they have written until then is sent.
         """
         before = openDescriptors()
         self.sender.send(b"question")
@@ -246,8 +245,9 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_again(self) -> None:
         """
-        A client that asks again before the end of its program was reported is answered
-        when it is; if no program ends, it is not.
+        A client that asks again before its program's exit was reported is served.
+
+        If no program exits, it is not.
         """
         self.serve(makeDatagrams(bounds=Bounds(perSource=1)))
         sender = self.client(self.server)
@@ -280,8 +280,10 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_answerMax(self) -> None:
         """
-        One source gets so many answers in a minute, of which the first one of a program
-        is ten; from then on no program is started for it.
+        A source gets C{answer_max} replies per minute.
+
+        The first reply of a program counts as ten; no program is started over the
+        limit.
         """
         self.serve(makeDatagrams(bounds=Bounds(answerMax=30)))
         sender, other = self.client(self.server), self.client(self.server)
@@ -343,8 +345,9 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_unbuffered(self) -> None:
         """
-        A Python program buffers its output, so that one C{print()} is one datagram,
-        whatever the daemon's environment says.
+        A Python program buffers its output, whatever the daemon's environment says.
+
+        So one C{print()} is one datagram.
         """
         environ = {**self.runtime.environ, "PYTHONUNBUFFERED": "1"}
         self.runtime = replace(self.runtime, environ=environ)
@@ -355,10 +358,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(environment["LANG"], "C")
 
     def test_full(self) -> None:
-        """
-        With as many programs as may run, datagrams wait, and the next is handled
-        when one has ended.
-        """
+        """Datagrams wait while as many programs run as may."""
         self.serve(makeDatagrams(bounds=Bounds(acceptMax=1)))
         sender = self.client(self.server)
         sender.send(b"1")
@@ -371,8 +371,9 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_rate(self) -> None:
         """
-        The datagram that is one too many is lost, those after it wait, and the
-        service comes back by itself.
+        The datagram over the rate is dropped, and later ones wait.
+
+        The service resumes by itself.
         """
         self.serve(makeDatagrams(bounds=Bounds(serviceMax=1)))
         sender = self.client(self.server)
@@ -395,8 +396,9 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_noDescriptors(self) -> None:
         """
-        When there are too few descriptors, the datagram waits, with a line in the log,
-        and the service comes back by itself.
+        Datagrams wait while there are too few descriptors.
+
+        The log has a line, and the service resumes by itself.
         """
         before = openDescriptors()
         self.sender.send(b"1")
@@ -410,8 +412,9 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_noPairs(self) -> None:
         """
-        One for whose sockets there are no descriptors after all is dropped, counts no
-        more, and the service waits for a moment.
+        A datagram is dropped when its socket pairs cannot be made.
+
+        It counts no more, and the service is paused for a moment.
         """
         why = OSError(errno.EMFILE, "too many")
         self.sender.send(b"1")
@@ -428,8 +431,9 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_retire(self) -> None:
         """
-        The socket is free at once, nothing more is received, and the answers of
-        programs that run are still sent.
+        The socket is free at once when the listener retires.
+
+        Nothing more is received, and replies of running programs are still sent.
         """
         self.sender.send(b"1")
         program = self.requested(1).start()
@@ -444,8 +448,9 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_stop(self) -> None:
         """
-        Nothing is read any more, neither from the socket nor from programs, and
-        nothing of them is left.
+        Nothing is read any more when the listener stops.
+
+        That holds for the socket and for programs, and no descriptor is left.
         """
         before = openDescriptors()
         del before[str(self.server.fileno())]
@@ -460,10 +465,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_broken(self) -> None:
-        """
-        A mistake in how answers are sent costs the answers of one program, and no
-        other.
-        """
+        """An internal error in a reply costs the replies of one program only."""
         self.sender.send(b"1")
         first = self.requested(1).start()
         self.sender.send(b"2")
@@ -492,8 +494,9 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_unix(self) -> None:
         """
-        A client that has a path is answered there; one that has none is not, with a
-        line in the log.
+        A client on a UNIX socket gets a reply if it has a path.
+
+        For one without a path, the log has a line.
         """
         folder = self.mktemp()
         os.mkdir(folder)

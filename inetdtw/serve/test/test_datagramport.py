@@ -36,6 +36,7 @@ class Receiving:
     """
 
     def __init__(self) -> None:
+        """Start with no datagram."""
         self.received: list[tuple[bytes, Sender]] = []
         self.may = True
 
@@ -98,10 +99,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual((answer, sender), (b"answer", server.getsockname()))
 
     def test_answerDual(self) -> None:
-        """
-        A socket for both families answers over IPv4 from the address that was
-        asked.
-        """
+        """A socket of both families replies over IPv4 from the address asked."""
         server = self.closing(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
         try:
             server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -136,10 +134,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual(client.recv(100), b"answer")
 
     def test_unixNobody(self) -> None:
-        """
-        A client without a path cannot be answered: that is an error of the system
-        and no other.
-        """
+        """A reply to a client without a path raises C{OSError}."""
         path = self.mktemp()
         self.serve(Address(socket.AF_UNIX, path))
         client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
@@ -149,7 +144,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertRaises(OSError, self.port.reply, b"answer", sender)
 
     def test_rights(self) -> None:
-        """Descriptors that a client sends along stay outside, and the datagram comes."""
+        """Descriptors that a client sends are not received; its datagram is."""
         path = self.mktemp()
         self.serve(Address(socket.AF_UNIX, path))
         client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
@@ -168,9 +163,9 @@ class DatagramPortTests(ServingTestCase):
 
     def test_neverWaits(self) -> None:
         """
-        Neither an answer to a client that does not read nor a datagram that is not
-        there is waited for, also when the socket has come to block: its other owners,
-        a program for example, can make it so.
+        Neither a reply nor a receive blocks when the socket does.
+
+        Other owners of the socket, such as a program, can make it block.
         """
         folder = self.mktemp()
         os.mkdir(folder)
@@ -217,8 +212,9 @@ class DatagramPortTests(ServingTestCase):
 
     def test_shut(self) -> None:
         """
-        A socket that somebody has shut down is not read without end: whose it is
-        hears of it.
+        The owner is notified when the socket was shut down.
+
+        It is not read in a loop.
         """
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         dropped: list[int] = []
@@ -252,7 +248,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual(received, [b"%d" % number for number in range(BATCH + 1)])
 
     def test_broken(self) -> None:
-        """Whatever goes wrong with one datagram is in the log, and the next is received."""
+        """An internal error about one datagram is logged; the next is received."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         receive = self.receiver.datagramReceived
 

@@ -27,7 +27,7 @@ class BaseTests(SynchronousTestCase):
         self.assertEqual(base(environ, None), environ)
 
     def test_copy(self) -> None:
-        """What a service gets is its own: changing it changes nobody else's (item 42)."""
+        """The environment of a service is a copy of its own (item 42)."""
         environ = {"LANG": "C"}
         base(environ, None)["X"] = "1"
         self.assertEqual(environ, {"LANG": "C"})
@@ -35,8 +35,9 @@ class BaseTests(SynchronousTestCase):
 
     def test_passed(self) -> None:
         """
-        With C{passenv} a program gets the variables of these names that there are,
-        whatever they are about, and no others; C{env} adds to them.
+        With C{passenv} a program has these variables, and C{env} adds to them.
+
+        It has no others.
         """
         environ = {"PATH": "/bin", "LANG": "C", "LD_PRELOAD": "x"}
         says = EnvironmentSpec(
@@ -53,10 +54,7 @@ class BaseTests(SynchronousTestCase):
         )
 
     def test_added(self) -> None:
-        """
-        What C{env} says goes before the daemon's environment and before what the
-        user brings along.
-        """
+        """C{env} overrides the daemon's environment and the user's variables."""
         says = EnvironmentSpec((("HOME", "/x"), ("LANG", "")))
         found = base({"LANG": "C", "TZ": "UTC"}, ALPINE, says)
         self.assertEqual((found["HOME"], found["LANG"]), ("/x", ""))
@@ -76,8 +74,9 @@ class BaseTests(SynchronousTestCase):
 
     def test_connection(self) -> None:
         """
-        What tells of a connection, such as that of a daemon that was started by
-        another one, goes to nobody (items 42 and 45).
+        No program gets variables of a connection of the daemon (items 42 and 45).
+
+        Another superserver may have started the daemon for one.
         """
         names = (
             *("PROTO", "TCPLOCALIP", "TCPLOCALPORT", "TCPLOCALHOST", "TCPREMOTEIP"),
@@ -102,8 +101,9 @@ class BaseTests(SynchronousTestCase):
 
     def test_path(self) -> None:
         """
-        A program of another user does not get the daemon's PATH but that of a login,
-        unless the line says otherwise.
+        A program of another user has the PATH of a login, not the daemon's.
+
+        The line may say otherwise.
         """
         environ = {"PATH": "/root/bin"}
         for says, wanted in (
@@ -115,10 +115,7 @@ class BaseTests(SynchronousTestCase):
             self.assertEqual(base(environ, ALPINE, says).get("PATH"), wanted)
 
     def test_builtUp(self) -> None:
-        """
-        A program of another user gets the time zone and the locale of the daemon's
-        environment, and nothing else, whatever it is called.
-        """
+        """A program of another user gets time zone and locale of the daemon only."""
         names = (
             *("CVSROOT", "DISPLAY", "EDITOR", "GROUP", "IFS", "LD_PRELOAD"),
             *("LD_LIBRARY_PATH", "MAIL", "PATH", "PRINTER", "PWD", "SHLVL"),

@@ -36,11 +36,12 @@ class FakeTransport:
     """What Twisted has for a connection, in as far as it is made use of."""
 
     def __init__(self, connection: socket.socket) -> None:
+        """Keep the server's end of a connection."""
         self.connection = connection
         self.reading = True
 
     def getPeer(self) -> IPv4Address:
-        """The client's address."""
+        """Return the client's address."""
         return IPv4Address("TCP", *self.connection.getpeername())
 
     def stopReading(self) -> None:
@@ -48,11 +49,11 @@ class FakeTransport:
         self.reading = False
 
     def getHandle(self) -> socket.socket:
-        """The socket."""
+        """Return the socket."""
         return self.connection
 
     def abortConnection(self) -> None:
-        """What Twisted does to a connection: shut it down, and close it."""
+        """Shut the connection down and close it, as Twisted does."""
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -95,8 +96,9 @@ class ProgramFactoryTests(ServingTestCase):
 
     def test_takesOver(self) -> None:
         """
-        The program gets the connection, which goes on though its transport was
-        closed, and was not read.
+        The program gets the connection, although its transport is closed.
+
+        Nothing of it was read.
         """
         self.there.sendall(b"question")
         transport = self.connect()
@@ -136,8 +138,9 @@ class ProgramFactoryTests(ServingTestCase):
 
     def test_noDescriptors(self) -> None:
         """
-        When there is no descriptor left, even after the first, the client is closed
-        and nothing is kept.
+        The client is closed when no descriptor is left, and nothing is kept.
+
+        That is so after the first descriptor too.
         """
         before = openDescriptors()
         del before[str(self.here.fileno())]
@@ -147,7 +150,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_full(self) -> None:
-        """With as many programs as may run clients wait, and are served in their order."""
+        """Clients wait while as many programs run as may, and are served in order."""
         self.slot.change(makeService(**self.changed(bounds=Bounds(acceptMax=1))))
         self.connect()
         first = self.launcher.last.start()
@@ -159,13 +162,14 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def changed(self, **given: Any) -> dict[str, Any]:
-        """What the service is but for some values."""
+        """Change some values of the service."""
         return {"name": "tcpmux/x", "address": self.slot.service.address, **given}
 
     def test_refused(self) -> None:
         """
-        A client that a limit turns away is told nothing of tcpmux, nor is one told
-        that it is served.
+        A client that a limit refuses gets no reply of tcpmux.
+
+        Nor does one that is served.
         """
         changed = self.changed(bounds=Bounds(perSource=1), greets=True)
         self.slot.change(makeService(**changed))

@@ -56,7 +56,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.listener.start()
 
     def released(self) -> None:
-        """What a slot does when a connection is over."""
+        """Do what a slot does when a connection is over."""
         self.releases += 1
         self.listener.released()
 
@@ -77,10 +77,7 @@ class InternalStreamListenerTests(ServingTestCase):
         return connection, protocol
 
     def test_connection(self) -> None:
-        """
-        A connection is the reactor's to serve, and nobody else's: it is closed when
-        the reactor closes it.
-        """
+        """A connection is served by the reactor, which closes it."""
         self.serve()
         client = self.client(self.server)
         connection, protocol = self.adopted(1)
@@ -130,8 +127,7 @@ class InternalStreamListenerTests(ServingTestCase):
 
     def test_again(self) -> None:
         """
-        A client that comes again before the end of its connection was read is served
-        as soon as it is.
+        A client that comes before the end of its last connection was read is served.
         """
         self.serve(perSource=1)
         self.client(self.server)
@@ -143,10 +139,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_refusal(self) -> None:
-        """
-        The client that is one too many is told so, if the line has something to say
-        (item 69).
-        """
+        """The client over a limit gets the C{refusal} of the line (item 69)."""
         bound = Bounds(perSource=1)
         service = makeService(internal="echo", bounds=bound, refusal=b"busy\r\n")
         self.serve(service, perSource=1)
@@ -168,8 +161,9 @@ class InternalStreamListenerTests(ServingTestCase):
 
     def test_rate(self) -> None:
         """
-        After too many connections in a minute the service pauses, and comes back by
-        itself.
+        The service pauses after too many connections in a minute.
+
+        It resumes by itself.
         """
         self.serve(serviceMax=1)
         self.client(self.server)
@@ -192,8 +186,9 @@ class InternalStreamListenerTests(ServingTestCase):
 
     def test_shortage(self) -> None:
         """
-        When the reactor cannot take a connection, the client is closed, does not
-        count, and the log says why.
+        The client is closed and logged when the reactor cannot take its connection.
+
+        It does not count.
         """
         self.serve()
         self.reactor.adoptFailure = OSError(errno.EMFILE, "Too many open files")
@@ -280,8 +275,9 @@ class InternalDatagramListenerTests(ServingTestCase):
 
     def test_rate(self) -> None:
         """
-        After as many datagrams in a minute as may be answered the service pauses, and
-        comes back by itself (items 63 and 64).
+        The service pauses after too many datagrams in a minute (items 63 and 64).
+
+        It resumes by itself.
         """
         listener = self.serve(serviceMax=2)
         client = self.client(self.server)
@@ -311,8 +307,9 @@ class InternalDatagramListenerTests(ServingTestCase):
 
     def test_reflector(self) -> None:
         """
-        What comes from the port of another such service is not answered, while that
-        one is served.
+        A datagram from the port of another internal service is not answered.
+
+        It is when that service has stopped.
         """
         other = self.serve()
         there = self.server
@@ -382,8 +379,9 @@ class InternalDatagramListenerTests(ServingTestCase):
 
     def test_answerMax(self) -> None:
         """
-        One source gets so many answers in a minute, others get theirs meanwhile, and
-        the log says it once.
+        A source gets C{answer_max} replies per minute.
+
+        Others get theirs meanwhile, and the log has one line.
         """
         self.serve(answerMax=6)
         client, other = self.client(self.server), self.client(self.server)
@@ -411,8 +409,10 @@ class InternalDatagramListenerTests(ServingTestCase):
 
     def test_guard(self) -> None:
         """
-        Its port is not answered from its start to its stop; one that was never started,
-        or is stopped twice, takes nothing from another one on the same port.
+        The port is refused as a source from the start to the stop.
+
+        A listener that never started, or stops twice, changes nothing for another one
+        on that port.
         """
         listener = self.serve()
         port = self.server.getsockname()[1]
@@ -439,10 +439,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(self.server.recv(100), b"hello")
 
     def test_unix(self) -> None:
-        """
-        A client that has a path is answered there, and one that has none does no
-        harm.
-        """
+        """A client on a UNIX socket is answered if it has a path."""
         folder = self.mktemp()
         os.mkdir(folder)
         path = os.path.join(folder, "s")

@@ -73,8 +73,9 @@ class SocketPortTests(ServingTestCase):
 
     def test_dropped(self) -> None:
         """
-        When the reactor does not wait for it any more, whose it is hears of it; by
-        default it is read again after a moment, and one line says so.
+        The owner is notified when the reactor polls the socket no more.
+
+        By default it is read again after a moment, and logged once.
         """
         self.port.start()
         self.reactor.removeReader(self.port)
@@ -111,6 +112,7 @@ class Accepting:
     """
 
     def __init__(self) -> None:
+        """Start with no connection."""
         self.accepted: list[tuple[socket.socket, Any]] = []
         self.most = 1000
         self.asked = 0
@@ -126,7 +128,7 @@ class Accepting:
         self.accepted.append((connection, peer))
 
     def short(self, reason: str) -> None:
-        """The machine is out of something."""
+        """Remember a resource shortage."""
         self.reasons.append(reason)
 
 
@@ -134,11 +136,12 @@ class Broken:
     """A socket whose accept(2) fails."""
 
     def __init__(self, sock: socket.socket, *errors: int) -> None:
+        """Count the calls of accept(2) of a socket."""
         self._socket = sock
         self._errors = list(errors)
 
     def fileno(self) -> int:
-        """The descriptor of the true one."""
+        """Return the descriptor of the real socket."""
         return self._socket.fileno()
 
     def accept(self) -> Any:
@@ -182,7 +185,7 @@ class StreamPortTests(ServingTestCase):
         self.assertFalse(self.port.holds)
 
     def test_mayNot(self) -> None:
-        """A connection that may not be taken stays in the backlog, and is there later."""
+        """A connection that may not be accepted stays in the backlog."""
         self.factory.most = 0
         self.client(self.server)
         self.reactor.turn(10)
@@ -192,8 +195,9 @@ class StreamPortTests(ServingTestCase):
 
     def test_batches(self) -> None:
         """
-        While there are more and more, more are taken at a time, up to a bound, so
-        that other services have their turn.
+        More connections are accepted at a time while all were there.
+
+        There is a limit, so that other services get their turn.
         """
         for _ in range(16):
             self.client(self.server)
@@ -223,10 +227,7 @@ class StreamPortTests(ServingTestCase):
         self.assertEqual(max(taken), BATCH)
 
     def test_shortage(self) -> None:
-        """
-        When there are no descriptors left the port is left alone for a while, and
-        the client waits.
-        """
+        """The port pauses while no descriptor is left, and the client waits."""
         broken: Any = Broken(self.server, errno.EMFILE)
         self.port.socket = broken
         self.client(self.server)
@@ -239,8 +240,9 @@ class StreamPortTests(ServingTestCase):
 
     def test_broken(self) -> None:
         """
-        Whatever goes wrong with one connection, it is closed and in the log, and the
-        next one is served at once.
+        A connection that causes an internal error is closed and logged.
+
+        The next one is served at once.
         """
 
         def broken(connection: socket.socket, peer: Any) -> None:
@@ -257,10 +259,7 @@ class StreamPortTests(ServingTestCase):
         self.assertEqual(said["service"], "name")
 
     def test_brokenBefore(self) -> None:
-        """
-        What goes wrong before a connection is taken makes no loop: the port is left
-        alone for a while, and read again.
-        """
+        """An internal error before accept(2) pauses the port for a moment."""
 
         def broken() -> bool:
             del self.factory.mayAccept

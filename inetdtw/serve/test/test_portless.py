@@ -32,7 +32,7 @@ from inetdtw.test.fakes import (
 
 
 def makePortless(**given: Any) -> Service:
-    """A service behind tcpmux."""
+    """Make a service behind tcpmux."""
     address = Address(socket.AF_UNSPEC, "tcpmux/x")
     return makeService(**{"name": "tcpmux/x", "address": address, **given})
 
@@ -62,7 +62,7 @@ class PortlessCase(ServingTestCase):
         self.slot.start()
 
     def undecided(self, said: bytes = b"") -> socket.socket:
-        """A client that says something."""
+        """Return a client that has sent something."""
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
         client.sendall(said)
@@ -71,7 +71,7 @@ class PortlessCase(ServingTestCase):
         return client
 
     def ask(self, said: bytes) -> socket.socket:
-        """A client that says all it has to say about which service it wants."""
+        """Return a client that has sent all of a service's name."""
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
         client.sendall(said)
@@ -122,10 +122,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertTrue(flag)
 
     def test_full(self) -> None:
-        """
-        When as many programs run as may, clients wait, and are served in their
-        order as programs end.
-        """
+        """Clients wait while as many programs run as may, and are served in order."""
         self.again(bounds=Bounds(acceptMax=1))
         for _ in range(3):
             self.ask(b"x\r\n")
@@ -146,8 +143,9 @@ class PortlessSlotTests(PortlessCase):
 
     def test_shortage(self) -> None:
         """
-        Clients that come while the machine is out of something wait until it is not;
-        the shortage is over for those that come meanwhile, too.
+        Clients wait while there is a resource shortage.
+
+        When it is over, it is over for those that came meanwhile too.
         """
         left, right = socket.socketpair()
         self.closing(left), self.closing(right)
@@ -188,8 +186,9 @@ class PortlessSlotTests(PortlessCase):
 
     def test_rate(self) -> None:
         """
-        A rate that is exceeded sends clients away for a minute, none of whom is told
-        that it is served, and then they are served again (item 64).
+        A rate that is exceeded refuses clients for a minute (item 64).
+
+        None gets the reply C{+Go}; then clients are served again.
         """
         self.again(bounds=Bounds(serviceMax=1), greets=True)
         self.ask(b"x\r\n")
@@ -213,10 +212,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_again(self) -> None:
-        """
-        A client that comes again before the end of its program was reported is served
-        when it is.
-        """
+        """A client that comes before its program's exit was reported is served."""
         self.again(bounds=Bounds(perSource=1))
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
@@ -252,8 +248,9 @@ class PortlessSlotTests(PortlessCase):
 
     def test_change(self) -> None:
         """
-        After a reload clients get what the service is then; those that run count on,
-        and more room is used at once.
+        A change holds for the next clients.
+
+        Running programs still count, and new capacity is used at once.
         """
         self.again(bounds=Bounds(acceptMax=1))
         self.ask(b"x\r\n")
@@ -287,7 +284,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(state.condition, "at limit")
 
     def test_pause(self) -> None:
-        """While an operator has it paused, its clients wait, and are served afterwards."""
+        """Clients wait while an operator has paused the service."""
         self.slot.pause()
         self.assertTrue(self.slot.paused)
         waits = self.ask(b"x\r\n")
@@ -312,10 +309,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_drain(self) -> None:
-        """
-        Once it is drained, there is no such service, and it says whether a program
-        runs still.
-        """
+        """A drained service is unknown, and its state says whether a program runs."""
         self.ask(b"x\r\n")
         program = self.launcher.last.start()
         self.slot.drain()
@@ -328,8 +322,9 @@ class PortlessSlotTests(PortlessCase):
 
     def test_broken(self) -> None:
         """
-        Whatever its start or a change raises, the service pauses with the reason, is
-        tried again, and leaves no client waiting.
+        An internal error of a start or a change pauses the service.
+
+        The reason is in its state; it is tried again, and leaves no client waiting.
         """
 
         def launcherOf(service: Service) -> Any:
@@ -356,8 +351,9 @@ class PortlessSlotTests(PortlessCase):
 
     def test_brokenWhileServed(self) -> None:
         """
-        When a change raises something, those who wait are sent away, and so are those
-        who come then.
+        An internal error of a change refuses the clients that wait.
+
+        Later clients are refused too.
         """
         self.again(bounds=Bounds(acceptMax=1))
         self.ask(b"x\r\n")
@@ -379,7 +375,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_ready(self) -> None:
-        """It says whether an interpreter is ready, if one is wanted and it is served."""
+        """The state says whether a warm interpreter is ready, if one is wanted."""
         self.assertIsNone(self.slot.state().ready)
         self.again(warm=KEPT)
         self.assertIs(self.slot.state().ready, False)

@@ -16,14 +16,14 @@ class AccountOfTests(ServingTestCase):
     """Tests for L{Runtime.accountOf}."""
 
     def costs(self, service: Service) -> tuple[Purpose, int, int]:
-        """What a client of a service takes."""
+        """Return what a client of a service takes."""
         found = self.runtime.accountOf(service)
         self.assertIs(found.descriptors, self.runtime.descriptors)
         self.assertEqual(found.service, service.name)
         return found.purpose, found.each, found.more
 
     def test_internal(self) -> None:
-        """A client of an internal service takes its connection, and a datagram nothing."""
+        """A client of an internal service takes one descriptor, a datagram none."""
         for name, purpose in (("echo", Purpose.INTERNAL), ("tcpmux", Purpose.TCPMUX)):
             service = makeService(internal=name)
             self.assertEqual(self.costs(service), (purpose, 1, 0))
@@ -33,8 +33,9 @@ class AccountOfTests(ServingTestCase):
 
     def test_programs(self) -> None:
         """
-        A program takes a pipe if its standard error is logged, and two sockets if it
-        has a datagram.
+        A program takes a pipe if its standard error is logged.
+
+        It takes two sockets if it has a datagram.
         """
         each: dict[str, Any] = {}
         for error, pipe in (("socket", 0), ("null", 0), ("log", 2)):
@@ -46,7 +47,7 @@ class AccountOfTests(ServingTestCase):
             self.assertEqual(self.costs(apart), (Purpose.CHILD, 2, 2 + pipe))
 
     def test_source(self) -> None:
-        """All addresses of a /64 of IPv6 are one; so are all clients without an address."""
+        """All addresses of a /64 count as one, and so do all clients without one."""
         account = self.runtime.accountOf(makeService(internal="echo"))
         one = account.sourceOf(("2001:db8::1", 1, 0, 0))
         self.assertEqual(account.sourceOf(("2001:db8::2", 2, 0, 0)), one)

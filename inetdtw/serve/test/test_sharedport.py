@@ -67,7 +67,7 @@ class PortTests(ServingTestCase):
         self.reasons.append(reason)
 
     def channel(self) -> socket.socket:
-        """The process' end of what leads to the daemon."""
+        """Return the process' end of the channel."""
         fd = self.reactor.processes[-1].fds[CHANNEL]
         return self.closing(socket.socket(fileno=os.dup(fd)))
 
@@ -169,7 +169,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.taken), 1)
 
     def test_died(self) -> None:
-        """A process that dies is followed by another one after a pause; one line says so."""
+        """A process that dies is restarted after a pause, and logged once."""
         self.begun()
         self.reactor.processes[0].exit(number=9)
         self.assertEqual(self.port.holds.reasons, [PauseReason.STARTING])
@@ -262,8 +262,9 @@ class HelperTests(ServingTestCase):
 
     def test_blocked(self) -> None:
         """
-        It sends a connection for each packet, whether the socket blocks or not, and
-        ends when the other end is closed, though it waits in accept(2).
+        It sends a connection for each request, whether the socket blocks or not.
+
+        It exits when the channel is closed, although it blocks in accept(2).
         """
         for blocking in (False, True):
             self.server.setblocking(blocking)
@@ -279,8 +280,9 @@ class HelperTests(ServingTestCase):
 
     def test_end(self) -> None:
         """
-        It ends soon when it is told so, though it waits in accept(2) for a connection
-        that others take.
+        It exits soon on request, although it blocks in accept(2).
+
+        Another process has accepted the connection that it waits for.
         """
         self.ours.send(b"1")
         self.ours.shutdown(socket.SHUT_WR)

@@ -76,19 +76,19 @@ class SlotTestCase(ServingTestCase):
     """A test of one service's socket."""
 
     def slot(self, service: Service) -> Slot:
-        """The slot of a service, with a socket if there can be one."""
+        """Return the slot of a service, with its socket if that can be bound."""
         slot = Slot(service, self.runtime, self.launcherOf)
         self.addCleanup(slot.stop)
         slot.bind()
         return slot
 
     def launcherOf(self, service: Service) -> ILauncher | None:
-        """What starts a service's programs."""
+        """Return the launcher of a service."""
         launcher: ILauncher = self.launcher
         return launcher if service.program is not None else None
 
     def serving(self, service: Service) -> Slot:
-        """The slot of a service that is served."""
+        """Return the slot of a service that is served."""
         slot = self.slot(service)
         slot.start()
         return slot
@@ -99,7 +99,7 @@ class SlotTestCase(ServingTestCase):
         return host.name if isinstance(host, UNIXAddress) else (host.host, host.port)
 
     def connect(self, slot: Slot) -> socket.socket:
-        """A client of a service."""
+        """Return a client of a service."""
         service = slot.service
         sock = self.closing(socket.socket(service.address.family, service.socktype))
         sock.settimeout(PATIENCE)
@@ -117,7 +117,7 @@ class BindTests(SlotTestCase):
     """Tests for a L{Slot} that gets its socket, and gives it up."""
 
     def taken(self) -> tuple[socket.socket, Service]:
-        """A port that somebody else has, and a service that wants it."""
+        """Return a socket, and a service that has its port."""
         other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         return other, makeService(address=address)
@@ -143,8 +143,9 @@ class BindTests(SlotTestCase):
 
     def test_inUse(self) -> None:
         """
-        A service whose port is in use is tried again by itself, with a line in the
-        log, and served when the port is free.
+        A service whose port is in use is tried again, and served when it is free.
+
+        The log has a line.
         """
         other, service = self.taken()
         slot = self.serving(service)
@@ -161,8 +162,9 @@ class BindTests(SlotTestCase):
 
     def test_fewDescriptors(self) -> None:
         """
-        A service does not get the last descriptors, without which those that have their
-        sockets could serve nobody; it is tried again.
+        A service does not get the last descriptors, and is tried again.
+
+        Without them, services that have their sockets could serve no client.
         """
         slots: list[Slot] = []
         self.noDescriptors(lambda: slots.append(self.slot(makeService())), 8)
@@ -174,8 +176,9 @@ class BindTests(SlotTestCase):
 
     def test_noted(self) -> None:
         """
-        Where the system does not say what is open, the number of a socket that listens
-        tells how many other descriptors there are.
+        The number of a listening socket tells how many descriptors are open.
+
+        That is where the system does not tell it.
         """
         self.patch(fdlimit, "_countOpen", lambda: 0)
         account = Descriptors(self.reactor.seconds)
@@ -189,10 +192,7 @@ class BindTests(SlotTestCase):
         self.assertGreater(before - account.available(), 32)
 
     def test_noLauncher(self) -> None:
-        """
-        A service for whose fork servers there are no descriptors gives up its socket,
-        and is tried again.
-        """
+        """A service closes its socket when it has no launcher, and is tried again."""
         slot = self.slot(makeService())
         self.assertEqual(self.runtime.descriptors.taken(Purpose.LISTENER), 1)
         given, why = slot._launcherOf, OSError(errno.EMFILE, "too many")
@@ -214,8 +214,9 @@ class BindTests(SlotTestCase):
 
     def test_growing(self) -> None:
         """
-        The time between two tries grows up to a bound, and nothing is left open by
-        them.  Every one is logged until then.
+        The time between two attempts grows up to a limit, and each is logged.
+
+        Attempts leave no descriptor open.
         """
         _, service = self.taken()
         before = openDescriptors()
@@ -232,10 +233,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_logged(self) -> None:
-        """
-        A try that fails as the one before is logged once in a while; another reason is
-        logged at once.
-        """
+        """A failure like the one before is logged seldom, another one at once."""
         other, service = self.taken()
         slot = self.serving(service)
         self.reactor.pump([LONGEST_RETRY] * 5)
@@ -254,10 +252,7 @@ class BindTests(SlotTestCase):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def test_privileged(self) -> None:
-        """
-        A port that only root can bind is tried again as well, and the log says what
-        would help.
-        """
+        """A privileged port is tried again, and the log says what would help."""
         self.patch(sockets, "createListener", self.refused)
         slot = self.serving(makeService(address=Address(socket.AF_INET, "::1", 7)))
         (unbound,) = self.said("bind-failed")
@@ -268,8 +263,9 @@ class BindTests(SlotTestCase):
 
     def test_soon(self) -> None:
         """
-        Where a socket was just given up, the tries come soon, and there is nothing to
-        say unless the port stays in use.
+        Attempts come soon where a socket was just closed.
+
+        Nothing is logged unless the port stays in use.
         """
         other, service = self.taken()
         slot = Slot(service, self.runtime, self.launcherOf)
@@ -324,8 +320,9 @@ class BindTests(SlotTestCase):
 
     def test_stop(self) -> None:
         """
-        When it was stopped clients are refused, nothing is read or open, and the
-        log says so.
+        Clients are refused when the slot has stopped.
+
+        Nothing is read or open, and the log has a line.
         """
         before = openDescriptors()
         slot = self.serving(makeService(wait=True))
@@ -343,10 +340,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(len(self.said("close")), 1)
 
     def test_stopRunning(self) -> None:
-        """
-        Programs that run go on, and their ends are told when nothing is served any
-        more.
-        """
+        """Programs continue when the slot stops, and their exits are logged."""
         slot = self.serving(makeService())
         client = self.connect(slot)
         program = self.requested(1).start()
@@ -386,16 +380,13 @@ class PauseTests(SlotTestCase):
     """Tests for a L{Slot} that an operator has paused."""
 
     def paused(self, service: Service) -> Slot:
-        """The slot of a service that is served, and then paused."""
+        """Return the slot of a service that is served, and then paused."""
         slot = self.serving(service)
         slot.pause()
         return slot
 
     def test_clientsWait(self) -> None:
-        """
-        Clients of a service that is paused connect and wait; all of them are served
-        when it is resumed.
-        """
+        """Clients of a paused service connect, and are served after a resume."""
         slot = self.paused(makeService())
         self.assertTrue(slot.paused)
         self.assertEqual(slot.state().condition, "paused")
@@ -454,8 +445,9 @@ class PauseTests(SlotTestCase):
 
     def test_wait(self) -> None:
         """
-        The program of a C{wait} service that runs goes on, and no other is started
-        until it is resumed, be that before the program ends or after.
+        The program of a paused C{wait} service continues.
+
+        No other is started until a resume, whether that comes before its exit or after.
         """
         slot = self.serving(makeDatagrams(wait=True))
         client = self.connect(slot)
@@ -477,8 +469,9 @@ class PauseTests(SlotTestCase):
 
     def test_own(self) -> None:
         """
-        All datagram sockets are the daemon's own, which nothing here answers, as long
-        as there are any: also where programs have them, and those with a path.
+        The daemon never answers its own datagram sockets, as long as they are open.
+
+        That includes sockets that programs have, and UNIX sockets.
         """
         path = os.path.abspath(self.mktemp())
         unix = makeUnix(path, socktype=socket.SOCK_DGRAM, wait=True)
@@ -493,9 +486,10 @@ class PauseTests(SlotTestCase):
 
     def test_internal(self) -> None:
         """
-        The datagrams of an internal service wait too, and its port stays one that is
-        not answered, exactly as long as it is served; on this machine, as long as it
-        is the daemon's.
+        The datagrams of a paused internal service wait.
+
+        Its port is refused as a source exactly while it is served, and on this machine
+        while the daemon has it.
         """
         service = makeDatagrams(internal="echo")
         slot = self.serving(service)
@@ -518,8 +512,9 @@ class PauseTests(SlotTestCase):
 
     def test_resumeServed(self) -> None:
         """
-        To resume one that no pause holds changes nothing: a program has the socket, or
-        it is not served yet.
+        A resume of a service that is not paused changes nothing.
+
+        A program has the socket, or it is not served yet.
         """
         slot = self.slot(makeService(wait=True))
         slot.resume()
@@ -531,10 +526,7 @@ class PauseTests(SlotTestCase):
         self.assertEqual(slot.state().held, (PauseReason.CHILD,))
 
     def test_rate(self) -> None:
-        """
-        An operator ends the pause that a rate has led to, and the starts before it
-        count no more.
-        """
+        """A resume ends the pause of a rate, whose starts count no more."""
         slot = self.serving(makeService(bounds=Bounds(serviceMax=1)))
         self.connect(slot)
         self.requested(1)
@@ -563,10 +555,7 @@ class PauseTests(SlotTestCase):
         self.assertIsNone(slot.state().reason)
 
     def test_unboundPaused(self) -> None:
-        """
-        One that is paused while it has no socket goes on to try, and is not served
-        when it has one.
-        """
+        """A service that is paused without a socket is tried again, but not served."""
         other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.serving(makeService(address=address))
@@ -678,8 +667,9 @@ class StateTests(SlotTestCase):
 
     def test_wait(self) -> None:
         """
-        While a program has the socket itself that is why no clients are taken, and
-        a change waits for it.
+        A service is C{running} while a program has the socket.
+
+        A change waits for its exit.
         """
         slot = self.serving(makeService(wait=True))
         self.connect(slot)
@@ -690,8 +680,9 @@ class StateTests(SlotTestCase):
 
     def test_ready(self) -> None:
         """
-        It says whether an interpreter is ready, if one is wanted and it is served; one
-        that cannot be had is not ready.
+        The state says whether a warm interpreter is ready, if one is wanted.
+
+        It is not ready without a launcher.
         """
         slot = self.slot(makeService(warm=KEPT))
         self.assertIsNone(slot.state().ready)
@@ -739,10 +730,7 @@ class PathTests(SlotTestCase):
         self.requested(1)
 
     def test_inTheWay(self) -> None:
-        """
-        A file that is in the way is never removed, and the socket is made when it
-        is gone.
-        """
+        """A file at the path is never removed; the socket is bound when it is gone."""
         with open(self.path, "w"):
             pass  # The file must stay.
         slot = self.serving(makeUnix(self.path))
@@ -767,8 +755,9 @@ class PathTests(SlotTestCase):
 
     def test_ownershipElsewhere(self) -> None:
         """
-        What somebody else has put there keeps its own, the log says so, and the rest
-        of the change holds.
+        A file that another process has put at the path keeps its owner.
+
+        The log says so, and the rest of the change holds.
         """
         slot = self.serving(makeUnix(self.path))
         client = self.connect(slot)
@@ -792,10 +781,7 @@ class PathTests(SlotTestCase):
         client.close()
 
     def test_ownershipFails(self) -> None:
-        """
-        When they cannot be changed, the log says so, and the rest of the change
-        holds.
-        """
+        """An owner that cannot be changed is logged; the rest of the change holds."""
 
         def chown(*arguments: Any, **options: Any) -> None:
             raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -822,8 +808,9 @@ class PathTests(SlotTestCase):
 
     def test_hostElsewhere(self) -> None:
         """
-        It does so where others can have the path lead elsewhere, so that the system
-        knows it by another name.
+        The address is that of the configuration where the path may lead elsewhere.
+
+        The system has another name for the socket then.
         """
         os.makedirs(os.path.join(self.path, "folder"))
         os.chmod(self.path, 0o777)
@@ -844,10 +831,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(self.where(slot), where)
 
     def test_arguments(self) -> None:
-        """
-        The next client gets the program that is meant now, and a client that has
-        one already keeps it.
-        """
+        """A change of the program holds for the next client, not for earlier ones."""
         slot = self.serving(makeService())
         first = self.connect(slot)
         old = self.requested(1).start()
@@ -871,8 +855,9 @@ class ChangeTests(SlotTestCase):
 
     def test_destination(self) -> None:
         """
-        What the daemon sets to receive datagrams itself stays as long as it does so,
-        and is not set for a program that has the socket.
+        Options that the listener sets are kept as long as it receives itself.
+
+        A program that has the socket does not get them.
         """
         option = (socket.IPPROTO_IP, getattr(socket, "IP_PKTINFO", 8))
         slot = self.serving(makeDatagrams())
@@ -886,10 +871,7 @@ class ChangeTests(SlotTestCase):
             self.assertEqual(theirs.getsockopt(*option), 0)
 
     def test_answersBefore(self) -> None:
-        """
-        The answers of programs from before a change are sent as long as there is the
-        socket, and nothing of them is left when it is given up.
-        """
+        """Replies of programs are sent after a change, until the socket is closed."""
         before = openDescriptors()
         slot = self.serving(makeDatagrams())
         client = self.connect(slot)
@@ -906,10 +888,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_nowaitToWait(self) -> None:
-        """
-        Programs that have connections do not hinder a program from having the
-        socket.
-        """
+        """Programs that have connections do not delay a change to C{wait}."""
         slot = self.serving(makeService())
         self.connect(slot)
         self.requested(1).start()
@@ -921,8 +900,9 @@ class ChangeTests(SlotTestCase):
 
     def test_waitToNowait(self) -> None:
         """
-        A program that has the socket keeps it until it ends; then connections get
-        programs of their own.
+        A program that has the socket keeps it until it exits.
+
+        Then connections get programs of their own.
         """
         slot = self.serving(makeService(wait=True))
         self.connect(slot)
@@ -939,8 +919,9 @@ class ChangeTests(SlotTestCase):
 
     def test_waitAcross(self) -> None:
         """
-        A program that has the socket across a change is not forgotten: there is no
-        second one, and when it ends a new one is started.
+        A program that has the socket across a change stays the only one.
+
+        When it exits, the next one is started.
         """
         service = makeDatagrams(wait=True)
         slot = self.serving(service)
@@ -972,10 +953,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(self.requested(2).request.argv, ("newest",))
 
     def test_back(self) -> None:
-        """
-        A change that is taken back while a program has the socket leaves one
-        program at a time.
-        """
+        """A change that is undone while a program has the socket adds no program."""
         service = makeDatagrams(wait=True)
         slot = self.serving(service)
         self.connect(slot).send(b"1")
@@ -1000,10 +978,7 @@ class ChangeTests(SlotTestCase):
         self.requested(1)
 
     def test_launcher(self) -> None:
-        """
-        What is started after a change is started by the launcher that the service
-        has now.
-        """
+        """Later programs are started by the launcher that the service has now."""
         slot = self.serving(makeService())
         old, self.launcher = self.launcher, FakeLauncher()
         self.addCleanup(self.launcher.close)
@@ -1056,10 +1031,7 @@ class LimitsTests(SlotTestCase):
         self.requested(2)
 
     def test_rate(self) -> None:
-        """
-        A pause that a change ends begins anew with the next client that is too
-        many.
-        """
+        """A pause that a change ends begins anew with the next client over the rate."""
         service = makeService(bounds=Bounds(serviceMax=1))
         slot = self.serving(service)
         self.connect(slot)
@@ -1132,7 +1104,7 @@ class RenewTests(SlotTestCase):
         return [event["reason"] for event in self.said("rebind")]
 
     def path(self) -> str:
-        """A path for a socket."""
+        """Return a path for a socket."""
         return str(os.path.relpath(self.mktemp()))
 
     def test_removed(self) -> None:
@@ -1160,10 +1132,7 @@ class RenewTests(SlotTestCase):
         self.requested(1)
 
     def test_again(self) -> None:
-        """
-        A service whose path is removed again and again is in trouble, until an operator
-        resumes it.
-        """
+        """A service whose path is removed repeatedly is failing until a resume."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         for healthy in (True, False):
@@ -1235,10 +1204,7 @@ class RenewTests(SlotTestCase):
         self.assertEqual(old.fileno(), -1)
 
     def test_busy(self) -> None:
-        """
-        While a program has the socket nothing is done to it; when it has ended, the
-        path is there again.
-        """
+        """A socket is not replaced while a program has it, but after its exit."""
         path = self.path()
         slot = self.serving(makeUnix(path, wait=True))
         self.connect(slot)
@@ -1252,10 +1218,7 @@ class RenewTests(SlotTestCase):
         self.requested(2)
 
     def test_restored(self) -> None:
-        """
-        A program's options are not those of the next one; what a reload has set
-        meanwhile is.
-        """
+        """Options that a program sets are not the next one's; those of a reload are."""
         slot = self.serving(makeService(wait=True))
         sock = slot._socket.socket
         assert sock is not None
@@ -1271,8 +1234,9 @@ class RenewTests(SlotTestCase):
 
     def test_leftBehind(self) -> None:
         """
-        Who harms a socket while no program runs is left behind with it: the service has
-        another one, on the same port.
+        A process that harms a socket while no program runs is left behind.
+
+        The service gets another socket, on the same port.
         """
         probe = self.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         probe.bind(("127.0.0.1", 0))
@@ -1290,10 +1254,7 @@ class RenewTests(SlotTestCase):
         self.assertEqual(self.where(slot), ("127.0.0.1", port))
 
     def test_dropped(self) -> None:
-        """
-        When the reactor does not wait for it any more, it has another socket soon, and
-        one line says so.
-        """
+        """A socket that the reactor polls no more is replaced soon, and logged once."""
         slot = self.serving(makeService())
         (reader,) = self.reactor.getReaders()
         self.reactor.removeReader(reader)
@@ -1344,7 +1305,7 @@ class FaultTests(SlotTestCase):
         raise self.why
 
     def assertFails(self, slot: Slot, act: Callable[[], object]) -> None:
-        """An act leaves the service unbound, with the reason, and it is tried again."""
+        """Assert that an act leaves the service unbound, to be tried again."""
         act()
         self.assertFalse(slot.bound)
         state = slot.state()
@@ -1356,7 +1317,7 @@ class FaultTests(SlotTestCase):
         self.assertEqual(logged, 0 if isinstance(self.why, OSError) else 1)
 
     def again(self, slot: Slot) -> None:
-        """The service is served in the end."""
+        """Assert that the service is served after another attempt."""
         self.reactor.advance(FIRST_RETRY * 2)
         self.assertTrue(slot.bound)
         self.assertEqual(slot.state().condition, "listening")
@@ -1365,8 +1326,9 @@ class FaultTests(SlotTestCase):
 
     def test_steps(self) -> None:
         """
-        Whatever the bind, the start, a change, a pause or a resume raises, the service
-        is unbound, says why, and is tried again.
+        Any exception of an event leaves the service unbound, to be tried again.
+
+        That holds for bind, start, change, pause and resume.
         """
         for why in self.KINDS:
             self.why = why
@@ -1402,8 +1364,9 @@ class FaultTests(SlotTestCase):
 
     def test_restored(self) -> None:
         """
-        Whatever it raises to have a socket as it was after a program, the service is
-        unbound, and nothing else is done with the socket.
+        Any exception of a restoration after a program leaves the service unbound.
+
+        Nothing else is done with the socket.
         """
         for why in self.KINDS:
             self.why = why

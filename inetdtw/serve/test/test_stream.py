@@ -62,7 +62,7 @@ class StreamListenerTests(ServingTestCase):
         return server
 
     def released(self) -> None:
-        """What a slot does when a program has ended."""
+        """Do what a slot does when a program has exited."""
         self.releases += 1
         self.listener.released()
 
@@ -73,10 +73,7 @@ class StreamListenerTests(ServingTestCase):
         return self.launcher.last
 
     def test_connection(self) -> None:
-        """
-        A program has the connection as its 0, 1 and 2, and the daemon has nothing
-        of it.
-        """
+        """A program has the connection as its 0, 1 and 2; the daemon closes it."""
         server = self.serve()
         before = openDescriptors()
         client = self.client(server)
@@ -132,7 +129,7 @@ class StreamListenerTests(ServingTestCase):
             self.assertEqual(peer, str(client.getsockname()[1]))
 
     def test_end(self) -> None:
-        """When a program has ended, it does not count any more, even if it was killed."""
+        """A program that has exited, or was killed, does not count any more."""
         server = self.serve()
         self.client(server)
         program = self.requested(1).start()
@@ -142,8 +139,9 @@ class StreamListenerTests(ServingTestCase):
 
     def test_missing(self) -> None:
         """
-        When the program is not there, the client is closed and nothing is written
-        to it, and the next is served all the same.
+        The client is closed without a word when there is no executable.
+
+        The next one is served.
         """
         path = os.path.abspath(self.mktemp())
         server = self.serve(makeService(program=Program(path, (), ("prog",))))
@@ -168,10 +166,7 @@ class StreamListenerTests(ServingTestCase):
         self.assertEqual((self.limits.running, self.releases), (0, 1))
 
     def test_full(self) -> None:
-        """
-        With as many programs as may run, clients wait in the backlog, and the next
-        is served when one has ended.
-        """
+        """Clients wait in the backlog while as many programs run as may."""
         server = self.serve(makeService(bounds=Bounds(acceptMax=2)))
         clients = [self.client(server) for _ in range(3)]
         self.requested(2)
@@ -183,8 +178,9 @@ class StreamListenerTests(ServingTestCase):
 
     def test_rate(self) -> None:
         """
-        The client that is one too many is closed, those after it wait, and the
-        service comes back by itself.
+        The client over the rate is closed, and later ones wait.
+
+        The service resumes by itself.
         """
         server = self.serve(makeService(bounds=Bounds(serviceMax=1)))
         self.client(server)
@@ -199,10 +195,7 @@ class StreamListenerTests(ServingTestCase):
         self.requested(2)
 
     def test_refusal(self) -> None:
-        """
-        The client that is one too many is told so, if the line has something to say
-        (item 69).
-        """
+        """The client over a limit gets the C{refusal} of the line (item 69)."""
         bounds = Bounds(perSource=1)
         server = self.serve(makeService(bounds=bounds, refusal=b"busy\r\n"))
         self.client(server)
@@ -216,10 +209,7 @@ class StreamListenerTests(ServingTestCase):
         self.assertEqual(refused.recv(100), b"")
 
     def test_again(self) -> None:
-        """
-        A client that comes again before the end of its program was reported is served
-        when it is.
-        """
+        """A client that comes before its program's exit was reported is served."""
         server = self.serve(makeService(bounds=Bounds(perSource=1)))
         self.client(server)
         self.requested(1)
@@ -254,10 +244,7 @@ class StreamListenerTests(ServingTestCase):
         self.requested(1)
 
     def test_vanished(self) -> None:
-        """
-        A client that has reset its connection by the time it is accepted does not
-        disturb those that come after it.
-        """
+        """A client that has reset its connection does not disturb later ones."""
         server = self.serve()
         client = self.client(server)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -278,8 +265,9 @@ class StreamListenerTests(ServingTestCase):
 
     def test_retire(self) -> None:
         """
-        The socket is free at once, though programs run, and nothing more is
-        accepted.
+        The socket is free at once, although programs run.
+
+        Nothing more is accepted.
         """
         server = self.serve()
         self.client(server)
@@ -334,6 +322,7 @@ class AcceptingLauncher(FakeLauncher):
     """
 
     def __init__(self) -> None:
+        """Start with no delegation."""
         super().__init__()
         self.orders: dict[int, LaunchRequest] = {}
         self.withdrawn: dict[int, Callable[[], None]] = {}
@@ -376,17 +365,14 @@ class DelegatedTests(ServingTestCase):
         self.listener.start()
 
     def assertLeft(self, times: int = 1) -> None:
-        """The launcher accepts, and nobody else; it was asked so many times."""
+        """Assert that only the launcher accepts, after so many delegations."""
         self.assertEqual(len(self.accepting.orders), times)
         self.assertNotIn(times - 1, self.accepting.withdrawn)
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.listener.held(), [])
 
     def assertOwn(self, times: int = 1) -> None:
-        """
-        Clients come here, and the launcher does not accept, though it was asked so many
-        times.
-        """
+        """Assert that the listener accepts, after so many delegations."""
         self.assertEqual(len(self.accepting.orders), times)
         self.assertEqual(sorted(self.accepting.withdrawn), list(range(times)))
         self.assertEqual(len(self.reactor.getReaders()), 1)
@@ -394,7 +380,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(self.runtime.budget.delegations, 0)
 
     def ran(self) -> None:
-        """A program that the launcher has started ends."""
+        """Let a program of the launcher exit."""
         child = self.listener.accepted(self.PEER)
         self.assertEqual(self.limits.running, 1)
         child.started(9)
@@ -412,8 +398,9 @@ class DelegatedTests(ServingTestCase):
 
     def test_notLeft(self) -> None:
         """
-        A socket stays here if there is more to do than to start a program, if programs
-        share it, or if the bound on all programs is near.
+        A socket is not delegated unless a connection takes only a program.
+
+        Nor is it if programs share it, or if the process budget is nearly used.
         """
         bounds = (Bounds(acceptMax=9), Bounds(perSource=1), Bounds(serviceMax=9))
         for service in (
@@ -437,10 +424,7 @@ class DelegatedTests(ServingTestCase):
         self.assertOwn(0)
 
     def test_many(self) -> None:
-        """
-        Where launchers have many sockets already, one more is left to them after its
-        first client.
-        """
+        """A socket is delegated after its first client where many are already."""
         others = [(lambda number=number: number) for number in range(IDLE)]
         for other in others[:-1]:
             self.runtime.budget.addDelegation(other)
@@ -457,9 +441,10 @@ class DelegatedTests(ServingTestCase):
 
     def test_crowded(self) -> None:
         """
-        When somebody waits for the bound on all programs, clients come here; when few
-        programs run, the launcher has the socket again, but not before it has given it
-        back.
+        The socket is taken back when another service waits for the process budget.
+
+        When few programs run it is delegated again, but not before the launcher has
+        given it back.
         """
         self.serve()
         self.runtime.budget.whenCapacity(lambda: None)
@@ -479,8 +464,9 @@ class DelegatedTests(ServingTestCase):
 
     def test_dropped(self) -> None:
         """
-        When it could not start a program, clients come here from then on, and the one
-        that it had is counted and logged.
+        The socket is taken back when the launcher cannot start a program.
+
+        The client is counted and logged.
         """
         self.serve()
         self.listener.dropped(self.PEER, "no such file")
@@ -504,10 +490,7 @@ class DelegatedTests(ServingTestCase):
         self.assertLeft(2)
 
     def test_retire(self) -> None:
-        """
-        The socket is free when the launcher has given it back, and at once if it had
-        before.
-        """
+        """The socket is free when the launcher has given it back."""
         self.serve()
         done: list[None] = []
         self.listener.retire(lambda: done.append(None))
@@ -518,10 +501,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(done, [None, None])
 
     def test_stop(self) -> None:
-        """
-        When it is stopped the launcher has to give the socket back, and does not get it
-        again, whatever ends or is dropped later.
-        """
+        """The launcher gives the socket back on a stop, and never gets it again."""
         self.serve()
         child = self.listener.accepted(self.PEER)
         self.listener.stop()

@@ -36,6 +36,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
     """Tests for L{TcpmuxRequest}."""
 
     def setUp(self) -> None:
+        """Start with no request."""
         self.ask()
 
     def ask(self) -> None:
@@ -55,13 +56,13 @@ class TcpmuxRequestTests(SynchronousTestCase):
         )
 
     def says(self, *pieces: bytes) -> None:
-        """The client says something, in pieces."""
+        """Send some pieces from the client."""
         for piece in pieces:
             self.client.sendall(piece)
             self.reactor.settle()
 
     def rest(self) -> bytes:
-        """What is left for a program."""
+        """Return what is left for a program."""
         self.client.shutdown(socket.SHUT_WR)
         self.question.connection.setblocking(True)
         return b"".join(iter(lambda: self.question.connection.recv(4096), b""))
@@ -89,7 +90,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertEqual(self.names, ["name"])
 
     def test_exact(self) -> None:
-        """Not one byte behind the line is taken, nor is one of the line left (item 90)."""
+        """Exactly the line is read, to its last byte (item 90)."""
         self.says(b"name\r\nand\r\nmore\r\n")
         self.assertEqual(self.names, ["name"])
         self.assertEqual(self.rest(), b"and\r\nmore\r\n")
@@ -108,8 +109,9 @@ class TcpmuxRequestTests(SynchronousTestCase):
     )
     def test_anyPieces(self, name: str, more: bytes, sizes: list[int]) -> None:
         """
-        Whatever is said, and however it is divided: the name is all before the end
-        of line, and what is left is all behind it.
+        The name is all before the end of line, however it is divided.
+
+        What follows is left.
         """
         self.ask()
         left = name.encode() + b"\r\n" + more
@@ -121,10 +123,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertEqual(self.rest(), more)
 
     def test_early(self) -> None:
-        """
-        What is there before it is read is not missed, and it is not read again and
-        again while there is nothing more.
-        """
+        """What comes before the first read is read, and not in a loop."""
         self.says(b"na")
         self.assertEqual(self.names, [])
         self.assertFalse(self.reactor.turn())
@@ -168,8 +167,9 @@ class TcpmuxRequestTests(SynchronousTestCase):
 
     def test_dropped(self) -> None:
         """
-        When the reactor does not read it any more, it is over, so that the client does
-        not count for ever; that is so once only.
+        A request that the reactor reads no more is over, once.
+
+        The client does not count for ever.
         """
         for _ in range(2):
             self.question.connectionLost(Failure(ConnectionDone()))

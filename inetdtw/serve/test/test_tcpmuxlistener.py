@@ -24,8 +24,9 @@ class TcpmuxListenerTests(PortlessCase):
 
     def test_service(self) -> None:
         """
-        A client gets the service that it names, in any case, with the very
-        connection, of which nothing but the name was read.
+        A client gets the service that it names, in any case.
+
+        The program has the very connection, of which only the name was read.
         """
         client = self.ask(b"X\r\nmore")
         program = self.launcher.last
@@ -39,8 +40,9 @@ class TcpmuxListenerTests(PortlessCase):
 
     def test_unknown(self) -> None:
         """
-        Without such a service the client is told so, and the log, in which what the
-        client said can do no harm.
+        A client that names an unknown service is told so.
+
+        The log escapes what it has sent.
         """
         client = self.ask(b"\x1b[2J\r\nmore")
         self.assertEqual(self.answer(client), NOT_AVAILABLE)
@@ -91,8 +93,9 @@ class TcpmuxListenerTests(PortlessCase):
 
     def test_bounds(self) -> None:
         """
-        Its own bounds are about clients that have not said what they want: the
-        others wait in the backlog meanwhile.
+        The limits of tcpmux count clients that have not sent a name only.
+
+        The others wait in the backlog meanwhile.
         """
         self.mux.stop()
         self.slot.stop()
@@ -124,8 +127,9 @@ class TcpmuxListenerTests(PortlessCase):
 
     def test_others(self) -> None:
         """
-        The oldest of those that say nothing goes when its address has its share, and
-        is told; who speaks is served, and counts no more.
+        The oldest silent client of an address that has its share is closed.
+
+        A client that sends a name is served, and counts no more.
         """
         self.share(8)
         silent = [self.undecided() for _ in range(4)]

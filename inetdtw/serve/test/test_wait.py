@@ -67,7 +67,7 @@ class WaitingTestCase(ServingTestCase):
         self.listener.start()
 
     def released(self) -> None:
-        """What a slot does when a program has ended."""
+        """Do what a slot does when a program has exited."""
         self.releases += 1
         self.listener.released()
 
@@ -108,8 +108,9 @@ class DatagramTests(WaitingTestCase):
 
     def test_socket(self) -> None:
         """
-        A program has the service's own socket as its 0, 1 and 2, with the datagram
-        in it, and can answer.
+        A program has the service's own socket as its 0, 1 and 2.
+
+        The datagram is in it, and the program can reply.
         """
         self.sender.send(b"question")
         program = self.requested(1)
@@ -122,7 +123,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.sender.recv(100), b"answer")
 
     def test_blocking(self) -> None:
-        """The socket blocks while the program has it, and not when it is the daemon's."""
+        """The socket blocks only while the program has it."""
         self.assertFalse(isBlocking(self.server))
         self.sender.send(b"1")
         program = self.requested(1).start()
@@ -132,10 +133,7 @@ class DatagramTests(WaitingTestCase):
         self.assertFalse(isBlocking(self.server))
 
     def test_one(self) -> None:
-        """
-        While a program runs there is no other, and what came meanwhile has one when
-        it has ended.
-        """
+        """One program runs at a time, and the next gets what came meanwhile."""
         self.sender.send(b"1")
         program = self.requested(1).start()
         self.assertEqual(self.taken(program), b"1")
@@ -145,10 +143,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.taken(self.requested(2)), b"2")
 
     def test_nothingMore(self) -> None:
-        """
-        When a program has taken all there was, nothing is started until there is
-        more.
-        """
+        """No program is started when the last one has consumed everything."""
         self.sender.send(b"1")
         program = self.requested(1).start()
         self.taken(program)
@@ -179,8 +174,9 @@ class DatagramTests(WaitingTestCase):
 
     def test_leftTwice(self) -> None:
         """
-        A datagram that two programs in turn have left is thrown away, and the log
-        has its sender; the next one is there for a program.
+        A datagram that two programs have left is discarded and logged.
+
+        The next one triggers a program.
         """
         self.sender.send(b"1")
         self.sender.send(b"2")
@@ -194,10 +190,7 @@ class DatagramTests(WaitingTestCase):
         self.assertIdle()
 
     def test_noLoop(self) -> None:
-        """
-        Programs that never receive anything are started twice for each datagram,
-        and no more.
-        """
+        """Programs that never receive are started twice for each datagram."""
         for _ in range(3):
             self.sender.send(b"same")
         for number in range(6):
@@ -208,8 +201,9 @@ class DatagramTests(WaitingTestCase):
 
     def test_identical(self) -> None:
         """
-        Datagrams that are alike, from the same sender, are all handled: that the
-        next one looks like the last one does not mean that it was left.
+        Equal datagrams of one sender are all served.
+
+        A datagram that equals the last one is not taken for one that was left.
         """
         for _ in range(20):
             self.sender.send(b"same")
@@ -221,10 +215,7 @@ class DatagramTests(WaitingTestCase):
         self.assertIdle()
 
     def test_leftBetween(self) -> None:
-        """
-        Programs that leave something now and then cost nothing: a datagram is only
-        thrown away when it was left twice in a row.
-        """
+        """A datagram is discarded only when it was left twice in a row."""
         for _ in range(10):
             self.sender.send(b"same")
         for number in range(10):
@@ -276,10 +267,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.taken(self.requested(1)), b"2")
 
     def test_rate(self) -> None:
-        """
-        With as many starts as the rate allows, what comes next waits until the
-        pause is over.
-        """
+        """Datagrams wait until the pause is over when the rate is exceeded."""
         self.listener.stop()
         self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=1)))
         sender = self.client(self.server)
@@ -311,10 +299,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.taken(self.requested(2)), b"2")
 
     def test_repeats(self) -> None:
-        """
-        The launcher may start the program again for further datagrams, as often as
-        the rate allows.
-        """
+        """The launcher may restart the program as often as the rate allows."""
         self.sender.send(b"1")
         self.assertEqual(self.requested(1).request.restarts, REPEATS)
         self.listener.stop()
@@ -324,8 +309,9 @@ class DatagramTests(WaitingTestCase):
 
     def test_repeated(self) -> None:
         """
-        Programs that the launcher has started again count for the rate, and the
-        socket is the daemon's when the last has ended.
+        Programs that the launcher has restarted count for the rate.
+
+        The socket is the daemon's again when the last one has exited.
         """
         self.listener.stop()
         self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=3)))
@@ -343,10 +329,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.limits.remaining(16), 1)
 
     def test_retire(self) -> None:
-        """
-        The socket is free when the program that has it has ended, not before, and
-        nothing more is started.
-        """
+        """The socket is free when its program has exited, and no other is started."""
         done: list[bool] = []
         self.sender.send(b"1")
         program = self.requested(1).start()
@@ -375,8 +358,9 @@ class DatagramTests(WaitingTestCase):
 
     def test_stop(self) -> None:
         """
-        A program that runs keeps the socket as it is, though the daemon closes its
-        own; when it ends its slot is notified, and nothing is started.
+        A program keeps the socket as it is when the daemon closes its own.
+
+        When it exits its slot is notified, and nothing is started.
         """
         self.sender.send(b"1")
         program = self.requested(1).start()
@@ -390,10 +374,7 @@ class DatagramTests(WaitingTestCase):
         self.assertIdle()
 
     def test_unix(self) -> None:
-        """
-        A datagram to a path that two programs have left is thrown away, though its
-        sender has no address.
-        """
+        """A datagram on a UNIX socket is discarded when two programs have left it."""
         self.listener.stop()
         self.serve(makeUnix(self.mktemp(), socktype=socket.SOCK_DGRAM, wait=True))
         sender = self.client(self.server)
@@ -449,8 +430,9 @@ class ConnectionTests(WaitingTestCase):
     @told
     def test_unaccepted(self) -> None:
         """
-        Programs that accept nothing are started again at once a few times, and then
-        after pauses that grow up to a bound.
+        Programs that accept nothing are started at once a few times.
+
+        Then there is a pause, which grows up to a limit.
         """
         self.client(self.server)
         number = 0
@@ -497,8 +479,9 @@ class ConnectionTests(WaitingTestCase):
     @told
     def test_accepting(self) -> None:
         """
-        Programs that accept one client each are started again at once, though the
-        next client has come before each of them ends.
+        Programs that accept one client each are started again at once.
+
+        The next client has come before each of them exits.
         """
         self.client(self.server)
         for number in range(1, 5 * FREE_TRIES):
@@ -510,10 +493,7 @@ class ConnectionTests(WaitingTestCase):
 
     @told
     def test_acceptedBetween(self) -> None:
-        """
-        After programs that did accept, some that do not are started again at once, and
-        the first pause is the shortest one.
-        """
+        """The backoff starts anew after programs that did accept."""
         self.test_accepting()
         before = number = len(self.launcher.programs)
         while not self.said("pause"):
@@ -537,9 +517,9 @@ class ConnectionTests(WaitingTestCase):
 
     def test_untold(self) -> None:
         """
-        Where it cannot be known whether a connection was accepted, short lives are
-        taken for a loop; but the pauses do not grow, and the log does not say that
-        none was accepted.
+        Short lives count as a loop where the system does not tell the backlog.
+
+        The pauses do not grow, and the log does not say that none was accepted.
         """
         self.patch(peek, "waiting", lambda sock: None)
         self.client(self.server)
@@ -555,10 +535,7 @@ class ConnectionTests(WaitingTestCase):
 
     @told
     def test_resets(self) -> None:
-        """
-        A client that resets its connection while programs accept nothing has them
-        started neither without a pause nor after one that grows.
-        """
+        """A client that resets its connection causes the same, constant pauses."""
         self.client(self.server)
         for number in range(1, FREE_TRIES + 1):
             self.requested(number).start().end()
@@ -580,10 +557,7 @@ class ConnectionTests(WaitingTestCase):
         return told.dead
 
     def test_missing(self) -> None:
-        """
-        When the program is not there, one client is closed, and nothing is written
-        to it.
-        """
+        """One client is closed without a word when there is no executable."""
         self.listener.stop()
         path = os.path.abspath(self.mktemp())
         self.serve(makeService(wait=True, program=Program(path, (), ("prog",))))
@@ -610,8 +584,9 @@ class ConnectionTests(WaitingTestCase):
 
     def test_failed(self) -> None:
         """
-        When the launcher cannot start the program, one client is closed, and the
-        others after it.
+        One client is closed when the launcher cannot start the program.
+
+        Then the next one is.
         """
         self.launcher.refusal = "Permission denied"
         clients = [self.client(self.server) for _ in range(3)]
@@ -637,8 +612,9 @@ class ConnectionTests(WaitingTestCase):
 
     def test_taken(self) -> None:
         """
-        Where the connection to be closed is taken by somebody who shares the socket,
-        the process that waits for another one is killed after a moment.
+        The process that accepts is killed when a program was faster.
+
+        That is after a moment.
         """
         self.launcher.refusal = "Permission denied"
         thief = self.closing(self.server.dup())
@@ -674,8 +650,9 @@ class ConnectionTests(WaitingTestCase):
 
     def test_retire(self) -> None:
         """
-        The socket is free when the program has ended; the backlog is left to what
-        comes after it.
+        The socket is free when the program has exited.
+
+        The backlog is left to what comes after it.
         """
         done: list[None] = []
         self.client(self.server)
@@ -698,8 +675,9 @@ class FaultTests(WaitingTestCase):
 
     def test_begin(self) -> None:
         """
-        What keeps a program from being started holds the socket for a moment only, and
-        nothing is counted.
+        An internal error of a start pauses the service for a moment.
+
+        Nothing is counted.
         """
         for service, kind in (
             (makeDatagrams(wait=True), DatagramPeek),
@@ -725,8 +703,9 @@ class FaultTests(WaitingTestCase):
 
     def test_end(self) -> None:
         """
-        What goes wrong after a program has ended holds the socket for a moment only,
-        also if the socket is waited for.
+        An internal error after an exit pauses the service for a moment.
+
+        That is so also if a retirement waits for the socket.
         """
         self.serve(makeService(wait=True))
         client = self.closing(socket.socket())
