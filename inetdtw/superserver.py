@@ -20,7 +20,7 @@ from inetdtw._version import __version__
 from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
 from inetdtw.config.parser import parse
-from inetdtw.internal.services import ReflectorGuard
+from inetdtw.internal.reflector import ReflectorGuard
 from inetdtw.limits.budget import defaultMost, processLimit
 from inetdtw.limits.counters import Tally
 from inetdtw.log import events
@@ -148,7 +148,7 @@ class InetdService(ApplicationService):
             reactor,
             report,
             environ,
-            ReflectorGuard(report=report),
+            ReflectorGuard(report),
             time.time,
             inherited=inherited or Inherited(),
             hostNames=HostNames(self._lookedUp),

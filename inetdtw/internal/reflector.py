@@ -1,43 +1,44 @@
-# -*- test-case-name: inetdtw.internal.test.test_services -*-
+# -*- test-case-name: inetdtw.internal.test.test_reflector -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
 """
-Which datagrams must be left unanswered.
+Protection against reflection loops between UDP services.
 
-A datagram with a forged source can make two services that answer anything talk
-to each other for ever.
+A datagram with a forged source can make two services that reply to anything reply to
+each other forever.
 """
 
 from __future__ import annotations
 
 import errno
 import socket
-import time
 from collections import Counter
 from collections.abc import Hashable
-from typing import Any, Callable
+from typing import Any
 
 from inetdtw.helpers.connection import plain
-from inetdtw.limits.throttle import LogThrottle
 from inetdtw.log import events
 from inetdtw.log.report import Report
 
-#: The ports whose services answer any datagram (RFC 862-868), and those that nobody
-#: answers who has nothing to say to them.
+#: The ports of services that reply to any datagram (RFC 862-868).
 _REPLYING_PORTS = frozenset((7, 13, 17, 19, 37))
-_ANSWERING_PORTS = frozenset((0, 9, *_REPLYING_PORTS))
+#: Also those from which no client sends a request.
+_REFUSED_PORTS = frozenset((0, 9, *_REPLYING_PORTS))
 
-_REPLIES = "its port answers by itself, which would go on for ever"
-_OWN = "it seems to come from a socket of this daemon, which would go on for ever"
+_REPLIES = (
+    "source port {} belongs to a service that replies to anything (reflection loop)"
+)
+_OWN = "source is a socket of this daemon (reflection loop)"
 
 
 def isOfThisMachine(peer: tuple[Any, ...]) -> bool:
     """
-    True if the address of a peer is one of this machine's: a socket can be bound to it.
-    Where that cannot be found out, it is taken for one.
+    Tell whether an address is this machine's: whether a socket can be bound to it.
 
-    @param peer: an address as recvfrom(2) gives it.
+    If that cannot be found out, it is taken for one.
+
+    @param peer: an address as recvfrom(2) returns it.
     """
     host = plain(peer[0])
     six = ":" in host
@@ -53,45 +54,33 @@ def isOfThisMachine(peer: tuple[Any, ...]) -> bool:
 
 class ReflectorGuard:
     """
-    The sources that are not answered, since whatever listens there would answer
-    back, for ever.
+    The sources of datagrams that get no reply, because they might reply to that.
 
-    No UDP service answers a socket of this daemon.  No internal service answers
-    the ports of the services that answer anything (0, 7, 9, 13, 17, 19 and 37),
-    nor those added, whatever the address is: a peer on the loopback interface is
-    answered like any other.
-
-    @ivar report: The log.
+    No UDP service replies to a socket of this daemon.  No internal service replies to
+    the ports of services that reply to anything (0, 7, 9, 13, 17, 19 and 37), nor to
+    those added, at any address: a peer on the loopback interface gets replies like any
+    other.
     """
 
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        report: Report | None = None,
-    ) -> None:
-        """
-        @param clock: Gives seconds, to log at most once a minute for a port.
-        @param report: The log.
-        """
-        self.report = Report() if report is None else report
+    def __init__(self, report: Report | None = None) -> None:
+        """@param report: the log."""
+        self._report = Report() if report is None else report
         self._served: Counter[int] = Counter()
         self._own: Counter[Hashable] = Counter()
-        # Bounded: only a port that is refused becomes a key.
-        self._mayLog = LogThrottle(clock)
 
     def add(self, port: int) -> None:
-        """Refuse a port on which one more internal datagram service is served."""
+        """Refuse a port that an internal datagram service listens on."""
         self._served[port] += 1
 
     def discard(self, port: int) -> None:
-        """Undo one L{add}; nothing happens if there was none."""
+        """Undo one L{add}; do nothing if there was none."""
         self._served -= Counter((port,))
 
     def own(self, *places: Hashable) -> None:
         """
-        Have a datagram socket of this daemon not answered.
+        Refuse a datagram socket of this daemon.
 
-        @param places: its port, or all paths by which it can be reached.
+        @param places: its port, or all paths that lead to it.
         """
         self._own.update(places)
 
@@ -100,46 +89,38 @@ class ReflectorGuard:
         self._own -= Counter(places)
 
     def isOwn(self, peer: tuple[Any, ...]) -> bool:
-        """True if a datagram comes from a socket of this daemon, or seems to."""
+        """Tell whether a datagram comes from a socket of this daemon, or seems to."""
         if len(peer) < 2:
             return peer[0] in self._own
         return peer[1] in self._own and isOfThisMachine(peer)
 
     def allowsProgram(self, peer: tuple[Any, ...], service: str) -> bool:
         """
-        Tell whether a program may be started for a datagram, and log it if not.
+        Tell whether a program may be started for a datagram, and log a refusal.
 
-        Those that share the port of a service are not refused, as they are by
-        L{allows}: where clients have the port of the service that they ask, such
-        as 123 or 514, that is how it should be.
+        Sources with the port of a service are not refused, as by L{allows}: clients of
+        services such as 123 or 514 have the port of the service.
 
         @param peer: as for L{allows}.
         @param service: the service.
         """
         if len(peer) > 1 and peer[1] in _REPLYING_PORTS:
-            return self._refuse(peer, service, _REPLIES)
+            return self._refuse(peer, service, _REPLIES.format(peer[1]))
         return not self.isOwn(peer) or self._refuse(peer, service, _OWN)
-
-    def _refuse(self, peer: tuple[Any, ...], service: str, reason: str) -> bool:
-        """
-        Log that a datagram is not answered.
-
-        @return: C{False}.
-        """
-        if self._mayLog(peer[min(len(peer) - 1, 1)]):
-            self.report.emit(events.REFUSE, service, peer=peer, reason=reason)
-        return False
 
     def allows(self, peer: tuple[Any, ...], service: str = "internal") -> bool:
         """
-        Tell whether a datagram may be answered by an internal service, and log it if
-        not.
+        Tell whether an internal service may reply to a datagram, and log a refusal.
 
-        @param peer: Where it came from: host, port, and what else the address
-            family has.
-        @param service: The service that would answer, for the log.
+        @param peer: its source: host, port, and what else the address family has.
+        @param service: the service.
         """
         port = peer[1] if len(peer) > 1 else None
-        if port in _ANSWERING_PORTS or port in self._served:
-            return self._refuse(peer, service, _REPLIES)
+        if port in _REFUSED_PORTS or port in self._served:
+            return self._refuse(peer, service, _REPLIES.format(port))
         return not self.isOwn(peer) or self._refuse(peer, service, _OWN)
+
+    def _refuse(self, peer: tuple[Any, ...], service: str, reason: str) -> bool:
+        """Log that a datagram gets no reply, and return false."""
+        self._report.emit(events.REFUSE_ONCE, service, peer=peer, reason=reason)
+        return False

@@ -3,22 +3,20 @@
 # See LICENSE for details.
 
 """
-The small services every inetd has in itself, over TCP and UDP.
+The internal services (RFC 862-868): echo, discard, chargen, daytime, time.
 
-C{echo} (RFC 862), C{discard} (RFC 863), C{chargen} (RFC 864), C{daytime}
-(RFC 867) and C{time} (RFC 868) run in this process, and none of them keeps more
-than one full write buffer for a client that does not read.
+They run in this process, over TCP and UDP.  Each TCP connection has at most one full
+write buffer, if the client does not read.  When a TCP client shuts down its writing
+side:
 
-When a TCP client shuts its writing side:
-
-  - C{echo} sends what is left and closes;
+  - C{echo} sends what is buffered and closes;
   - C{discard} closes;
-  - C{chargen} goes on until a write fails, as classic inetds do, which never
-    read from the client;
-  - C{daytime} and C{time} have said all they say and are closing anyway.
+  - C{chargen} sends until a write fails, as classic inetds do, which never read from
+    the client;
+  - C{daytime} and C{time} have sent everything, and are closing anyway.
 
-Every UDP service answers one datagram with one, except C{discard}; whom it must
-not answer is for a L{ReflectorGuard} to say.
+Over UDP all but C{discard} reply to each datagram with one, unless a
+L{ReflectorGuard<inetdtw.internal.reflector.ReflectorGuard>} refuses its source.
 """
 
 from __future__ import annotations
@@ -31,7 +29,6 @@ from typing import Any, Callable
 
 from twisted.internet.protocol import Protocol, ServerFactory
 
-from inetdtw.internal.reflector import ReflectorGuard
 from inetdtw.internal.streams import (
     LINES,
     Chargen,
@@ -41,13 +38,6 @@ from inetdtw.internal.streams import (
     StreamFactory,
 )
 
-__all__ = [
-    "ReflectorGuard",
-    "UnknownService",
-    "datagramResponder",
-    "streamFactory",
-]
-
 _EPOCH_1900 = 2_208_988_800
 
 
@@ -55,7 +45,8 @@ class UnknownService(KeyError):
     """The name is not in L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}."""
 
     def __str__(self) -> str:
-        return f"no built-in service is called {self.args[0]!r}"
+        """Return the name as a message."""
+        return f"there is no internal service {self.args[0]!r}"
 
 
 def _daytime(now: float) -> bytes:
@@ -64,7 +55,7 @@ def _daytime(now: float) -> bytes:
 
 
 def _time(now: float) -> bytes:
-    """Count the seconds since 1900 modulo 2**32: NTP's era 1 begins in 2036."""
+    """Return the seconds since 1900 modulo 2**32: NTP's era 1 begins in 2036."""
     return struct.pack("!I", (int(now) + _EPOCH_1900) % 2**32)
 
 
@@ -105,13 +96,13 @@ def streamFactory(
     ended: Callable[[Protocol], None] = lambda protocol: None,
 ) -> ServerFactory:
     """
-    Make the factory of a built-in service over TCP.
+    Return the factory of an internal service over TCP.
 
-    @param name: One of L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}.
-    @param clock: Gives the seconds since the epoch.
-    @param ended: Called with each protocol when its connection is lost.
+    @param name: one of L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}.
+    @param clock: returns the seconds since the epoch.
+    @param ended: called with each protocol when its connection is lost.
 
-    @raise UnknownService: If there is no such service (a C{KeyError}).
+    @raise UnknownService: if there is no such service (a C{KeyError}).
     """
     return StreamFactory(partial(_lookUp(_STREAMS, name), clock), ended)
 
@@ -120,13 +111,14 @@ def datagramResponder(
     name: str, clock: Callable[[], float]
 ) -> Callable[[bytes], bytes | None]:
     """
-    Make an internal service over UDP: what returns the reply to each datagram, or
-    C{None} if there is none.
+    Return the function of an internal service over UDP.
 
-    @param name: One of L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}.
-    @param clock: Gives the seconds since the epoch.
+    It returns the reply to a datagram, or C{None} if there is none.
 
-    @raise UnknownService: If there is no such service (a C{KeyError}).
+    @param name: one of L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}.
+    @param clock: returns the seconds since the epoch.
+
+    @raise UnknownService: if there is no such service (a C{KeyError}).
     """
     responder: Callable[[bytes], bytes | None] = _lookUp(_DATAGRAMS, name)(clock)
     return responder

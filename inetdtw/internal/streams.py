@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The protocols of the small services over TCP; see L{inetdtw.internal.services}."""
+"""The protocols of the internal services over TCP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ALL_LINES = b"".join(LINES)
 
 class StreamFactory(ServerFactory):
     """
-    Makes the protocols of a built-in service.
+    Makes the protocols of an internal service.
 
     @ivar ended: called with each protocol when its connection is lost.
     """
@@ -37,34 +37,39 @@ class StreamFactory(ServerFactory):
     def __init__(
         self, make: Callable[[], Protocol], ended: Callable[[Protocol], None]
     ) -> None:
+        """@param make: makes a protocol."""
         self.protocol = make
         self.ended = ended
 
 
 class _Stream(Protocol):
-    """One connection of a built-in service."""
+    """One connection of an internal service."""
 
     factory: Any
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the factory."""
         self.factory.ended(self)
 
 
 @implementer(IHalfCloseableProtocol)
 class Echo(_Stream):
-    """Send everything back, reading no more while the client does not read."""
+    """Sends everything back, and reads no more while the client does not read."""
 
     transport: ITransport
 
     def connectionMade(self) -> None:
+        """Stop reading while the write buffer is full."""
         producer = IPushProducer(self.transport)
         IConsumer(self.transport).registerProducer(producer, True)
 
     def dataReceived(self, data: bytes) -> None:
+        """Send it back."""
         self.transport.write(data)
 
     def readConnectionLost(self) -> None:
-        # loseConnection waits for a paused producer, which nobody would resume.
+        """Send what is buffered, and close."""
+        # loseConnection() would wait for the paused producer.
         IConsumer(self.transport).unregisterProducer()
         self.transport.loseConnection()
 
@@ -73,42 +78,46 @@ class Echo(_Stream):
 
 
 class Discard(_Stream):
-    """Throw everything away."""
+    """Discards everything."""
 
 
 @implementer(IPullProducer, IHalfCloseableProtocol)
 class Chargen(_Stream):
-    """Send lines whenever the client has taken the ones before."""
+    """Sends lines while the client reads."""
 
     transport: ITransport
 
     def connectionMade(self) -> None:
+        """Begin to send."""
         IConsumer(self.transport).registerProducer(self, False)
 
     def resumeProducing(self) -> None:
+        """Send the next lines."""
         self.transport.write(_ALL_LINES)
 
     def stopProducing(self) -> None:
         """Do nothing: without L{resumeProducing} nothing is produced."""
 
     def readConnectionLost(self) -> None:
-        """Go on: a client that sends nothing more may still be reading."""
+        """Continue: a client that sends nothing more may still be reading."""
 
     def writeConnectionLost(self) -> None:
         """Do nothing: only the client ever closes one side."""
 
 
 class OneAnswer(_Stream):
-    """Say the time and close."""
+    """Sends the time and closes."""
 
     transport: ITransport
 
     def __init__(
-        self, say: Callable[[float], bytes], clock: Callable[[], float]
+        self, format: Callable[[float], bytes], clock: Callable[[], float]
     ) -> None:
-        self._say = say
+        """@param format: returns the text of a time in seconds since the epoch."""
+        self._format = format
         self._clock = clock
 
     def connectionMade(self) -> None:
-        self.transport.write(self._say(self._clock()))
+        """Send the time, and close."""
+        self.transport.write(self._format(self._clock()))
         self.transport.loseConnection()

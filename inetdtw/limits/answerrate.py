@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, Callable
 
-from inetdtw.limits.throttle import LogThrottle
 from inetdtw.model.source import Prefix, hostOf, sourceOf
 
 #: The seconds in which an empty bucket is refilled.
@@ -50,7 +49,6 @@ class AnswerRate:
         """@param clock: the time in seconds, from any start."""
         self._clock = clock
         self._fullAt: OrderedDict[str, float] = OrderedDict()
-        self._mayLog = LogThrottle(clock)
 
     def allows(self, source: str, most: int, cost: int = 1, take: bool = True) -> bool:
         """
@@ -70,11 +68,3 @@ class AnswerRate:
             if len(self._fullAt) > MOST:
                 self._fullAt.popitem(last=False)
         return True
-
-    def mayLog(self) -> bool:
-        """
-        Tell, once a minute, that a line may be logged.
-
-        Forged sources must not fill the log.
-        """
-        return self._mayLog(0)

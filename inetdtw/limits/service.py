@@ -144,10 +144,6 @@ class ServiceLimits:
             return True
         return self._answers.allows(answeredTo(peer, prefix), most, cost, take)
 
-    def mayLogAnswers(self) -> bool:
-        """Tell once a minute that there may be a line about unanswered clients."""
-        return self._answers.mayLog()
-
     def about(self, admission: Admission, peer: str) -> str:
         """
         Return why a client is refused.

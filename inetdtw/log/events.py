@@ -97,6 +97,8 @@ REFUSE = Event("refuse", WARN, "service peer reason", limited=DEBUG + 1)
 REFUSE_ONCE = Event("refuse", WARN, "service peer reason", DEBUG + 1, once=True)
 START_FAILED = Event("start-failed", ERROR, "service peer reason", limited=DEBUG + 1)
 DROP = Event("drop", WARN, "service peer reason", limited=DEBUG + 1)
+#: For replies that cannot be sent, each for the same reason.
+DROP_ONCE = Event("drop", WARN, "service peer reason", DEBUG + 1, once=True)
 
 # Services and their sockets.
 LISTEN = Event("listen", NOTICE, "service address source")

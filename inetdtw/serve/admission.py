@@ -139,15 +139,16 @@ class AdmissionControl:
         """
         Tell whether a datagram may be answered by the rate of its source.
 
-        If it may not, the log has a line about that once a minute.
+        If it may not, that is logged.
 
         @param cost: how many answers this one counts as.
         @param take: whether to count it.
         """
         if self._limits.mayAnswer(peer, cost, take):
             return True
-        if self._limits.mayLogAnswers():
-            self._refused(Admission.PEER_ANSWERED, peer)
+        reason = self._limits.about(Admission.PEER_ANSWERED, hostOf(peer))
+        # Sources may be forged, and must not fill the log.
+        self._report.emit(events.REFUSE_ONCE, self._name, peer=peer, reason=reason)
         return False
 
     def unanswered(self) -> None:

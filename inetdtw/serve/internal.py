@@ -15,7 +15,6 @@ from zope.interface import implementer
 from twisted.internet.protocol import Protocol
 
 from inetdtw.internal import services
-from inetdtw.limits.throttle import LogThrottle
 from inetdtw.log import events
 from inetdtw.serve.datagramport import DatagramPort, IDatagramReceiver, Sender
 from inetdtw.serve.listener import ConnectionListener, GatedListener
@@ -79,7 +78,6 @@ class InternalDatagramListener(GatedListener):
         self._guarded = False
         self._number = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
         self._respond = services.datagramResponder(service.internal, runtime.wallclock)
-        self._mayLog = LogThrottle(runtime.wallclock)
 
     def mayReceive(self) -> bool:
         """
@@ -110,9 +108,8 @@ class InternalDatagramListener(GatedListener):
         try:
             self._port.reply(reply, sender)
         except OSError as why:
-            if self._mayLog(0):
-                reason, peer = f"reply not sent: {why.strerror}", sender.address
-                self._report.emit(events.DROP, self._name, peer=peer, reason=reason)
+            reason, peer = f"reply not sent: {why.strerror}", sender.address
+            self._report.emit(events.DROP_ONCE, self._name, peer=peer, reason=reason)
 
     def start(self) -> None:
         """Begin to receive."""

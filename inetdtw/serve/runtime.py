@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
-from inetdtw.internal.services import ReflectorGuard
+from inetdtw.internal.reflector import ReflectorGuard
 from inetdtw.launch.stderr import StderrReader
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.limits.counters import Tally

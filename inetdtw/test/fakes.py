@@ -24,7 +24,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.interfaces import ExitStatus, ILauncher
-from inetdtw.internal.services import ReflectorGuard
+from inetdtw.internal.reflector import ReflectorGuard
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.log.report import Report
 from inetdtw.model.address import Address
@@ -169,7 +169,7 @@ class ServingTestCase(SynchronousTestCase):
             self.reactor,
             Report("info"),
             {"LANG": "C", "PATH": "/bin"},
-            ReflectorGuard(lambda: NOW),
+            ReflectorGuard(),
             lambda: NOW,
         )
         case: Any = self  # The observer is typed for tests with a reactor only.

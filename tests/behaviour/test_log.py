@@ -168,4 +168,4 @@ class InternalTests(ServingTestCase):
         with self.daemon(conf, port, options=options) as daemon:
             other = self.datagrams(host="127.0.0.9", port=19)
             other.sendto(b"x", ("127.0.0.1", port))
-            daemon.waitForLog(f"refuse {port}/udp peer=127.0.0.0/24 reason=its port")
+            daemon.waitForLog(f"refuse {port}/udp peer=127.0.0.0/24 reason=source port")

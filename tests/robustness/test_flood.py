@@ -185,7 +185,7 @@ class ReflectorTests(ServingTestCase):
         log = daemon.log()
         counts = [log.count(f" start {port}/udp ") for port in ports]
         self.assertEqual(counts, [1, 1, 0, 0], log)
-        self.assertIn("it seems to come from a socket of this daemon", log)
+        self.assertIn("source is a socket of this daemon", log)
 
     def test_ownPaths(self) -> None:
         """
@@ -212,7 +212,7 @@ class ReflectorTests(ServingTestCase):
                 ).returncode,
                 0,
             )
-        daemon.waitForLog("it seems to come from a socket of this daemon", 2)
+        daemon.waitForLog("source is a socket of this daemon", 2)
         client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(client.close)
         client.settimeout(30)

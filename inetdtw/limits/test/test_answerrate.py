@@ -89,9 +89,3 @@ class AnswerRateTests(SynchronousTestCase):
                 self.rate.allows("other", 1)
         self.assertEqual(len(self.rate._fullAt), MOST)
         self.assertEqual(self.count("victim", 2), 2)
-
-    def test_log(self) -> None:
-        """It is worth a line once in a minute."""
-        self.assertEqual([self.rate.mayLog() for _ in range(3)], [True, False, False])
-        self.clock.advance(MINUTE)
-        self.assertTrue(self.rate.mayLog())

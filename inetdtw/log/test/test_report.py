@@ -91,6 +91,12 @@ LINES: tuple[tuple[Event, str, dict[str, Any], str], ...] = (
         "drop 7/udp peer=192.0.2.1:40000 reason=the program did not read it",
     ),
     (
+        events.DROP_ONCE,
+        "7/udp",
+        {"peer": PEER, "reason": "reply not sent"},
+        "drop 7/udp peer=192.0.2.1:40000 reason=reply not sent",
+    ),
+    (
         events.LISTEN,
         "7/tcp",
         {"address": "[::]:7"},

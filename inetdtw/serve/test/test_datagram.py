@@ -275,7 +275,7 @@ class DatagramListenerTests(ServingTestCase):
         self.sender.send(b"honest")
         self.assertEqual(self.read(self.requested(1)), b"honest")
         (refuse,) = self.said("refuse")
-        self.assertIn("it seems to come from a socket of this daemon", refuse["reason"])
+        self.assertIn("source is a socket of this daemon", refuse["reason"])
         self.assertEqual((self.limits.running, self.limits.tally.refused), (1, 1))
 
     def test_answerMax(self) -> None:

@@ -16,7 +16,6 @@ from twisted.internet.protocol import connectionDone
 from twisted.internet.testing import StringTransport
 
 from inetdtw.limits.service import WINDOW, ServiceLimits
-from inetdtw.limits.throttle import LogThrottle
 from inetdtw.model.service import Bounds, Service
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.datagramport import Sender
@@ -357,17 +356,11 @@ class InternalDatagramListenerTests(ServingTestCase):
         return listener
 
     def test_notSent(self) -> None:
-        """A reply that cannot be sent is logged, once a minute, and harms nothing."""
-        listener = self.failing(OSError(errno.ENETUNREACH, "unreachable"))
-        now, counts = [1000.0], []
-        listener._mayLog = LogThrottle(lambda: now[0])
+        """Replies that cannot be sent are logged once, and harm nothing."""
+        self.failing(OSError(errno.ENETUNREACH, "unreachable"))
         client = self.client(self.server)
-        # The wall clock may be set back.
-        for step in (0, 59, 1, -500):
-            now[0] += step
-            self.assertEqual(self.ask(client, b"1", b"2"), [])
-            counts.append(len(self.said("drop")))
-        self.assertEqual(counts, [1, 1, 2, 3])
+        self.assertEqual(self.ask(client, b"1", b"2"), [])
+        self.assertEqual(len(self.said("drop")), 1)
         self.assertIn("reply not sent: ", self.said("drop")[0]["reason"])
 
     def test_otherErrors(self) -> None:
