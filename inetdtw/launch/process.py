@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Any
 
@@ -38,7 +39,7 @@ class State(Enum):
 
 
 @implementer(IChannelOwner)
-class HelperProcess:
+class HelperProcess(ABC):
     """
     A process that starts programs, seen from the daemon.
 
@@ -138,32 +139,31 @@ class HelperProcess:
             self.accepted(child, report)
             self.running.begin(report.pid, child)
 
-    def accepted(self, child: Any, report: HelperReport) -> None:
+    def accepted(self, child: Any, report: HelperReport) -> None:  # noqa: B027 - a hook
         """Note that a child was started for an accepted connection."""
 
+    @abstractmethod
     def greeted(self, report: HelperReport) -> None:
         """Verify the process, as it is ready."""
-        raise NotImplementedError
 
+    @abstractmethod
     def launched(self, report: HelperReport) -> None:
         """Note that the program of a launch request was started."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refused(self, report: HelperReport) -> None:
         """Note that the program of a launch request was not started."""
-        raise NotImplementedError
 
+    @abstractmethod
     def distrust(self, why: str) -> None:
         """Give the process up, because it has broken the protocol."""
-        raise NotImplementedError
 
+    @abstractmethod
     def flushed(self) -> None:
         """Note that reports were handled, or that an orphan has exited."""
-        raise NotImplementedError
 
-    def disconnected(self) -> None:
-        """Note that the other end of the channel was closed."""
-        raise NotImplementedError
+    def disconnected(self) -> None:  # noqa: B027 - a hook
+        """Note that the other end of the channel is closed, if this end was alone."""
 
 
 def strerror(report: HelperReport) -> str:

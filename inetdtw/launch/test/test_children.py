@@ -11,12 +11,135 @@ import subprocess
 
 from inetdtw.helpers.reports import ASTRAY, ENDED, FAILED, REPEATED, STARTED
 from inetdtw.interfaces import ExitStatus
+from inetdtw.launch import children
+from inetdtw.launch.children import ProtocolViolation, RunningPrograms, ownerOf
 from inetdtw.launch.forkserver.test.test_process import PID, HelperTestCase
 from inetdtw.system import exitwatch
-from inetdtw.test.fakes import openedSince
+from inetdtw.system.exitwatch import ExitWatcher, Watch
+from inetdtw.test.fakes import FakeChild, ServingTestCase, openedSince
 
 
-class ChildrenTests(HelperTestCase):
+class RunningProgramsTests(ServingTestCase):
+    """Tests for L{RunningPrograms}."""
+
+    def setUp(self) -> None:
+        """Make an empty table."""
+        super().setUp()
+        self.exits = 0
+        self.watcher = ExitWatcher(self.reactor)
+        self.orphans: dict[int, Watch] = {}
+        self.table = self.make()
+
+    def make(self) -> RunningPrograms:
+        """Make an empty table for another helper process."""
+        table = RunningPrograms(self.watcher, self.exited, self.orphans)
+        table.uid = os.geteuid()
+        self.addCleanup(table.leave)
+        return table
+
+    def exited(self) -> None:
+        """Count an orphan that has exited."""
+        self.exits += 1
+
+    def begin(self, pid: int = PID, table: RunningPrograms | None = None) -> FakeChild:
+        """Start a program."""
+        child = FakeChild()
+        (self.table if table is None else table).begin(pid, child)
+        return child
+
+    def test_life(self) -> None:
+        """A program starts and ends."""
+        child = self.begin()
+        self.assertEqual(child.told, [PID])
+        self.assertIn(PID, self.table)
+        self.assertEqual(len(self.table), 1)
+        self.table.end(PID, ExitStatus(3))
+        self.assertEqual(child.told, [PID, ExitStatus(3)])
+        self.assertEqual(len(self.table), 0)
+
+    def test_unknown(self) -> None:
+        """The end of an unknown program is ignored."""
+        self.table.end(PID, ExitStatus(3))
+
+    def test_again(self) -> None:
+        """A program has ended when another one has its process id."""
+        one, two = self.begin(), self.begin()
+        self.assertEqual((one.told, two.told), ([PID, ExitStatus()], [PID]))
+
+    def test_check(self) -> None:
+        """A process id is positive, and there is a limit to the programs."""
+        for pid in (0, -1, -(1 << 31)):
+            self.assertRaises(ProtocolViolation, self.table.check, pid)
+        self.patch(children, "MOST", 2)
+        self.begin()
+        self.table.check(PID + 1)
+        self.begin(PID + 1)
+        self.assertRaises(ProtocolViolation, self.table.check, PID + 2)
+
+    def test_orphan(self) -> None:
+        """The exit of a program without a parent is noticed."""
+        with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:
+            child = self.begin(program.pid)
+            self.table.watchOrphans()
+            self.assertEqual(child.told, [program.pid])
+            assert program.stdin is not None
+            program.stdin.close()
+            if not hasattr(os, "pidfd_open"):
+                program.wait()
+                self.reactor.advance(exitwatch.INTERVAL)
+            self.reactor.turnUntil(lambda: len(child.told) == 2)
+        self.assertEqual(child.told, [program.pid, ExitStatus()])
+        self.assertEqual((len(self.table), self.exits, self.orphans), (0, 1, {}))
+
+    def test_reported(self) -> None:
+        """An orphan whose end is reported is not watched any more."""
+        child = self.begin(os.getpid())
+        self.table.watchOrphans()
+        self.table.end(os.getpid(), ExitStatus(3))
+        self.assertEqual(child.told, [os.getpid(), ExitStatus(3)])
+        self.assertEqual((self.orphans, self.reactor.getReaders()), ({}, []))
+
+    def test_foreign(self) -> None:
+        """A program of another user has ended when its parent is gone."""
+        self.table.uid = 12345
+        child = self.begin(os.getpid())
+        self.table.watchOrphans()
+        self.assertEqual(child.told, [os.getpid(), ExitStatus()])
+        self.assertEqual(self.orphans, {})
+
+    def test_twice(self) -> None:
+        """A program is watched for one helper process only, until that leaves it."""
+        child = self.begin(os.getpid())
+        self.table.watchOrphans()
+        other = self.make()
+        false = self.begin(os.getpid(), other)
+        other.watchOrphans()
+        self.assertEqual((len(child.told), len(false.told)), (1, 2))
+        self.table.leave()
+        true = self.begin(os.getpid(), other)
+        other.watchOrphans()
+        self.assertEqual(len(true.told), 1)
+
+    def test_owner(self) -> None:
+        """The user of a process is found where there is a proc file system."""
+        self.assertEqual(ownerOf(os.getpid()), os.geteuid())
+        self.assertRaises(ProcessLookupError, ownerOf, PID)
+        self.patch(os.path, "exists", lambda path: False)
+        self.assertIsNone(ownerOf(PID))
+
+    def test_leave(self) -> None:
+        """No exits are watched after the table was left, or its watches cancelled."""
+        for cancelled in (False, True):
+            child = self.begin(os.getpid())
+            self.table.watchOrphans()
+            if cancelled:
+                self.orphans.pop(os.getpid()).cancel()
+            self.table.leave()
+            self.assertEqual(self.reactor.getReaders(), [])
+            self.assertEqual((len(self.table), child.told), (0, [os.getpid()]))
+
+
+class ForkServerTests(HelperTestCase):
     """Tests for L{RunningPrograms}, as a fork server uses them."""
 
     def test_ended(self) -> None:
@@ -54,7 +177,7 @@ class ChildrenTests(HelperTestCase):
         self.assertEqual(child.following.told, [PID + 1, ExitStatus(0, cpu=1.5)])
 
 
-class OrphanTests(HelperTestCase):
+class ForkServerOrphanTests(HelperTestCase):
     """Tests for programs whose helper has died."""
 
     def test_orphans(self) -> None:

@@ -328,6 +328,21 @@ class DelegationTests(HelperTestCase):
         self.say((WITHDRAWN, 5, 0, 0))
         self.assertEqual(freed, [5])
 
+    def test_withdrawnUnasked(self) -> None:
+        """A socket that was not withdrawn is not free, whatever is reported."""
+        self.say((WITHDRAWN, 5, 0, 0))
+        self.assertIn(5, self.helper.delegations)
+
+    def test_exhausted(self) -> None:
+        """A fork server that reports more programs than its lease has is killed."""
+        self.lease(ProcessBudget(100))
+        size = self.helper.lease.size
+        self.say(*[(ACCEPTED, 5, 77 + number, 0) for number in range(size)])
+        self.assertEqual(self.played.process.signals, [])
+        self.say((ACCEPTED, 5, 200, 0))
+        self.assertEqual(self.played.process.signals, ["KILL"])
+        self.assertEqual(len(self.helper.running), size)
+
     def test_withdrawnOnce(self) -> None:
         """A socket that was confirmed is free once, whatever is reported later."""
         freed: list[int] = []
