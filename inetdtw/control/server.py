@@ -21,7 +21,7 @@ from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.service import Ownership
 from inetdtw.serve.port import IConnectionReceiver, StreamPort
-from inetdtw.system import sockets
+from inetdtw.system import boundpath
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Descriptors, Purpose
 
@@ -70,7 +70,7 @@ class ControlSocket(Service):
         where = os.path.dirname(path)
         self._directory = SocketDirectory(where, os.geteuid()) if usual else None
         self._socket: socket.socket | None = None
-        self._bound: sockets.BoundPath | None = None
+        self._bound: boundpath.BoundPath | None = None
         self._port: StreamPort | None = None
         self._lost = False
 
@@ -115,7 +115,7 @@ class ControlSocket(Service):
             self._directory.make()
         sock = self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
-        self._bound = sockets.bindPath(sock, self._path, Ownership(mode=0o600))
+        self._bound = boundpath.bindPath(sock, self._path, Ownership(mode=0o600))
         sock.listen(BACKLOG)
         note = self._descriptors.note
         self._port = StreamPort(sock, self._reactor, self.name, self, note)

@@ -22,7 +22,7 @@ from inetdtw.model.address import hostIn, peerText
 from inetdtw.model.errors import ConfWarning
 from inetdtw.model.service import Service
 from inetdtw.serve.runtime import Runtime
-from inetdtw.system import sockets
+from inetdtw.system import boundpath, sockets
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.sockdiag import hears
 from inetdtw.text import native
@@ -49,7 +49,7 @@ class ServiceSocket:
         self.since = 0.0
         self._runtime = runtime
         self._places: tuple[Any, ...] = ()
-        self._path: sockets.BoundPath | None = None
+        self._path: boundpath.BoundPath | None = None
         self._claim: Claim | None = None
         # Its options when no program had had it yet, and those that it should have.
         self._original: Original | None = None

@@ -158,6 +158,13 @@ AREAS: dict[str, tuple[str, ...]] = {
         "robustness.races",
         "behaviour.keys",
     ),
+    "system.boundpath": (
+        "robustness.privileges",
+        "robustness.forgery",
+        "robustness.races",
+        "behaviour.keys",
+    ),
+    "system.acceptfilter": ("behaviour.keys",),
     "system.directory": (
         "robustness.races",
         "robustness.privileges",

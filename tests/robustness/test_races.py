@@ -15,7 +15,7 @@ import socket
 import subprocess
 
 from inetdtw.model.service import Ownership
-from inetdtw.system import sockets
+from inetdtw.system import boundpath
 from tests.support import interpreters, users
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort
 from tests.support.serving import ServingTestCase, inetd, run
@@ -99,7 +99,7 @@ class SocketTests(RaceTestCase):
             self.stale()
             with socket.socket(socket.AF_UNIX) as sock:
                 try:
-                    mark = sockets.bindPath(sock, self.there, Ownership())
+                    mark = boundpath.bindPath(sock, self.there, Ownership())
                 except OSError:
                     pass  # The file exists.
                 else:
@@ -112,7 +112,7 @@ class SocketTests(RaceTestCase):
         for _ in range(1000):
             with socket.socket(socket.AF_UNIX) as sock:
                 try:
-                    mark = sockets.bindPath(sock, self.there, Ownership())
+                    mark = boundpath.bindPath(sock, self.there, Ownership())
                 except OSError:
                     continue
                 mark.remove()
@@ -134,7 +134,7 @@ class SocketTests(RaceTestCase):
         for _ in range(1000):
             with socket.socket(socket.AF_UNIX) as sock:
                 try:
-                    sockets.bindPath(sock, f"{inner}/s", Ownership()).remove()
+                    boundpath.bindPath(sock, f"{inner}/s", Ownership()).remove()
                 except OSError:
                     pass  # The link leads there.
             self.assertEqual(os.listdir(roots), [])

@@ -32,7 +32,7 @@ from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.slot import Slot, listenerFor
 from inetdtw.serve.stream import StreamListener
 from inetdtw.serve.wait import WaitListener
-from inetdtw.system import fdlimit, sockets
+from inetdtw.system import boundpath, fdlimit, sockets
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import (
     NOW,
@@ -1397,7 +1397,7 @@ class FaultTests(SlotTestCase):
                 slot = self.serving(makeUnix(os.path.abspath("s")))
                 with (
                     mock.patch.object(StreamListener, "stop", self.failing),
-                    mock.patch.object(sockets.BoundPath, "remove", self.failing),
+                    mock.patch.object(boundpath.BoundPath, "remove", self.failing),
                     mock.patch.object(Runtime, "leave", self.failing),
                 ):
                     act(slot)
