@@ -20,7 +20,7 @@ from benchmarks.service import HOST
 #: Seconds that a load may go on beyond what it was asked for.
 GRACE = 20.0
 
-#: After so many failures nobody expects the rest to work.
+#: After so many failures the rest is not tried.
 MOST_ERRORS = 100
 
 #: Sixty bytes in one line, with letters of both cases.
