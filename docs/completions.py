@@ -16,7 +16,7 @@ from collections.abc import Sequence
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 sys.path.insert(0, ROOT)
 
-from inetdtw.cli.main import Options  # noqa: E402 - of this checkout
+from inetdtw.cli.main import InetdOptions  # noqa: E402 - of this checkout
 from inetdtw.cli.operate import COMMANDS  # noqa: E402
 from inetdtw.cli.usage import Option, optionsOf  # noqa: E402
 
@@ -136,7 +136,7 @@ def _fishLine(option: Option, when: str = "") -> str:
 def texts() -> dict[str, str]:
     """Return the contents of all files, by their paths below C{share}."""
     # An option without a long name is the same as one with a long name.
-    options = [each for each in optionsOf(Options()) if len(each.name) > 1]
+    options = [each for each in optionsOf(InetdOptions()) if len(each.name) > 1]
     return {
         "bash-completion/completions/inetd": bash(options),
         "fish/vendor_completions.d/inetd.fish": fish(options),

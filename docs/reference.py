@@ -87,7 +87,7 @@ class Options(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Make the descriptions."""
-        options = optionsOf(main.Options())
+        options = optionsOf(main.InetdOptions())
         lines: list[str] = []
         for title, found in grouped(options):
             lines += [title, "~" * len(title), ""]

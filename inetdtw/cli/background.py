@@ -3,9 +3,9 @@
 # See LICENSE for details.
 
 """
-Going to the background.  Whoever has started the daemon waits until it serves, and
-hears what came of it from the process that stays behind: the daemon has no terminal by
-then.
+Daemonize, and report to the terminal whether the daemon is ready.
+
+The parent waits for the status of the daemon, which has no terminal by then.
 """
 
 from __future__ import annotations
@@ -26,34 +26,33 @@ from inetdtw.model.state import BIND_FAILED
 from inetdtw.superserver import InetdService, NothingToServe
 from inetdtw.system.pidfile import PidFile, PidFileError
 
-#: Where the reasons are that nobody sees.
-ELSEWHERE = "in the system log; -f -e shows it here"
-#: What the daemon says when it serves, what is in front of why it does not, and what is
-#: in front of what else there is to say when it serves.
-_SERVES, _FAILED, _BUT = b"0", b"1 ", b"2 "
-#: What is said of one that was killed.
-_GONE = "the daemon has ended before it served"
+#: Where the reasons are, if the log does not go to the terminal.
+SEE_LOG = "see the system log, or run with -f -e"
+#: The status if the daemon is ready, and the prefixes of one with an error and of one
+#: with a warning.
+_READY, _FAILED, _WARNING = b"0", b"1 ", b"2 "
+#: The error if there is no status.
+_EXITED = "the daemon exited before it was ready"
 
 
 class Runner(UnixApplicationRunner):
     """
-    Runs the daemon as twistd(1) does, which would show the exception as Python does,
-    and write the pid file into whatever is at its path.
+    Runs the daemon like twistd(1), but with other messages, and its own pid file.
     """
 
     def __init__(self, config: Any, pidFile: PidFile) -> None:
         """
         @param config: the options of twistd(1), without a pid file.
-        @param pidFile: the pid file, which was cleared.
+        @param pidFile: the pid file, which was claimed.
         """
         super().__init__(config)
         self._pidFile = pidFile
 
     def setupEnvironment(self, *given: Any) -> None:
         """
-        Go to the background, if that is wanted, and write the pid file.
+        Daemonize, unless the foreground is asked for, and write the pid file.
 
-        @param given: what twistd(1) needs to know.
+        @param given: the arguments of twistd(1).
 
         @raise PidFileError: if it cannot be written.
         """
@@ -62,14 +61,14 @@ class Runner(UnixApplicationRunner):
 
     def removePID(self, pidfile: str) -> None:
         """
-        Remove the pid file, if it is still the one that was written.
+        Remove the pid file, if it was not replaced.
 
-        @param pidfile: that of twistd(1), which has none.
+        @param pidfile: that of twistd(1), which is not used.
         """
         self._pidFile.remove()
 
     def _formatChildException(self, exception: Exception) -> bytes:
-        """What the daemon says when it cannot serve, which has to be one write."""
+        """Return the status for an exception, which must be one write."""
         why = str(exception)
         if not isinstance(exception, (NothingToServe, PidFileError)):
             why = format_exception_only(type(exception), exception)[-1].strip()
@@ -78,8 +77,7 @@ class Runner(UnixApplicationRunner):
 
     def startApplication(self, application: Any) -> None:
         """
-        Start all services, and tell whoever has started the daemon how many of them
-        have no socket yet.
+        Start all services, and report how many have no socket yet.
         """
         super().startApplication(application)
         text = _unboundText(_superservers(IService(application)))
@@ -87,37 +85,37 @@ class Runner(UnixApplicationRunner):
             return
         pipe = self.config.get("statusPipe", None)
         if pipe is not None:
-            # In the place of what twistd(1) says: there is one read at the other end.
-            os.write(pipe, _BUT + text.encode())
+            # The parent reads once, so this replaces the status of twistd(1).
+            os.write(pipe, _WARNING + text.encode())
             os.close(pipe)
             self.config["statusPipe"] = None
             return
         options = self.config.subOptions
         if not (options.get("stderr") or options.get("stdout")):
-            err(f"inetd: {text}; the reasons are {ELSEWHERE}", sys.__stderr__)
+            err(f"inetd: {text}; {SEE_LOG}", sys.__stderr__)
 
     def _waitForStart(self, readPipe: int) -> int:
         """
-        Wait until the daemon serves, or cannot.
+        Wait for the status of the daemon.
 
-        @param readPipe: a descriptor where it says so.
+        @param readPipe: the file descriptor to read it from.
 
         @return: the exit status.
         """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-            # It is the other process that ends in order.
+            # The daemon has the handlers.
             signal.signal(number, signal.SIG_DFL)
-        said = os.read(readPipe, select.PIPE_BUF)
-        if said == _SERVES:
+        status = os.read(readPipe, select.PIPE_BUF)
+        if status == _READY:
             return 0
-        why = said[len(_FAILED) :].decode("utf-8", "surrogateescape") or _GONE
-        # The other one leads to the log by now.
-        err(f"inetd: {why}; the reasons are {ELSEWHERE}", sys.__stderr__)
-        return 0 if said.startswith(_BUT) else 1
+        why = status[len(_FAILED) :].decode("utf-8", "surrogateescape") or _EXITED
+        # sys.stderr leads to the log by now.
+        err(f"inetd: {why}; {SEE_LOG}", sys.__stderr__)
+        return 0 if status.startswith(_WARNING) else 1
 
 
 def _superservers(service: Any) -> Iterator[InetdService]:
-    """All superservers of an application."""
+    """Yield all superservers of an application."""
     if isinstance(service, InetdService):
         yield service
     elif IServiceCollection.providedBy(service):
@@ -126,7 +124,7 @@ def _superservers(service: Any) -> Iterator[InetdService]:
 
 
 def _unboundText(superservers: Iterator[InetdService]) -> str | None:
-    """How many services have no socket yet; C{None} if all have theirs."""
+    """Return how many services have no socket yet, or C{None}."""
     states = [each for inetd in superservers for each in inetd.state().services]
     unbound = sum(each.condition == BIND_FAILED for each in states)
     if not unbound:

@@ -3,14 +3,13 @@
 # See LICENSE for details.
 
 """
-C{--check}: everything that is wrong or strange about configuration files, each with
-the line that it is on::
+C{--check}: print all errors and warnings in configuration files, each with its line::
 
-    /etc/inetd.conf:3:9: socktype: 'steam' is none of stream, dgram, seqpacket
+    /etc/inetd.conf:3:9: socktype: 'steam' is not a socket type (stream, dgram, seqpacket)
         echo    steam   tcp     nowait  root    internal
                 ^
 
-All is parsed and looked up as for the daemon, and no socket is opened.
+Files are parsed and names looked up as for the daemon; no socket is opened.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from inetdtw.model.service import Settings
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
 
-#: How many characters of a line are shown, and how many of them before the field.
+#: The maximum number of characters of an excerpt, and of those before the field.
 WIDTH, BEFORE = 100, 50
 
 _INDENT = "    "
@@ -41,11 +40,11 @@ def check(
     write: Callable[[str], object],
 ) -> bool:
     """
-    Say what is wrong with configuration files and the folders of such files.
+    Print the errors and warnings in files, and in directories of such files.
 
-    @param write: called with each line.
+    @param write: prints a line.
 
-    @return: whether all of it can be served.
+    @return: whether there is no error.
     """
     names = HostNames()
     configuration = loader.load(paths, settings, ask)
@@ -62,7 +61,7 @@ def check(
     excerpts = Excerpts()
     for finding, mark in sorted(marked, key=_where):
         write(f"{finding.location}: {mark}{finding.field}: {finding.reason}")
-        # What is about a file is about none of its lines.
+        # A finding about a file has no line.
         for line in () if finding.field == "file" else excerpts.of(finding.location):
             write(_INDENT + line)
     write(_summary(len(configuration.services), len(errors), len(warnings)))
@@ -71,8 +70,9 @@ def check(
 
 def _divided(configuration: Configuration) -> tuple[list[Any], list[Any]]:
     """
-    What makes the check fail, and what does not.  Of two lines that want the same
-    socket one is not served, which is nothing that anybody writes on purpose.
+    Return errors and warnings.
+
+    Two lines for the same socket are an error here, because one is not served.
     """
     warnings = configuration.warnings
     twice = [each for each in warnings if isinstance(each, DuplicateService)]
@@ -81,7 +81,7 @@ def _divided(configuration: Configuration) -> tuple[list[Any], list[Any]]:
 
 
 def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[ConfWarning]:
-    """A warning for each service whose host name has no address."""
+    """Warn of each service whose host name has no address."""
     for service in configuration.services:
         if service.address.isName:
             reason = f"{names.missing(service.address)}: the daemon retries"
@@ -89,13 +89,11 @@ def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[ConfWa
 
 
 def _where(marked: tuple[Any, str]) -> tuple[str, int, int]:
-    """What findings are sorted by."""
     location: Location = marked[0].location
     return location.file, location.line, location.column
 
 
 def _summary(services: int, errors: int, warnings: int) -> str:
-    """All in one line."""
     counts = {"service": services, "error": errors, "warning": warnings}
     return ", ".join(
         f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items()
@@ -103,15 +101,15 @@ def _summary(services: int, errors: int, warnings: int) -> str:
 
 
 class Excerpts:
-    """The lines of files, to be shown to a person."""
+    """The lines of files, with a mark."""
 
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
 
     def of(self, location: Location) -> Iterator[str]:
         """
-        The line of a location, and one with a caret under it; nothing if the file
-        cannot be read.
+        Yield the line of a location, and a line with a caret; nothing if the file cannot
+        be read.
         """
         lines = self._linesOf(location.file)
         if not location.line <= len(lines):
@@ -122,7 +120,7 @@ class Excerpts:
         yield "".join(map(_blank, shown[: location.column - 1 - start])) + "^"
 
     def _linesOf(self, file: str) -> list[str]:
-        """The lines of a file; none if it cannot be read."""
+        """Return the lines of a file, none if it cannot be read."""
         if file not in self._lines:
             try:
                 self._lines[file] = loader.read(file).split("\n")
@@ -132,14 +130,14 @@ class Excerpts:
 
 
 def _visible(character: str) -> str:
-    """A character as it can be shown: one that a terminal would obey cannot."""
+    """Return a printable character in place of one."""
     if character == "\t":
         return " "
     return character if character.isprintable() else "\ufffd"
 
 
 def _blank(character: str) -> str:
-    """What takes as much room as a character."""
+    """Return spaces of the width of a character."""
     if unicodedata.combining(character):
         return ""
     return "  " if unicodedata.east_asian_width(character) in "WF" else " "
@@ -147,7 +145,7 @@ def _blank(character: str) -> str:
 
 def main(paths: Sequence[str], settings: Settings) -> int:
     """
-    Check files for a person.
+    Run C{inetd --check}.
 
     @return: the exit status.
     """

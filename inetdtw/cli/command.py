@@ -2,10 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What the commands have in common by which an operator asks the daemon, or tells it what
-to do.
-"""
+"""What all commands for a running daemon have in common."""
 
 from __future__ import annotations
 
@@ -21,18 +18,18 @@ from inetdtw.control.client import Client, NoDaemon
 from inetdtw.control.path import NONE, clientPath
 from inetdtw.text import environment
 
-#: The exit statuses: all is well, something is not, no daemon answers.
-FINE, TROUBLE, NOBODY = 0, 1, 2
+#: The exit statuses: no error, an error, no daemon or a wrong command line.
+OK, FAILED, NO_DAEMON = 0, 1, 2
 
 
-class NotDone(Exception):
-    """What was asked for is not done; the message says why."""
+class Rejected(Exception):
+    """The daemon rejected the request; the message is the reason."""
 
 
 class Command(Described):
-    """What all commands have in common."""
+    """A command for a running daemon, and its options."""
 
-    #: What its usage is, and what it is for.
+    #: Its usage, and its purpose.
     synopsis = ""
     about = ""
     optParameters: list[list[Any]] = [
@@ -47,12 +44,12 @@ class Command(Described):
     ]
     compData = usage.Completions()
     exits = (
-        "It exits with 0 if all is well, with 1 if it is not, and with 2 if no daemon "
-        "answers, or the command line is wrong."
+        "The exit status is 0 without an error, 1 after an error, and 2 if no daemon "
+        "answers or the command line is wrong."
     )
 
     def getUsage(self, width: int | None = None) -> str:
-        """What C{--help} prints below the synopsis."""
+        """Return what C{--help} prints below the synopsis."""
         return helpText(optionsOf(self), self.about, self.exits)
 
     def opt_version(self) -> None:
@@ -62,18 +59,18 @@ class Command(Described):
 
     def client(self) -> Client:
         """
-        What asks the daemon.
+        Return the client for the control socket.
 
-        @raise NoDaemon: if it is said that there is none to ask.
+        @raise NoDaemon: if the path is C{none}.
         """
         path, usual = clientPath(self["control"], environment(), os.geteuid())
         if path == NONE:
-            raise NoDaemon("there is no control socket: --control says where one is")
+            raise NoDaemon("the control socket is disabled: use --control")
         return Client(path, usual)
 
     def run(self) -> int:
         """
-        Do it.
+        Run the command.
 
         @return: the exit status.
         """

@@ -3,11 +3,10 @@
 # See LICENSE for details.
 
 """
-Where the C{inetd} command begins, before anything large is imported.
+The entry point of C{inetd}, which handles signals before it imports the rest.
 
-Process 1 does not end by a signal that it has no handler for (pid_namespaces(7)), and
-it takes a moment to import all.  Whoever stops a container in that moment would wait
-until the container is killed.
+Process 1 ignores signals without a handler (pid_namespaces(7)).  Without one, a container
+that is stopped during the imports would hang until it is killed.
 """
 
 from __future__ import annotations
@@ -19,33 +18,33 @@ from typing import Any
 
 from inetdtw.system.stdio import openStreams, reserveStdio
 
-#: The signals that ask a process to end.
+#: The signals that end the daemon.
 ENDING = (signal.SIGTERM, signal.SIGINT)
-#: The first words that are commands to a daemon that runs.
+#: The commands for a running daemon.
 COMMANDS = ("status", "health", "reload", "pause", "resume", "drain")
 
 
 def _end(number: int, frame: Any) -> None:
-    """End: nothing is served yet."""
+    """Exit with status 0: no service has started."""
     raise SystemExit(0)
 
 
 def main() -> None:
     """
-    Be C{inetd}.
+    Run C{inetd}.
 
     @raise SystemExit: as L{inetdtw.cli.main.main} does.
     """
     if os.getpid() == 1:
         for number in ENDING:
             signal.signal(number, _end)
-        # Whoever has started this process may have blocked them.
+        # The parent may have blocked them.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     # The reactor opens descriptors as soon as it is imported.
     reserveStdio()
     openStreams()
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
-        # A probe runs often, and needs none of the daemon.
+        # Commands start often, and need no module of the daemon.
         from inetdtw.cli import operate
 
         raise SystemExit(operate.main(sys.argv[1], sys.argv[2:]))

@@ -3,8 +3,8 @@
 # See LICENSE for details.
 
 """
-C{--explain SERVICE}: what a service comes to after all defaults, as a definition that
-can be pasted into a configuration file.
+C{--explain SERVICE}: print a service with all its keys, after defaults, as a definition
+for a configuration file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
 from inetdtw.text import printable
 
-#: What needs no quotes, anywhere.
+#: Words that need no quotes, anywhere.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%~^*!?\[\](){}|&<>$-]+")
 _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\", '"': r"\""}
 
@@ -44,17 +44,17 @@ def explain(
     err: Callable[[str], object],
 ) -> bool:
     """
-    Say what the services come to that have a name, a port or a path.
+    Print the definitions of the services with a name, a port or a path.
 
-    @param wanted: what the log calls the service, or the first word of its line.
-    @param write: called with each definition.
-    @param err: called with what is wrong.
+    @param wanted: the name of a service in the log, or the first word of its line.
+    @param write: prints a definition.
+    @param err: prints an error.
 
-    @return: whether there is any.
+    @return: whether there is one.
     """
     found = False
     names: list[str] = []
-    # Of what is wrong elsewhere there is nothing to say, unless it may be the reason.
+    # Other errors are printed only if they may be why there is no such service.
     wrong: list[tuple[ConfError, Entry | None]] = []
     for entry, service in _all(paths, settings, ask, wrong):
         names.append(service.name)
@@ -66,8 +66,7 @@ def explain(
         if not found or (bad and wanted in (bad.service, bad.get("id"))):
             err(str(problem))
     if not found:
-        only = " ".join(names) or "none"
-        err(printable(f"there is no service '{wanted}', only: {only}"))
+        err(printable(f"'{wanted}' is not a service ({', '.join(names) or 'none'})"))
     return found
 
 
@@ -78,9 +77,9 @@ def _all(
     wrong: list[tuple[ConfError, Entry | None]],
 ) -> Iterator[tuple[Entry, Service]]:
     """
-    The services of all entries, those that are off as well.
+    Yield the services of all entries, also of those that are off.
 
-    @param wrong: where what is wrong is kept, and the entry if it is one.
+    @param wrong: collects errors, and the entry of each, if it is one.
     """
     found = []
     for statement in loader.statements(paths):
@@ -103,9 +102,9 @@ def _all(
 
 def explanation(entry: Entry, service: Service) -> str:
     """
-    One service as a definition of its own.
+    Return the definition of a service.
 
-    @param service: one of those that the entry comes to.
+    @param service: one of those of the entry.
     """
     values = dict(_values(entry, service))
     lines = []
@@ -118,7 +117,7 @@ def explanation(entry: Entry, service: Service) -> str:
 
 
 def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
-    """The value of every key: as the service has it, or else as the entry gives it."""
+    """Yield the value of every key, of the service, or else of the entry."""
     yield from entry.values.items()
     yield from _place(service)
     bounds, options = service.bounds, service.options
@@ -141,7 +140,7 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
         yield "keepalive", options.keepAlive
     if service.program is None:
         yield "args", (service.internal,)
-        # Nobody runs anything.
+        # It has no program.
         yield from dict.fromkeys(("user", "group", "groups")).items()
         return
     yield "exec", service.program.name
@@ -154,7 +153,7 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
 
 
 def _place(service: Service) -> Iterator[tuple[str, Any]]:
-    """What a service is called, and where it is."""
+    """Yield the keys for the name and the socket."""
     address = service.address
     protocol = _protocol(service)
     plain = f"{_service(service)}/{protocol.rstrip('46')}"
@@ -164,19 +163,18 @@ def _place(service: Service) -> Iterator[tuple[str, Any]]:
     yield "socktype", SOCKTYPE_NAMES[service.socktype]
     if address.family == socket.AF_UNIX:
         yield "socket_mode", service.ownership.mode
-    # What is behind tcpmux is at none.
+    # A service behind tcpmux has no address.
     yield "bind", None
     if _isInternet(address):
         yield "bind", ("*" if address.host in ("0.0.0.0", "::") else address.host,)
 
 
 def _isInternet(address: Address) -> bool:
-    """Whether it has a port."""
     return address.family in (socket.AF_INET, socket.AF_INET6)
 
 
 def _service(service: Service) -> str:
-    """The service in numbers: a port or a path; behind tcpmux, its name."""
+    """Return the port or the path; behind tcpmux, the name."""
     address = service.address
     if service.greets:
         return address.host.replace("/", "/+", 1)
@@ -184,7 +182,7 @@ def _service(service: Service) -> str:
 
 
 def _protocol(service: Service) -> str:
-    """The protocol: of all that a line can say, the one that means this address only."""
+    """Return the protocol that selects only the family of the address."""
     address = service.address
     if address.family == socket.AF_UNIX:
         return "unix"
@@ -195,11 +193,11 @@ def _protocol(service: Service) -> str:
 
 
 def _context(service: Service) -> Iterator[tuple[str, Any]]:
-    """What a program finds around it."""
+    """Yield the keys for the process context."""
     context = service.context
     yield "umask", context.umask
     yield "nice", context.nice
-    # A home that is none of these can only be said by "~".
+    # For other homes only "~" can be written.
     if os.path.isabs(context.directory) and context.directory.isprintable():
         yield "directory", context.directory
     limits = {name: (soft, hard) for name, soft, hard in context.limits}
@@ -208,7 +206,7 @@ def _context(service: Service) -> Iterator[tuple[str, Any]]:
 
 
 def _head(service: str) -> str:
-    """The first word of a definition, in quotes if it needs them."""
+    """Return the first word of a definition, in quotes if it needs them."""
     if _PLAIN.fullmatch(service):
         return service
     if "'" not in service:
@@ -217,27 +215,26 @@ def _head(service: str) -> str:
 
 
 def quoted(word: str) -> str:
-    """A word as it is written in a definition."""
+    """Return a word as it is written in a definition."""
     if _PLAIN.fullmatch(word):
         return word
     return '"' + "".join(map(_escaped, word)) + '"'
 
 
 def _escaped(character: str) -> str:
-    """A character as it is written in a string."""
     if character in _ESCAPES:
         return _ESCAPES[character]
     if character.isprintable():
         return character
     data = character.encode("utf-8", "surrogateescape")
     codes = "".join(f"\\x{byte:02x}" for byte in data)
-    # Bytes that are no text each must not become one together.
+    # Two such bytes must not be decoded as one character.
     return f'{codes}""' if "\ud800" <= character <= "\udfff" else codes
 
 
 def main(wanted: str, paths: Iterable[str], settings: Settings) -> int:
     """
-    Explain a service to a person.
+    Run C{inetd --explain}.
 
     @return: the exit status.
     """

@@ -3,16 +3,13 @@
 # See LICENSE for details.
 
 """
-The commands by which an operator asks the daemon and tells it what to do::
+The commands for a running daemon::
 
-    inetd status [--json] [--watch] [SERVICE]    how everything is
-    inetd health                                 the same, as an exit status only
-    inetd reload                                 read the configuration again
-    inetd pause SERVICE, inetd resume SERVICE    clients of a service wait
-    inetd drain [--wait]                         end when no program runs any more
-
-The exit status is 0 if all is well, 1 if it is not, and 2 if no daemon answers, or the
-command line is wrong.
+    inetd status [--json] [--watch] [SERVICE]    print the state of the services
+    inetd health                                 exit with 0 if all are healthy
+    inetd reload                                 reload the configuration
+    inetd pause SERVICE, inetd resume SERVICE    leave clients in the backlog
+    inetd drain [--wait]                         exit when the last program exits
 """
 
 from __future__ import annotations
@@ -25,20 +22,21 @@ from typing import Callable
 from twisted.python import usage
 
 from inetdtw.cli import table
-from inetdtw.cli.command import FINE, NOBODY, TROUBLE, Command, NotDone
+from inetdtw.cli.command import FAILED, NO_DAEMON, OK, Command, Rejected
+from inetdtw.cli.entry import COMMANDS as NAMES
 from inetdtw.cli.output import discard, err, out
 from inetdtw.cli.status import Health, Status
 from inetdtw.cli.usage import reorderOptions
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.text import printable
 
-#: What C{inetd --help} says of them.
+#: The part of C{inetd --help} about them.
 ABOUT = (
-    "'inetd status', health, reload, pause SERVICE, resume SERVICE and drain ask a "
-    "daemon that runs, or tell it what to do; each has a --help. A file of such a name "
-    "is ./status."
+    "'inetd status', health, reload, pause SERVICE, resume SERVICE and drain are "
+    "commands for a running daemon; each has a --help. For a configuration file of such "
+    "a name, use ./status."
 )
-#: The seconds between two looks whether a daemon that drains is gone.
+#: The interval at which a draining daemon is polled, in seconds.
 LOOK = 0.2
 
 
@@ -47,43 +45,43 @@ class Reload(Command):
 
     synopsis = "Usage: inetd reload [options]"
     about = (
-        "Have the daemon read its configuration again, and say what that changes, or "
-        "what is wrong with it; then nothing changes."
+        "Reload the configuration, and print which services changed. If it has an "
+        "error, print that; nothing changes then."
     )
 
     def run(self) -> int:
-        """Tell the daemon, and print what came of it."""
-        said = self.client().ask("POST", "/reload")
-        for line in (*said.data.get("problems", ()), *said.data.get("warnings", ())):
+        """Send the request, and print the result."""
+        reply = self.client().ask("POST", "/reload")
+        for line in (*reply.data.get("problems", ()), *reply.data.get("warnings", ())):
             out(line)
-        if said.error is not None:
-            raise NotDone(said.error)
+        if reply.error is not None:
+            raise Rejected(reply.error)
         for word in ("changed", "started", "stopped"):
-            if said.data[word]:
-                out(printable(f"{word}: {', '.join(said.data[word])}"))
-        out(f"{len(said.data['kept'])} kept as they were")
-        return FINE
+            if reply.data[word]:
+                out(printable(f"{word}: {', '.join(reply.data[word])}"))
+        out(f"{len(reply.data['kept'])} unchanged")
+        return OK
 
 
 class _OfService(Command):
-    """A command about one service."""
+    """A command for one service."""
 
     path = ""
 
     def parseArgs(self, service: str) -> None:  # type: ignore[override] # as usage.Options has it
-        """Take the service."""
+        """Set the service."""
         self["service"] = service
 
     def run(self) -> int:
-        """Tell the daemon, and print how the service is then."""
-        said = self.client().ask("POST", self.path, service=self["service"])
-        if said.error is not None:
-            raise NotDone(said.error)
-        line = f"{said.data['service']}: {table.condition(said.data)}"
-        if said.data["reason"] is not None:
-            line += f", {said.data['reason']}"
+        """Send the request, and print the state of the service."""
+        reply = self.client().ask("POST", self.path, service=self["service"])
+        if reply.error is not None:
+            raise Rejected(reply.error)
+        line = f"{reply.data['service']}: {table.condition(reply.data)}"
+        if reply.data["reason"] is not None:
+            line += f", {reply.data['reason']}"
         out(printable(line))
-        return FINE
+        return OK
 
 
 class Pause(_OfService):
@@ -92,8 +90,8 @@ class Pause(_OfService):
     path = "/pause"
     synopsis = "Usage: inetd pause [options] SERVICE"
     about = (
-        "Have a service take no clients, until 'inetd resume': they wait in its "
-        "backlog. Programs that run go on. A reload does not change that."
+        "Stop accepting clients of a service until 'inetd resume': they wait in its "
+        "backlog. Running programs continue. A reload does not resume it."
     )
 
 
@@ -103,8 +101,8 @@ class Resume(_OfService):
     path = "/resume"
     synopsis = "Usage: inetd resume [options] SERVICE"
     about = (
-        "Have a service take clients again, whatever it paused for: 'inetd pause', too "
-        "many starts in a minute, or an address that was in use, which is tried now."
+        "Accept clients of a service again, whether it was paused by 'inetd pause' or a "
+        "limit, or its address was in use; then bind it now."
     )
 
 
@@ -112,50 +110,43 @@ class Drain(Command):
     """C{inetd drain}."""
 
     synopsis = "Usage: inetd drain [options]"
-    about = (
-        "Have the daemon take no more clients, and end when no program runs any more. "
-        "Its sockets are closed at once."
-    )
-    optFlags = [["wait", "w", "Return when the daemon has ended."]]
+    about = "Close all sockets at once, and end the daemon when the last program exits."
+    optFlags = [["wait", "w", "Return when the daemon has exited."]]
 
     def run(self) -> int:
-        """Tell the daemon, and print what it waits for."""
+        """Send the request, and print how many programs run."""
         client = self.client()
-        said = client.ask("POST", "/drain")
-        if said.error is not None:
-            raise NotDone(said.error)
-        out(f"no clients are taken any more; {said.data['running']} programs run")
+        reply = client.ask("POST", "/drain")
+        if reply.error is not None:
+            raise Rejected(reply.error)
+        out(f"draining: {reply.data['running']} programs are running")
         if self["wait"]:
             _untilGone(client, time.sleep)
-        return FINE
+        return OK
 
 
 def _untilGone(client: Client, sleep: Callable[[float], None]) -> None:
-    """Wait until the daemon has ended."""
+    """Poll until the daemon has exited."""
     while True:
         try:
-            said = client.ask("GET", "/health")
+            reply = client.ask("GET", "/health")
         except NoDaemon:
             return
-        if not said.data.get("draining"):
-            # It is another one, which has taken its place.
+        if not reply.data.get("draining"):
+            # Another daemon has replaced it.
             return
         sleep(LOOK)
 
 
-COMMANDS: Mapping[str, Callable[[], Command]] = {
-    "status": Status,
-    "health": Health,
-    "reload": Reload,
-    "pause": Pause,
-    "resume": Resume,
-    "drain": Drain,
-}
+#: The command of each name.
+COMMANDS: Mapping[str, Callable[[], Command]] = dict(
+    zip(NAMES, (Status, Health, Reload, Pause, Resume, Drain))
+)
 
 
 def main(command: str, arguments: Sequence[str]) -> int:
     """
-    Be one of the commands.
+    Run a command.
 
     @return: the exit status.
     """
@@ -166,14 +157,14 @@ def main(command: str, arguments: Sequence[str]) -> int:
     except usage.UsageError as why:
         usual = f"{options.synopsis}\nTry 'inetd {command} --help'."
         err(f"inetd: {printable(str(why))}\n{usual}")
-        return NOBODY
+        return NO_DAEMON
     except NoDaemon as why:
         err(f"inetd: {printable(str(why))}")
-        return NOBODY
-    except NotDone as why:
+        return NO_DAEMON
+    except Rejected as why:
         err(f"inetd: {printable(str(why))}")
-        return TROUBLE
+        return FAILED
     except KeyboardInterrupt:
-        # Nobody reads what else there would be to say.
+        # Discard what is still buffered.
         discard(sys.stdout)
-        return TROUBLE
+        return FAILED

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Printing lines for a person."""
+"""Print lines to standard output and standard error."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ from typing import Any, Callable
 
 from inetdtw.text import printable
 
-#: What a line may have in it: it may be several.
+#: Control characters that are printed: text may have several lines.
 _KEPT = "\n"
 
 
-class NotPrinted(SystemExit):
+class WriteError(SystemExit):
     """
-    A stream takes no more, which ends a command with 1.  Its message says why, unless
-    it is that nobody reads any more.
+    A write error, which ends a command with status 1.
+
+    It has a message, unless the reader has closed a pipe.
     """
 
 
 def encodable(text: str, stream: Any) -> str:
-    """A text as far as a stream can encode it."""
+    """Return a text with escapes for what a stream cannot encode."""
     encoding = stream.encoding or "ascii"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _unlocalize(stream: Any) -> None:
-    """Have what is printed be in UTF-8, as files and the log are, whatever the locale is."""
+    """Set the encoding to UTF-8, in any locale, as for files and the log."""
     if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def write(text: str, stream: Any) -> None:
     """
-    Write a text at once, whatever the stream can encode.
+    Write a text and flush it.
 
-    @param stream: C{None}, as Python has for one that is closed, takes nothing.
+    @param stream: a text stream; or C{None}, as Python has for a closed one, for none.
 
-    @raise NotPrinted: if it takes no more.
+    @raise WriteError: if it cannot be written.
     """
     if stream is None:
         return
@@ -53,23 +54,23 @@ def write(text: str, stream: Any) -> None:
         stream.flush()
     except OSError as why:
         discard(stream)
-        raise NotPrinted(_told(why)) from None
+        raise WriteError(_exitArgument(why)) from None
 
 
-def _told(why: OSError) -> int | str:
-    """What to end with when nothing can be printed."""
+def _exitArgument(why: OSError) -> int | str:
+    """Return the argument of SystemExit for a write error."""
     if isinstance(why, BrokenPipeError):
         return 1
-    return f"inetd: nothing can be printed: {why.strerror}"
+    return f"inetd: write error: {why.strerror}"
 
 
 def discard(stream: Any) -> None:
-    """Have what a stream still holds go nowhere when this process ends."""
+    """Discard what a stream has buffered, by leading it to null(4)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def printTo(stream: Any) -> Callable[[str], None]:
-    """A function that writes lines, each as L{write} does."""
+    """Return a function that writes a line with L{write}."""
 
     def writeLine(line: str) -> None:
         write(f"{printable(line, _KEPT)}\n", stream)
@@ -79,18 +80,18 @@ def printTo(stream: Any) -> Callable[[str], None]:
 
 def out(line: str) -> None:
     """
-    Print a line.
+    Print a line to standard output.
 
-    @raise NotPrinted: if that cannot be.
+    @raise WriteError: if it cannot be written.
     """
     printTo(sys.stdout)(line)
 
 
 def err(line: str, stream: Any = None) -> None:
     """
-    Print a line about what is wrong.  If that cannot be, there is nobody to tell.
+    Print an error message; ignore write errors.
 
-    @param stream: where to, by default standard error.
+    @param stream: the stream, by default standard error.
     """
-    with suppress(NotPrinted):
+    with suppress(WriteError):
         printTo(sys.stderr if stream is None else stream)(line)

@@ -3,8 +3,7 @@
 # See LICENSE for details.
 
 """
-Showing something that changes: in place on a terminal, which is afterwards as it was,
-and one after the other anywhere else.
+Draw repeatedly: in place on a terminal, and one below the other elsewhere.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from typing import Any, Callable, Optional
 
 from inetdtw.cli.output import write
 
-#: To another screen, without a cursor, and back.
+#: Enter and leave the alternate screen, without a cursor.
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-#: To the first line; the rest of a line is cleared, and what is below.
+#: Go to the first line; clear the rest of a line; clear the lines below.
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 class _Ended(BaseException):
-    """Somebody wants it to end."""
+    """SIGTERM or SIGHUP was received."""
 
 
 def watch(
@@ -36,11 +35,11 @@ def watch(
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """
-    Draw again and again, until Ctrl-C, or a signal to end.
+    Draw repeatedly, until SIGINT, SIGTERM or SIGHUP.
 
-    @param draw: gives the lines, of at most so many characters.
-    @param interval: the seconds between.
-    @param stream: where to; a terminal, or not.
+    @param draw: returns the lines for a width in characters, or C{None} for any.
+    @param interval: in seconds.
+    @param stream: a terminal, or not.
     """
     shown = _onTerminal if stream.isatty() else _below
     try:
@@ -54,7 +53,7 @@ def watch(
 
 @contextmanager
 def _ending() -> Iterator[None]:
-    """Have the signals to end do so where the terminal can be restored."""
+    """Raise L{_Ended} for signals, so that the terminal is restored."""
 
     def end(number: int, frame: Any) -> None:
         raise _Ended()
@@ -74,7 +73,6 @@ _Show = Callable[[_Draw], None]
 
 @contextmanager
 def _onTerminal(stream: Any) -> Iterator[_Show]:
-    """Draw in place."""
 
     def show(draw: _Draw) -> None:
         width, height = shutil.get_terminal_size()
@@ -90,7 +88,7 @@ def _onTerminal(stream: Any) -> Iterator[_Show]:
 
 
 def fitting(lines: Sequence[str], height: int) -> list[str]:
-    """As many lines as a terminal has; the last one says how many there are more."""
+    """Return the first lines; the last one says how many do not fit."""
     if len(lines) <= height:
         return list(lines)
     return [*lines[: height - 1], f"... {len(lines) - height + 1} more lines"]
@@ -98,7 +96,6 @@ def fitting(lines: Sequence[str], height: int) -> list[str]:
 
 @contextmanager
 def _below(stream: Any) -> Iterator[_Show]:
-    """Draw one below the other, with a blank line between."""
     first = True
 
     def show(draw: _Draw) -> None:

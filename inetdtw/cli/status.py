@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""C{inetd status} and C{inetd health}: how everything is."""
+"""C{inetd status} and C{inetd health}: print the state of the services."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from twisted.python import usage
 
 from inetdtw.cli import screen, table
-from inetdtw.cli.command import FINE, TROUBLE, Command, NotDone
+from inetdtw.cli.command import FAILED, OK, Command, Rejected
 from inetdtw.cli.output import out
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.model.selection import listed, matches
@@ -23,7 +23,7 @@ from inetdtw.text import printable
 
 
 def _seconds(text: str) -> float:
-    """The value of C{--interval}."""
+    """Return the value of C{--interval}."""
     with contextlib.suppress(ValueError):
         if 0.1 <= float(text) <= 86400:
             return float(text)
@@ -35,31 +35,35 @@ class Status(Command):
 
     synopsis = "Usage: inetd status [options] [SERVICE]"
     about = (
-        "Ask the daemon how it and its services are. A service is what the file calls "
-        "it, with or without /PROTOCOL, or its address."
+        "Print the state of the daemon and its services. SERVICE is a name as in the "
+        "file, with or without /PROTOCOL, or an address."
     )
     optFlags = [
-        ["json", "j", "For machines: all there is to know, in JSON."],
-        ["watch", "w", "Again and again, in place, until Ctrl-C."],
-        ["quiet", "q", "Print nothing: the exit status says whether all is well."],
+        ["json", "j", "Print everything, as JSON."],
+        ["watch", "w", "Print it again and again, in place, until Ctrl-C."],
+        [
+            "quiet",
+            "q",
+            "Print nothing; only the exit status tells whether all is well.",
+        ],
     ]
     optParameters: list[list[Any]] = [
-        ["interval", "n", 1.0, "The seconds between, with --watch.", _seconds],
+        ["interval", "n", 1.0, "The interval of --watch, in seconds.", _seconds],
     ]
 
     def parseArgs(self, service: str | None = None) -> None:
-        """Take the service."""
+        """Set the service."""
         self["service"] = service
 
     def postOptions(self) -> None:
-        """See what goes together."""
+        """Check the options."""
         if self["watch"] and (self["quiet"] or self["json"]):
-            raise usage.UsageError("--watch shows a table, not with --json or --quiet")
+            raise usage.UsageError("--watch cannot be combined with --json or --quiet")
         if self["quiet"] and self["json"]:
-            raise usage.UsageError("--quiet prints nothing, not with --json")
+            raise usage.UsageError("--quiet cannot be combined with --json")
 
     def run(self) -> int:
-        """Ask, and print the answer."""
+        """Print the state, once or again and again."""
         client = self.client()
         if self["watch"]:
             screen.watch(
@@ -67,16 +71,16 @@ class Status(Command):
                 self["interval"],
                 sys.stdout,
             )
-            return FINE
+            return OK
         state = self._state(client)
         self._print(state)
-        return FINE if state["healthy"] else TROUBLE
+        return OK if state["healthy"] else FAILED
 
     def _state(self, client: Client) -> dict[str, Any]:
         """
-        How everything is, or one service.
+        Return the state of the daemon, with all services or the one that is asked for.
 
-        @raise NotDone: if there is no such service.
+        @raise Rejected: if there is no such service.
         """
         state = dict(client.ask("GET", "/status").data)
         if self["service"] is not None:
@@ -84,13 +88,13 @@ class Status(Command):
             found = [e for e in all_ if matches(word, e["service"], e["address"])]
             if not found:
                 names = listed(each["service"] for each in all_)
-                raise NotDone(f"there is no service '{word}', only: {names}")
+                raise Rejected(f"'{word}' is not a service ({names})")
             state["services"] = found
             state["healthy"] = all(each["healthy"] for each in found)
         return state
 
     def _print(self, state: Mapping[str, Any]) -> None:
-        """Print how everything is."""
+        """Print a state."""
         if self["json"]:
             out(json.dumps(state, indent=2))
         elif not self["quiet"]:
@@ -98,10 +102,10 @@ class Status(Command):
                 out(line)
 
     def _drawn(self, client: Client, width: int | None) -> Sequence[str]:
-        """The lines to show now.  A daemon that does not answer may come back."""
+        """Return the lines of the table, or an error: the daemon may be restarted."""
         try:
             return table.lines(self._state(client), width)
-        except (NoDaemon, NotDone) as why:
+        except (NoDaemon, Rejected) as why:
             return [table.cut(f"inetd: {why}", width)]
 
 
@@ -109,13 +113,15 @@ class Health(Command):
     """C{inetd health}."""
 
     synopsis = "Usage: inetd health [options]"
-    about = "Exit with 0 if all services do what their configuration says."
+    about = (
+        "Exit with 0 if all services work as configured, and print those that do not."
+    )
 
     def run(self) -> int:
-        """Ask."""
-        said = self.client().ask("GET", "/health").data
-        for name, condition in said["trouble"].items():
+        """Print the services that are not healthy."""
+        reply = self.client().ask("GET", "/health").data
+        for name, condition in reply["trouble"].items():
             out(f"{printable(name)}: {condition}")
-        if said["draining"]:
-            out("the daemon drains")
-        return FINE if said["healthy"] else TROUBLE
+        if reply["draining"]:
+            out("the daemon is draining")
+        return OK if reply["healthy"] else FAILED

@@ -3,8 +3,8 @@
 # See LICENSE for details.
 
 """
-What C{inetd status} prints: a line about the daemon, a line for each service, and one
-for each thing that is wrong.
+The table of C{inetd status}: a line for the daemon, a line for each service, and a line
+for each error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from inetdtw.text import printable
 
-#: The columns, and whether numbers are in them.
+#: The columns, and whether they have numbers.
 COLUMNS = {
     "SERVICE": False,
     "ADDRESS": False,
@@ -29,31 +29,27 @@ COLUMNS = {
     "EXIT": True,
     "CPU": True,
 }
-#: The columns that may be cut, and how short they may become.
-_CUT, _SHORTEST = (0, 1), 6
-
 _Service = Mapping[str, Any]
 
 
 def lines(state: Mapping[str, Any], width: int | None = None) -> list[str]:
     """
-    How everything is, for a person.
+    Return the lines of the table.
 
-    @param state: what the daemon says.
-    @param width: how many characters a line may have; C{None} for any number.
+    @param state: the reply to C{GET /status}.
+    @param width: the maximum length of a line in characters, or C{None}.
     """
     services = state["services"]
     rows = [tuple(COLUMNS), *(_row(each) for each in services)]
-    found = [_summary(state), "", *_fitted(rows, width)]
-    trouble = [*_wrong(state), *(_trouble(each) for each in services)]
-    told = [line for line in trouble if line]
-    if told:
-        found += ["", *told]
+    found = [_summary(state), "", *_aligned(rows)]
+    trouble = [*_daemonErrors(state), *(_serviceError(each) for each in services)]
+    errors = [line for line in trouble if line]
+    if errors:
+        found += ["", *errors]
     return [cut(printable(line), width) for line in found]
 
 
 def _summary(state: Mapping[str, Any]) -> str:
-    """The daemon in a line."""
     counts: dict[str, int] = {}
     for each in state["services"]:
         counts[each["state"]] = counts.get(each["state"], 0) + 1
@@ -66,7 +62,6 @@ def _summary(state: Mapping[str, Any]) -> str:
 
 
 def _row(service: _Service) -> tuple[str, ...]:
-    """A service in words."""
     return (
         service["service"],
         _address(service["address"]),
@@ -82,16 +77,16 @@ def _row(service: _Service) -> tuple[str, ...]:
 
 
 def condition(service: _Service) -> str:
-    """What a service is, and, when it pauses, until when."""
-    said: str = service["state"]
-    if said != "paused" or service["until"] is None:
-        return said
+    """Return the state of a service, and until when it is paused."""
+    state: str = service["state"]
+    if state != "paused" or service["until"] is None:
+        return state
     when = time.localtime(service["until"])
     return time.strftime("paused until %H:%M:%S", when)
 
 
 def _address(address: str) -> str:
-    """An address; a star stands for all of them."""
+    """Return an address, with a star for all of them."""
     for every in ("0.0.0.0:", "[::]:"):
         if address.startswith(every):
             return "*:" + address[len(every) :]
@@ -99,12 +94,11 @@ def _address(address: str) -> str:
 
 
 def _of(count: int, most: int | None) -> str:
-    """How many there are, and may be."""
     return f"{count}/-" if most is None else f"{count}/{most}"
 
 
 def short(number: int) -> str:
-    """A number in at most five characters, unless it is very large."""
+    """Return a number in at most six characters, unless it is very large."""
     for unit in ("", "k", "M", "G"):
         if number < 100_000:
             return f"{number}{unit}"
@@ -113,14 +107,14 @@ def short(number: int) -> str:
 
 
 def _warm(service: _Service) -> str:
-    """Warm and cold starts, where an interpreter is kept; it is said when there is none."""
+    """Return the warm and cold starts, if the service is or was warm."""
     if service["ready"] is None and not service["warm"]:
         return "-"
     return f"{short(service['warm'])}/{short(service['cold'])}"
 
 
 def _exit(last: Mapping[str, Any] | None) -> str:
-    """How a program ended: its status, or the name of the signal."""
+    """Return the exit status or the name of the signal."""
     if last is None:
         return "-"
     if last["signal"] is None:
@@ -132,14 +126,13 @@ def _exit(last: Mapping[str, Any] | None) -> str:
 
 
 def _seconds(cpu: float | None) -> str:
-    """Processor time."""
     if cpu is None:
         return "-"
     return f"{cpu:.2f}s" if cpu < 100 else duration(cpu)
 
 
 def duration(seconds: float) -> str:
-    """A time span in its two largest units."""
+    """Return a time span in its two largest units."""
     left = max(0, int(seconds))
     parts: list[str] = []
     for name, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
@@ -149,78 +142,34 @@ def duration(seconds: float) -> str:
     return "".join(parts[:2])
 
 
-_Rows = Sequence[Sequence[str]]
-
-
-def _fitted(rows: _Rows, width: int | None) -> Iterator[str]:
-    """
-    The rows as lines.  Where there is no room for all of them, what says least goes
-    first: words, a column without figures, and the ends of names and addresses.
-    """
-    if width is not None and sum(_widths(rows)) > width:
-        rows = [[cell.replace("paused until", "until") for cell in row] for row in rows]
-    if width is not None and sum(_widths(rows)) > width:
-        rows = _without(rows, "WARM/COLD")
-    return _aligned(rows, width)
-
-
-def _widths(rows: _Rows) -> list[int]:
-    """How wide each column must be, with a blank behind it but for the last one."""
-    widths = [max(map(len, column)) + 1 for column in zip(*rows)]
-    return [*widths[:-1], widths[-1] - 1]
-
-
-def _without(rows: _Rows, name: str) -> _Rows:
-    """Leave out a column, if no service has anything in it."""
-    at = rows[0].index(name)
-    if any(row[at] != "-" for row in rows[1:]):
-        return rows
-    return [[*row[:at], *row[at + 1 :]] for row in rows]
-
-
-def _aligned(rows: _Rows, width: int | None) -> Iterator[str]:
-    """The rows as lines, whose columns are as wide as they must be."""
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows as lines; numbers are aligned right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
-    if width is not None:
-        _narrow(widths, width - len(widths) + 1)
-    numeric = [COLUMNS[name] for name in rows[0]]
     for row in rows:
         cells = (
-            cut(cell, size).rjust(size) if right else cut(cell, size).ljust(size)
-            for cell, size, right in zip(row, widths, numeric)
+            cell.rjust(width) if numeric else cell.ljust(width)
+            for cell, width, numeric in zip(row, widths, COLUMNS.values())
         )
         yield " ".join(cells).rstrip()
 
 
-def _narrow(widths: list[int], room: int) -> None:
-    """Make columns narrower until all have room, as far as that goes."""
-    while sum(widths) > room:
-        widest = max(_CUT, key=lambda index: widths[index])
-        if widths[widest] <= _SHORTEST:
-            return
-        widths[widest] -= 1
-
-
 def cut(text: str, width: int | None) -> str:
-    """A text that is not longer than there is room; a plus sign says that it was."""
+    """Return a text of at most C{width} characters; a plus sign marks a cut."""
     if width is None or len(text) <= width:
         return text
     return text[: max(0, width - 1)] + "+"
 
 
-def _wrong(state: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the daemon."""
+def _daemonErrors(state: Mapping[str, Any]) -> Iterator[str]:
     if state["draining"]:
-        running = state["running"]
-        yield f"The daemon drains: it ends when {running} programs have ended."
+        yield f"draining: the daemon exits after {state['running']} running programs"
     problems = state["problems"]
     if problems:
-        yield "The configuration, when it was read last, had mistakes:"
+        yield "errors in the configuration that was read last:"
         yield from problems
 
 
-def _trouble(service: _Service) -> str:
-    """What is wrong with a service."""
+def _serviceError(service: _Service) -> str:
     if service["healthy"] or not service["reason"]:
         return ""
     until = service["until"]

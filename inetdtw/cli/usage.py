@@ -3,8 +3,7 @@
 # See LICENSE for details.
 
 """
-The options of a command as data, of which its help, the manuals and the shells'
-completions are made.
+The options of a command as data, for its help, the man pages and the completions.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from twisted.python import usage
 from inetdtw.cli.output import out
 from inetdtw.text import textOf
 
-#: The titles of the groups of options, and which options are in each.
+#: The options of each group, by its title.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Configuration": ("conf", "check", "explain"),
     "Process": ("foreground", "debug", "pidfile", "max-children"),
@@ -35,15 +34,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "log-addresses",
         "log-format",
     ),
-    "For services whose lines do not say": (
+    "Defaults of services": (
         *("address", "backlog", "rate", "pause", "max-child", "ip-rate"),
         *("max-child-per-ip", "per-source-prefix", "answer-max", "launch", "warm"),
     ),
 }
-#: The title of the group of all the others.
+#: The title of the group of all other options.
 OTHERS = "Other options"
 
-#: What stands for an option's value, where that is no number.
+#: The placeholders for values that are not numbers.
 ARGUMENTS = {
     "address": "HOST",
     "conf": "PATH",
@@ -64,7 +63,7 @@ _COLUMN, _WIDTH = 30, 80
 
 
 class Described(usage.Options):
-    """Options whose description is printed as all else is."""
+    """Options whose help is printed in UTF-8, with a check for write errors."""
 
     def opt_help(self) -> None:
         """Display this help and exit."""
@@ -75,13 +74,13 @@ class Described(usage.Options):
 @dataclass(frozen=True)
 class Option:
     """
-    One option.
+    An option of a command.
 
     @ivar name: its long name, without dashes, or its only one.
-    @ivar letters: its names of one letter.
-    @ivar argument: what stands for its value, or an empty text.
-    @ivar about: what it does, and what holds without it.
-    @ivar choices: all its values, if they are few.
+    @ivar letters: its short names.
+    @ivar argument: the placeholder for its value, or an empty string.
+    @ivar about: its help, with its range and its default.
+    @ivar choices: the accepted values, if they are few.
     """
 
     name: str
@@ -92,20 +91,21 @@ class Option:
 
     @property
     def names(self) -> list[str]:
-        """All its names, with dashes."""
+        """Return all its names, with dashes."""
         long = [f"--{self.name}"] if len(self.name) > 1 else []
         return [*(f"-{letter}" for letter in self.letters), *long]
 
 
 def reorderOptions(options: Any, arguments: Sequence[str]) -> list[str]:
     """
-    Options before what is none, which is how usage.Options wants them, and not how
-    people type them: without this, an option behind a file is the name of a file.
+    Return a command line with its options first, as usage.Options needs it.
 
-    @raise usage.UsageError: if there is no such option.
+    Without this, an option after a file would be the name of a file.
+
+    @raise usage.UsageError: if an option is unknown.
     """
     try:
-        said, rest = getopt.gnu_getopt(
+        pairs, rest = getopt.gnu_getopt(
             list(map(textOf, arguments)), options.shortOpt, options.longOpt
         )
     except getopt.error as why:
@@ -113,7 +113,7 @@ def reorderOptions(options: Any, arguments: Sequence[str]) -> list[str]:
     long = {f"--{name[:-1]}" for name in options.longOpt if name.endswith("=")}
     letters = {f"-{letter}" for letter in re.findall("(.):", options.shortOpt)}
     given: list[str] = []
-    for name, value in said:
+    for name, value in pairs:
         if name in long:
             given.append(f"{name}={value}")
         else:
@@ -123,7 +123,7 @@ def reorderOptions(options: Any, arguments: Sequence[str]) -> list[str]:
 
 def optionsOf(options: Any) -> list[Option]:
     """
-    The options of a command.
+    Return the options of a command.
 
     @param options: an instance of C{twisted.python.usage.Options}.
     """
@@ -141,28 +141,27 @@ def optionsOf(options: Any) -> list[Option]:
 
 
 def _names(options: Any) -> dict[str, list[str]]:
-    """The letters of each option."""
+    """Return the short names of each option."""
     found: dict[str, list[str]] = {}
-    for said, name in options.synonyms.items():
+    for synonym, name in options.synonyms.items():
         letters = found.setdefault(name, [])
-        if len(said) == 1:
-            letters.append(said)
+        if len(synonym) == 1:
+            letters.append(synonym)
     return found
 
 
 def _argument(options: Any, name: str) -> str:
-    """What stands for the value of an option."""
     return ARGUMENTS.get(name, "N" if _range(options, name) else "VALUE")
 
 
 def _range(options: Any, name: str) -> str:
-    """The numbers that an option takes, in words, if it takes one."""
+    """Return the range of a number in words, or an empty string."""
     coerce = getattr(options._dispatch.get(name), "coerce", None)
     return str(getattr(coerce, "coerceDoc", "")).replace("a number from ", "")
 
 
 def _about(options: Any, name: str) -> str:
-    """What an option does, what it takes, and what holds without it."""
+    """Return the help of an option, with its range and its default."""
     text = " ".join(inspect.cleandoc(options.docs[name] or "").split())
     default = options.defaults.get(name)
     if f"{name}=" not in options.longOpt or default is None:
@@ -172,20 +171,19 @@ def _about(options: Any, name: str) -> str:
 
 
 def _choices(options: Any, name: str) -> tuple[str, ...]:
-    """The values of an option, if they are few."""
     action = options.compData.optActions.get(name)
-    # Nobody else but zsh's completion is told them.
+    # Only the completion for zsh has them.
     return tuple(action._items) if isinstance(action, usage.CompleteList) else ()
 
 
 def grouped(options: Sequence[Option]) -> Iterator[tuple[str, list[Option]]]:
-    """Groups of options, each with its title."""
+    """Yield groups of options, each with its title."""
     known = {option.name: option for option in options}
     for title, names in GROUPS.items():
         found = [known.pop(name) for name in names if name in known]
         if found:
             yield title, found
-    # What has no long name says no more than one that has.
+    # An option without a long name is an alias.
     others = [option for option in known.values() if len(option.name) > 1]
     if others:
         yield OTHERS, others
@@ -193,10 +191,10 @@ def grouped(options: Sequence[Option]) -> Iterator[tuple[str, list[Option]]]:
 
 def helpText(options: Sequence[Option], before: str, after: str) -> str:
     """
-    What C{--help} prints below the synopsis.
+    Return what C{--help} prints below the synopsis.
 
-    @param before: what the command is for.
-    @param after: what else there is to know.
+    @param before: the purpose of the command.
+    @param after: paragraphs after the options.
     """
     parts = [_wrapped(before)]
     for title, found in grouped(options):
@@ -206,12 +204,10 @@ def helpText(options: Sequence[Option], before: str, after: str) -> str:
 
 
 def _wrapped(text: str) -> str:
-    """A paragraph."""
     return textwrap.fill(" ".join(text.split()), _WIDTH - 1)
 
 
 def _described(option: Option) -> Iterable[str]:
-    """The lines about one option."""
     names = ", ".join(option.names)
     if not option.letters:
         names = f"    {names}"

@@ -97,7 +97,9 @@ class SocketResolver:
 
     def _checkPath(self) -> None:
         if len(toBytes(self._entry.service)) > LONGEST_PATH:
-            reason = f"is longer than {LONGEST_PATH} bytes, the most of a UNIX socket"
+            reason = (
+                f"is too long: at most {LONGEST_PATH} bytes fit into a socket address"
+            )
             raise self._error("service", reason)
 
     def _addresses(self, port: int) -> Iterator[Address]:

@@ -42,9 +42,9 @@ def findService(word: str, among: Iterable[tuple[ServiceState, _T]]) -> _T:
         return found[0][1]
     if found:
         names = listed(state.name for state, _ in found)
-        raise AmbiguousService(f"'{printable(word)}' may be any of: {names}")
+        raise AmbiguousService(f"'{printable(word)}' is ambiguous ({names})")
     names = listed(state.name for state, _ in pairs)
-    raise AmbiguousService(f"there is no service '{printable(word)}', only: {names}")
+    raise AmbiguousService(f"'{printable(word)}' is not a service ({names})")
 
 
 def matches(word: str, name: str, address: str) -> bool:

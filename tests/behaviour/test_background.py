@@ -30,7 +30,7 @@ from tests.support.systemlog import SystemLog
 _EARLY = """
 import os, signal, sys
 from inetdtw import superserver
-from inetdtw.cli import main, plugin
+from inetdtw.cli import main, service
 
 class Early(superserver.InetdService):
     def startService(self):
@@ -38,7 +38,7 @@ class Early(superserver.InetdService):
         os.kill(os.getpid(), signal.SIGTERM)
         super().startService()
 
-plugin.InetdService = Early
+service.InetdService = Early
 main.main()
 """
 
@@ -123,7 +123,7 @@ class BackgroundTests(CommandTestCase):
         self.assertEqual(
             daemon.log(),
             "inetd: started, but 1 of 1 services is not bound yet: the daemon "
-            "retries; the reasons are in the system log; -f -e shows it here\n",
+            "retries; see the system log, or run with -f -e\n",
         )
         eventually(lambda: isServed(self.port), lambda: "the port to be bound")
         self.assertServes()
@@ -233,12 +233,12 @@ class BackgroundTests(CommandTestCase):
             ("directory", "is a directory, not a regular file"),
             ("fifo", "is a FIFO, not a regular file"),
             ("link", "is a symbolic link, not a regular file"),
-            ("inetd.conf", "holds no pid"),
+            ("inetd.conf", "has no pid in it"),
         ):
             path = self.path(name)
             before = self.written(path)
             done = run(inetd("-p", path, self.conf))
-            said = f"inetd: the pid file '{path}': {why}; -p takes another one\n"
+            said = f"inetd: the pid file '{path}': {why}; use -p for another path\n"
             self.assertEqual((done.returncode, done.stderr), (1, said))
             self.assertEqual(self.written(path), before)
 

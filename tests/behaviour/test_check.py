@@ -141,7 +141,7 @@ class ExplainTests(ServingTestCase):
         """C{--explain} fails for an unknown service, and lists those that exist."""
         path = self.write("inetd.conf", f"7007 {ECHO}\n")
         result = run([*inetd("--explain", "nix", path)])
-        said = "there is no service 'nix', only: 7007/tcp\n"
+        said = "'nix' is not a service (7007/tcp)\n"
         self.assertEqual(
             (result.returncode, result.stdout, result.stderr), (1, "", said)
         )

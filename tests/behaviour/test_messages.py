@@ -28,7 +28,7 @@ class WordsTests(CommandTestCase):
         """C{--help} prints every option, and exits with 0."""
         done = run(inetd("--help"))
         self.assertEqual(done.returncode, 0)
-        self.assertIn("Usage: inetd [options] [FILE or FOLDER]...", done.stdout)
+        self.assertIn("Usage: inetd [options] [FILE or DIRECTORY]...", done.stdout)
         for option in "fedqRpl":
             self.assertIn(f"\n  -{option}, --", done.stdout)
         self.assertIn("-i", done.stdout)
@@ -97,7 +97,7 @@ class WordsTests(CommandTestCase):
 
     def test_full(self) -> None:
         """The command exits with 1, with a message, when its output fails."""
-        said = "inetd: nothing can be printed: No space left on device\n"
+        said = "inetd: write error: No space left on device\n"
         for arguments in self.printing():
             found = self.printed(*arguments, to="/dev/full")
             self.assertEqual(found, (1, said), arguments)

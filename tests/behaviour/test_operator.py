@@ -119,7 +119,7 @@ class OperatorTests(ControlTestCase):
         for command in ("pause", "resume", "status"):
             code, text = self.run_(command, "nix")
             self.assertEqual(code, 1, text)
-            self.assertIn(f"there is no service 'nix', only: {self.cat}/tcp", text)
+            self.assertIn(f"'nix' is not a service ({self.cat}/tcp", text)
         self.assertEqual(self.run_("pause")[0], 2)
 
     def test_noText(self) -> None:
@@ -128,13 +128,13 @@ class OperatorTests(ControlTestCase):
         for name in ("pause", "resume"):
             code, said = self.run_(name, "\udcff")
             self.assertEqual(code, 1)
-            self.assertIn("inetd: there is no service '\\xff', only: ", said)
+            self.assertIn("inetd: '\\xff' is not a service (", said)
         self.assertEqual(self.run_("status", "\udcff")[0], 1)
 
     def test_unprinted(self) -> None:
         """A command is carried out even if its output fails, which is an error."""
         self.start()
-        said = "inetd: nothing can be printed: No space left on device\n"
+        said = "inetd: write error: No space left on device\n"
         for name, to, code in (
             ("pause", "/dev/full", 1),
             ("resume", "&-", 0),
@@ -162,7 +162,7 @@ class OperatorTests(ControlTestCase):
         self.write("inetd.conf", f"{self.conf}127.0.0.1:{more} {CAT}\n")
         code, text = self.run_("reload")
         self.assertEqual(code, 0, text)
-        self.assertIn(f"started: {more}/tcp\n3 kept", text)
+        self.assertIn(f"started: {more}/tcp\n3 unchanged", text)
         self.assertEqual(talk(more, b"x"), b"x")
         path = self.write("inetd.conf", f"{self.conf}7 steam tcp nowait - x\n")
         code, text = self.run_("reload")
@@ -183,14 +183,14 @@ class OperatorTests(ControlTestCase):
         self.assertEqual(client.recv(9), b"1")
         code, text = self.run_("drain")
         self.assertEqual(code, 0)
-        self.assertIn("1 programs run", text)
+        self.assertIn("1 programs are running", text)
         # A fork server that accepts there hears of it a moment later.
         eventually(lambda: not isServed(self.cat), daemon.log)
         with self.assertRaises(ConnectionRefusedError):
             self.connect(self.cat)
         code, text = self.run_("status")
         self.assertEqual(code, 1, text)
-        self.assertIn("The daemon drains: it ends when 1 programs have ended.", text)
+        self.assertIn("draining: the daemon exits after 1 running programs", text)
         self.assertEqual(self.run_("reload")[0], 1)
         self.assertEqual(self.run_("pause", str(self.cat))[0], 1)
         waiter = subprocess.Popen(
@@ -203,7 +203,7 @@ class OperatorTests(ControlTestCase):
         assert waiter.stdout is not None
         self.addCleanup(waiter.stdout.close)
         self.addCleanup(waiter.kill)
-        self.assertIn("1 programs run", waiter.stdout.readline())
+        self.assertIn("1 programs are running", waiter.stdout.readline())
         client.sendall(b"2")
         self.assertEqual(client.recv(9), b"2")
         client.close()

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from dockerfile_parse import DockerfileParser
 
-from inetdtw.cli.main import Options
+from inetdtw.cli.main import InetdOptions
 from tests.support import checkout
 from tests.support.daemon import Daemon, environment, freePort, talk
 from tests.support.processes import childrenOf
@@ -66,9 +66,9 @@ class ContribTestCase(ServingTestCase):
         self.assertEqual(done.returncode, 0, said)
         return said
 
-    def taken(self, *arguments: str) -> Options:
+    def taken(self, *arguments: str) -> InetdOptions:
         """Return the options of an C{inetd} command line."""
-        options = Options()
+        options = InetdOptions()
         options.parseOptions(list(arguments))
         return options
 

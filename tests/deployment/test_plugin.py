@@ -16,7 +16,7 @@ from twisted.plugins import twisted_inetdtw
 from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli import plugin
+from inetdtw import tap
 from tests.support import checkout
 
 
@@ -29,13 +29,13 @@ class PluginTests(SynchronousTestCase):
         verifyObject(IServiceMaker, twisted_inetdtw.inetd)
 
     def test_attributes(self) -> None:
-        """The plugin is called C{inetd}, and has what L{inetdtw.cli.plugin} makes."""
+        """The plugin is called C{inetd}, and has what L{inetdtw.tap} makes."""
         maker = twisted_inetdtw.inetd
         self.assertEqual(maker.tapname, "inetd")
         self.assertEqual(maker.module, "inetdtw.tap")
         self.assertIn("inetd(8)", maker.description)
-        self.assertIs(maker.options, plugin.Options)
-        self.assertIs(maker.makeService, plugin.makeService)
+        self.assertIs(maker.options, tap.Options)
+        self.assertIs(maker.makeService, tap.makeService)
 
     def test_name(self) -> None:
         """A dictionary finds its name by a plain string, and the other way round."""
@@ -64,7 +64,7 @@ class RunnerTests(SynchronousTestCase):
         config = ServerOptions()
         config.parseOptions(self.arguments)
         self.assertEqual(config.subCommand, "inetd")
-        self.assertIsInstance(config.subOptions, plugin.Options)
+        self.assertIsInstance(config.subOptions, tap.Options)
         self.assertIs(config.loadedPlugins["inetd"], twisted_inetdtw.inetd)
 
     def test_twist(self) -> None:
@@ -72,7 +72,7 @@ class RunnerTests(SynchronousTestCase):
         config = TwistOptions()
         config.parseOptions(self.arguments)
         self.assertEqual(config.subCommand, "inetd")
-        self.assertIsInstance(config.subOptions, plugin.Options)
+        self.assertIsInstance(config.subOptions, tap.Options)
         self.assertIs(config.plugins["inetd"], twisted_inetdtw.inetd)
 
     def test_help(self) -> None:

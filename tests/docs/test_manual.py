@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import inetdtw
 from inetdtw import __version__
-from inetdtw.cli.main import Options
+from inetdtw.cli.main import InetdOptions
 from inetdtw.cli.operate import COMMANDS
 from inetdtw.cli.usage import optionsOf
 from inetdtw.config.keys import KEYS
@@ -56,7 +56,7 @@ class ManPageTests(SynchronousTestCase):
         """inetd(8) has every option, its argument and what it does, and no other."""
         roff = _read("man", "man8", "inetd.8")
         text = _plain(roff)
-        options = optionsOf(Options())
+        options = optionsOf(InetdOptions())
         self.assertGreater(len(options), 20)
         known = {name for option in options for name in option.names}
         for option in options:
@@ -161,7 +161,9 @@ class CompletionTests(SynchronousTestCase):
 
     def test_bash(self) -> None:
         """Bash offers all options, and the values of those with few values."""
-        long = {option.name for option in optionsOf(Options()) if len(option.name) > 1}
+        long = {
+            option.name for option in optionsOf(InetdOptions()) if len(option.name) > 1
+        }
         self.assertEqual(self.complete("inetd", "--"), {f"--{name}" for name in long})
         self.assertIn("-q", self.complete("inetd", "-"))
         self.assertEqual(self.complete("inetd", "--la"), {"--launch"})
@@ -199,7 +201,7 @@ class CompletionTests(SynchronousTestCase):
         """Fish offers every long option."""
         with open(_FISH, encoding="utf-8") as file:
             lines = file.read().splitlines()
-        for option in optionsOf(Options()):
+        for option in optionsOf(InetdOptions()):
             if len(option.name) > 1:
                 letters = "".join(f"-s {letter} " for letter in option.letters)
                 head = f"complete -c inetd {letters}-l {option.name} "
@@ -272,7 +274,7 @@ class HelpTests(ServingTestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         lines = done.stdout.splitlines()
         self.assertLess(max(map(len, lines)), 80)
-        for option in optionsOf(Options()):
+        for option in optionsOf(InetdOptions()):
             if len(option.name) > 1:
                 self.assertIn(f"--{option.name}", done.stdout)
         titles = [line for line in lines if line.endswith(":") and line[0] != " "]

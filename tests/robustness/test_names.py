@@ -138,7 +138,7 @@ class SilentTests(NamesTestCase):
             stay.sendall(b"x")
             self.assertEqual(stay.recv(1), b"x")
             said = run(inetd("reload", "--control", self.path("control")))
-            self.assertEqual(said.stdout, "2 kept as they were\n")
+            self.assertEqual(said.stdout, "2 unchanged\n")
             self.assertServed(self.other)
 
     def test_found(self) -> None:

@@ -67,7 +67,7 @@ class RunnerTests(SynchronousTestCase):
         other = Runner(ServerOptions(), PidFile(path))
         arguments = (None, "/", True, None, "")
         why = self.assertRaises(PidFileError, other.setupEnvironment, *arguments)
-        self.assertIn("cannot be written: File exists; the reasons", self.failed(why))
+        self.assertIn("cannot be written: File exists; see", self.failed(why))
         other.removePID("")
         self.assertTrue(os.path.exists(path))
         runner.removePID("")
@@ -97,7 +97,7 @@ class RunnerTests(SynchronousTestCase):
             said = self.started(f"{taken} stream tcp nowait - internal echo")
         text = "started, but 1 of 1 services is not bound yet: the daemon retries"
         self.assertEqual(said, f"2 {text}".encode())
-        where = "the reasons are in the system log; -f -e shows it here"
+        where = "see the system log, or run with -f -e"
         self.assertEqual(self.waited(said), (0, f"inetd: {text}; {where}\n"))
 
     def test_unboundInForeground(self) -> None:
@@ -141,15 +141,15 @@ class RunnerTests(SynchronousTestCase):
         """It is said that nothing can be served, with where the reasons are."""
         self.assertEqual(
             self.failed(NothingToServe("nothing to serve in /\udcff")),
-            "inetd: nothing to serve in /\\xff; the reasons are in the system "
-            "log; -f -e shows it here\n",
+            "inetd: nothing to serve in /\\xff; see the system log, or "
+            "run with -f -e\n",
         )
 
     def test_other(self) -> None:
         """Whatever else goes wrong is said in a line as well."""
         said = self.failed(OSError(28, "No space left", "/pid"))
         self.assertTrue(said.startswith("inetd: OSError: [Errno 28] No space left"))
-        self.assertIn("; the reasons are in the system log", said)
+        self.assertIn("; see the system log", said)
 
     def test_long(self) -> None:
         """A message that is too long to be written at once is cut."""
@@ -159,6 +159,6 @@ class RunnerTests(SynchronousTestCase):
 
     def test_gone(self) -> None:
         """A daemon that was killed has said nothing."""
-        said = "inetd: the daemon has ended before it served; "
+        said = "inetd: the daemon exited before it was ready; "
         status, text = self.waited(b"")
         self.assertEqual((status, text[: len(said)]), (1, said))

@@ -361,8 +361,8 @@ off off protocol = udp, args = discard;
         """
         self.assertEqual(self.explain("other"), [])
         *wrong, said = self.complaints
-        self.assertTrue(said.startswith("there is no service 'other', only: "), said)
-        self.assertIn(" mine /s/unix", said)
+        self.assertTrue(said.startswith("'other' is not a service ("), said)
+        self.assertIn(" mine, /s/unix", said)
         self.assertIn("FILE:4:1: service: 'nix/tcp'", wrong[0])
 
     def test_unreadable(self) -> None:
@@ -377,7 +377,7 @@ off off protocol = udp, args = discard;
         self.assertEqual(self.explain("8"), [])
         wrong, said = self.complaints
         self.assertIn("FILE:1:1: file: 'FILE' cannot be read: No such file", wrong)
-        self.assertEqual(said, "there is no service '8', only: none")
+        self.assertEqual(said, "'8' is not a service (none)")
 
     def test_bad(self) -> None:
         """Of a service whose line is wrong it is said what is."""

@@ -10,23 +10,20 @@ import os
 import sys
 from typing import Any
 
-from zope.interface.verify import verifyObject
-
-from twisted.application.service import IServiceMaker
 from twisted.logger import Logger, LogPublisher
 from twisted.python.usage import UsageError
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import NothingToServe, __version__
-from inetdtw.cli import main, plugin
+from inetdtw.cli import main, service
 from inetdtw.log import observers
 from inetdtw.system.pidfile import PidFileError
 
 
-def optionsOf(*arguments: str) -> main.Options:
+def optionsOf(*arguments: str) -> main.InetdOptions:
     """What a command line says."""
-    options = main.Options()
+    options = main.InetdOptions()
     options.parseOptions(list(arguments))
     return options
 
@@ -62,7 +59,9 @@ class OptionsTests(SynchronousTestCase):
             (("relaod",), "reload"),
         ):
             why = self.assertRaises(UsageError, optionsOf, *words)
-            self.assertIn(f"no file '{words[-1]}'; a command comes first", str(why))
+            self.assertIn(
+                f"'{words[-1]}' is not a file; a command comes first", str(why)
+            )
             self.assertTrue(str(why).endswith(f": 'inetd {meant}'"), str(why))
         for file in ("./status", "inetd", "test", "status.conf"):
             self.assertEqual(optionsOf(file)["conf"], [os.path.abspath(file)])
@@ -91,7 +90,7 @@ class OptionsTests(SynchronousTestCase):
         """The log goes to one place only."""
         for option in ("-fe", "-d"):
             why = self.assertRaises(UsageError, optionsOf, option, "--stdout")
-            self.assertIn("--stdout does not go with", str(why))
+            self.assertIn("--stdout cannot be combined with", str(why))
 
     def test_numbers(self) -> None:
         """The backlog and the rate are as twistd's are."""
@@ -121,7 +120,7 @@ class OptionsTests(SynchronousTestCase):
 
     def test_help(self) -> None:
         """All options that people type are in the help."""
-        text = str(main.Options())
+        text = str(main.InetdOptions())
         for option in ("-f", "-e", "-d", "-l", "-q", "-R", "-p", "-i"):
             self.assertIn(option, text)
 
@@ -225,14 +224,13 @@ class TwistdConfigTests(SynchronousTestCase):
         with open(path, "w") as file:
             file.write("127.0.0.1:0 stream tcp nowait - internal echo\n")
         for name in ("handleSignals", "takeStreams", "takeSyslog"):
-            self.patch(plugin, name, lambda report: None)
+            self.patch(service, name, lambda report: None)
         config = self.config("-f", path)
         self.assertEqual(config.subCommand, "inetd")
         maker = config.loadedPlugins[config.subCommand]
-        verifyObject(IServiceMaker, maker)
-        service = maker.makeService(config.subOptions)
+        made = maker.makeService(config.subOptions)
         self.assertEqual(config.subOptions["conf"], [path])
-        inetd = service.getServiceNamed("inetd")
+        inetd = made.getServiceNamed("inetd")
         self.assertEqual(len(inetd.configuration.services), 1)
 
 
@@ -271,7 +269,7 @@ class MainTests(SynchronousTestCase):
         self.patch(sys, "__stderr__", output)
         why = self.assertRaises(SystemExit, main.main, ["-f", "/file"])
         self.assertEqual(why.code, 1)
-        said = f"inetd: {self.failure}; -p takes another one\n"
+        said = f"inetd: {self.failure}; use -p for another path\n"
         self.assertEqual(output.getvalue(), said)
 
     def test_usage(self) -> None:
@@ -314,7 +312,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(
             output.getvalue(),
             f"inetd: the pid file '{path}': process {pid} is running: remove the "
-            "file if it is not inetd; -p takes another one\n",
+            "file if it is not inetd; use -p for another path\n",
         )
         self.patch(os, "getpid", lambda: pid)
         main.main(["-p", path, "/file"])
@@ -324,7 +322,7 @@ class MainTests(SynchronousTestCase):
         """An option that nothing can be made of is an error of the command line."""
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
-        self.failure = plugin.WrongOption("inetd: --metrics: it is wrong")
+        self.failure = service.OptionError("inetd: --metrics: it is wrong")
         why = self.assertRaises(SystemExit, main.main, ["-f", "/file"])
         self.assertEqual(why.code, 2)
         self.assertEqual(
@@ -341,12 +339,12 @@ class MainTests(SynchronousTestCase):
         self.patch(sys, "__stderr__", output)
         self.failure = NothingToServe("nothing to serve in /file")
         for options, where in (
-            (["-f"], "in the system log; -f -e shows it here"),
-            (["-f", "-e"], "above"),
+            (["-f"], "see the system log, or run with -f -e"),
+            (["-f", "-e"], "see above"),
         ):
             why = self.assertRaises(SystemExit, main.main, [*options, "/file"])
             self.assertEqual(why.code, 1)
-            said = "inetd: nothing to serve in /file; the reasons are "
+            said = "inetd: nothing to serve in /file; "
             self.assertEqual(output.getvalue(), f"{said}{where}\n")
             output.truncate(0)
             output.seek(0)

@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli import command, main, operate, plugin, screen
+from inetdtw.cli import command, main, operate, screen, service
 from inetdtw.cli.operate import COMMANDS
 from inetdtw.control.client import NoDaemon, Reply
 from inetdtw.model.state import PauseReason
@@ -104,7 +104,7 @@ class StatusTests(CommandTestCase):
         self.assertEqual(self.run_("status", "8", said=state)[0], 1)
         code, _, errors = self.run_("status", "9", said=state)
         self.assertEqual(code, 1)
-        self.assertIn("there is no service '9', only: 7/tcp, 8/tcp", errors)
+        self.assertIn("'9' is not a service (7/tcp, 8/tcp)", errors)
 
     def test_json(self) -> None:
         """For machines it is the state as the daemon tells it."""
@@ -183,7 +183,7 @@ class StatusTests(CommandTestCase):
         bad = {"healthy": False, "draining": True, "trouble": {"7/tcp": "paused"}}
         code, output, _ = self.run_("health", said=bad)
         self.assertEqual(code, 1)
-        self.assertEqual(output, "7/tcp: paused\nthe daemon drains\n")
+        self.assertEqual(output, "7/tcp: paused\nthe daemon is draining\n")
 
 
 class OperateTests(CommandTestCase):
@@ -203,8 +203,7 @@ class OperateTests(CommandTestCase):
             self.run_("reload", said=said)[:2],
             (
                 0,
-                "a.conf:1:1: x\nstarted: 3/tcp, 4/tcp\nstopped: 5/tcp\n"
-                "2 kept as they were\n",
+                "a.conf:1:1: x\nstarted: 3/tcp, 4/tcp\nstopped: 5/tcp\n2 unchanged\n",
             ),
         )
         self.assertEqual(self.client.asked, [("POST", "/reload")])
@@ -242,7 +241,7 @@ class OperateTests(CommandTestCase):
         said = {"draining": True, "running": 2}
         code, output, _ = self.run_("drain", said=said)
         self.assertEqual(code, 0)
-        self.assertIn("2 programs run", output)
+        self.assertIn("2 programs are running", output)
         self.patch(operate, "LOOK", 0.0)
         drains = Reply(200, said)
         self.client.answers = [drains, drains, drains, NoDaemon("gone")]
@@ -299,7 +298,7 @@ class DispatchTests(CommandTestCase):
     def test_first(self) -> None:
         """A first word that is a command is one, and a path is a file."""
         for name in ("handleSignals", "takeStreams", "takeSyslog"):
-            self.patch(plugin, name, lambda report: None)
+            self.patch(service, name, lambda report: None)
         self.client.answers = [Reply(200, DAEMON.asJSON())]
         self.assertEqual(self.code("status"), 0)
         self.assertEqual(len(self.client.asked), 1)
@@ -318,4 +317,4 @@ class DispatchTests(CommandTestCase):
                 self.assertIn("inetd", output.getvalue())
                 if option == "--help":
                     self.assertIn(f"inetd {name}", output.getvalue())
-                    self.assertIn("exits with 0", output.getvalue())
+                    self.assertIn("exit status is 0", output.getvalue())

@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli.output import NotPrinted, err, out, printTo
+from inetdtw.cli.output import WriteError, err, out, printTo
 
 
 class FullStream(io.StringIO):
@@ -70,7 +70,7 @@ class PrintToTests(SynchronousTestCase):
         """What a command ends with whose output takes no more."""
         stream = FullStream(self, reason)
         self.patch(sys, "stdout", stream)
-        code = self.assertRaises(NotPrinted, out, "a line").code
+        code = self.assertRaises(WriteError, out, "a line").code
         # What it still holds is lost when the process ends.
         self.assertTrue(os.path.sameopenfile(stream.fd, self.null()))
         return code
@@ -83,7 +83,7 @@ class PrintToTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """A stream that takes no more ends a command, which says why."""
-        why = f"inetd: nothing can be printed: {os.strerror(errno.ENOSPC)}"
+        why = f"inetd: write error: {os.strerror(errno.ENOSPC)}"
         self.assertEqual(self.ends(errno.ENOSPC), why)
 
     def test_unread(self) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli import main, plugin
+from inetdtw.cli import main
 from inetdtw.cli.operate import COMMANDS
+from inetdtw.cli.options import ServiceOptions
 from inetdtw.cli.usage import (
     ARGUMENTS,
     GROUPS,
@@ -76,7 +77,7 @@ class OptionsOfTests(SynchronousTestCase):
 
     def test_declared(self) -> None:
         """What is said here of options is said of options that there are."""
-        names = {option.name for option in optionsOf(main.Options())}
+        names = {option.name for option in optionsOf(main.InetdOptions())}
         self.assertEqual({n for group in GROUPS.values() for n in group} - names, set())
         for command in COMMANDS.values():
             names |= {option.name for option in optionsOf(command())}
@@ -84,7 +85,7 @@ class OptionsOfTests(SynchronousTestCase):
 
     def test_twistd(self) -> None:
         """C{twistd inetd} has the same options, but for those that are twistd's matter."""
-        ours, twistds = optionsOf(main.Options()), optionsOf(plugin.Options())
+        ours, twistds = optionsOf(main.InetdOptions()), optionsOf(ServiceOptions())
         others = [each.name for each in twistds if each not in ours]
         self.assertEqual(others, ["version"])
         names = {each.name for each in ours} - {each.name for each in twistds}
@@ -102,7 +103,7 @@ class GroupedTests(SynchronousTestCase):
         Every option that has a long name is in exactly one group; the last is for
         those that nobody has put into one.
         """
-        options = optionsOf(main.Options())
+        options = optionsOf(main.InetdOptions())
         groups = list(grouped(options))
         found = [option.name for _, group in groups for option in group]
         long = [option.name for option in options if len(option.name) > 1]
@@ -150,5 +151,5 @@ Two.
 
     def test_width(self) -> None:
         """No line is wider than a terminal of 80 columns."""
-        for options in (main.Options(), plugin.Options()):
+        for options in (main.InetdOptions(), ServiceOptions()):
             self.assertLess(max(map(len, str(options).splitlines())), 80)

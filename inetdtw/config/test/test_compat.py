@@ -122,10 +122,10 @@ class OptionTests(SynchronousTestCase):
 
     def test_wrap(self) -> None:
         """
-        An option that access control is not supported is refused and says so: nobody shall
-        believe that services are guarded.
+        An option for access rules is rejected with a message: an operator must not
+        believe that services are protected by rules.
         """
         for option in ("-w", "-W", "-wW"):
-            options = main.Options()
+            options = main.InetdOptions()
             error = self.assertRaises(UsageError, options.parseOptions, [option])
             self.assertIn("access control is not supported", str(error))

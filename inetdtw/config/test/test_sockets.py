@@ -209,7 +209,9 @@ class UnixTests(ResolveCase):
             if good:
                 self.assertEqual(serviceOf(line).address.host, path)
             else:
-                self.assertProblem(line, 1, "service", "the most of a UNIX socket")
+                self.assertProblem(
+                    line, 1, "service", "bytes fit into a socket address"
+                )
 
     def test_othersOwner(self) -> None:
         """

@@ -46,7 +46,7 @@ class ChosenTests(SynchronousTestCase):
     def test_ambiguous(self) -> None:
         """If there are several, they are named."""
         for word in ("7", "127.0.0.1:7"):
-            self.assertEqual(self.error(word), f"'{word}' may be any of: 7/tcp, 7/udp")
+            self.assertEqual(self.error(word), f"'{word}' is ambiguous (7/tcp, 7/udp)")
 
     def test_unknown(self) -> None:
         """
@@ -54,7 +54,7 @@ class ChosenTests(SynchronousTestCase):
         anything to a terminal.
         """
         names = ", ".join(NAMES)
-        self.assertEqual(self.error("x"), f"there is no service 'x', only: {names}")
+        self.assertEqual(self.error("x"), f"'x' is not a service ({names})")
         self.assertIn("'\\x1b[2J'", self.error("\x1b[2J"))
         self.assertIn("''", self.error(""))
 
@@ -62,4 +62,4 @@ class ChosenTests(SynchronousTestCase):
         """Nobody reads a thousand names."""
         many = [(ServiceState(f"{n}/tcp", "", ""), n) for n in range(1000)]
         why = str(self.assertRaises(AmbiguousService, findService, "x", many))
-        self.assertTrue(why.endswith(f"19/tcp and {1000 - LISTED} more"), why)
+        self.assertTrue(why.endswith(f"19/tcp and {1000 - LISTED} more)"), why)

@@ -1,37 +1,27 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.cli.plugin}."""
+"""Tests for L{inetdtw.cli.options}."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
-import sys
-from typing import Any
 
-from zope.interface.verify import verifyObject
-
-from twisted.application.service import IService
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import InetdService, NothingToServe
-from inetdtw.cli import plugin
-from inetdtw.daemon.init import OrphanReaper
-from inetdtw.daemon.sdnotify import Notifications
-from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2
+from inetdtw.cli.options import ServiceOptions
 from inetdtw.model.service import Bounds, Settings
-from inetdtw.system.clock import MonotonicClock
 
 
 class OptionsTests(SynchronousTestCase):
-    """Tests for L{tap.Options}."""
+    """Tests for L{ServiceOptions}."""
 
-    def options(self, *arguments: str) -> plugin.Options:
+    def options(self, *arguments: str) -> ServiceOptions:
         """What a command line says."""
-        options = plugin.Options()
+        options = ServiceOptions()
         options.parseOptions(list(arguments))
         return options
 
@@ -162,7 +152,7 @@ class OptionsTests(SynchronousTestCase):
         with contextlib.redirect_stderr(said):
             left = self.assertRaises(SystemExit, self.options, "--explain", "8", path)
         self.assertEqual(left.code, 1)
-        self.assertIn("there is no service '8', only: 7/tcp", said.getvalue())
+        self.assertIn("'8' is not a service (7/tcp)", said.getvalue())
 
     def test_separate(self) -> None:
         """One command line knows nothing of another."""
@@ -205,149 +195,7 @@ class OptionsTests(SynchronousTestCase):
 
     def test_help(self) -> None:
         """All options are in the help, with what they take."""
-        text = str(plugin.Options())
+        text = str(ServiceOptions())
         for word in ("--conf", "--backlog", "--rate", "--launch", "--successes"):
             self.assertIn(word, text)
         self.assertIn("0 to 65536", text)
-
-
-class MakeServiceTests(SynchronousTestCase):
-    """Tests for L{tap.makeService}."""
-
-    def setUp(self) -> None:
-        """Have a file."""
-        self.path = os.path.abspath(self.mktemp())
-        self.write("127.0.0.1:0 stream tcp nowait - /bin/cat cat\n")
-        self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})
-        self.taken: list[Any] = []
-        self.patch(plugin, "handleSignals", self.taken.append)
-        self.patch(plugin, "takeStreams", self.taken.append)
-        self.patch(plugin, "takeSyslog", self.taken.append)
-
-    def write(self, text: str) -> None:
-        """Write the file."""
-        with open(self.path, "w") as file:
-            file.write(text)
-
-    def make(self, *arguments: str) -> Any:
-        """The service of a command line."""
-        options = plugin.Options()
-        options.parseOptions(["--conf", self.path, *arguments])
-        return plugin.makeService(options)
-
-    def inetd(self, *arguments: str) -> InetdService:
-        """The superserver in it."""
-        inetd = self.make(*arguments).getServiceNamed("inetd")
-        assert isinstance(inetd, InetdService)
-        return inetd
-
-    def test_services(self) -> None:
-        """
-        It is a superserver, and what reloads it and has it tell its state, which
-        listen before it does.
-        """
-        whole = self.make()
-        verifyObject(IService, whole)
-        steady, reloads, state, inetd = list(whole)
-        self.assertIsInstance(steady, MonotonicClock)
-        self.assertIsInstance(reloads, ReloadOnHangup)
-        self.assertIsInstance(state, StateOnUser2)
-        self.assertIsInstance(inetd, InetdService)
-        self.assertEqual(len(self.taken), 3)
-
-    def test_supervisor(self) -> None:
-        """
-        A supervisor that listens is told after the superserver has started, and before
-        it stops.
-        """
-        self.patch(os, "environ", {**os.environ, "NOTIFY_SOCKET": "/run/notify"})
-        *_, inetd, told = list(self.make())
-        self.assertIsInstance(inetd, InetdService)
-        self.assertIsInstance(told, Notifications)
-
-    def test_first(self) -> None:
-        """Process 1 waits for orphans."""
-        self.assertNotIn(OrphanReaper, [type(service) for service in self.make()])
-        self.patch(os, "getpid", lambda: 1)
-        self.assertIn(OrphanReaper, [type(service) for service in self.make()])
-
-    def test_control(self) -> None:
-        """
-        The control socket is where an option says, or else the variable, or else in
-        the usual place, and nowhere if it is none.
-        """
-        for path in ("/option", "none"):
-            names = [each.name for each in self.make("--control", path)]
-            self.assertEqual("inetd control" in names, path != "none", path)
-        self.patch(os, "environ", {"INETD_CONTROL": "/variable"})
-        self.assertIn("inetd control", [each.name for each in self.make()])
-        self.patch(os, "environ", {})
-        self.assertIn("inetd control", [each.name for each in self.make()])
-
-    def test_metrics(self) -> None:
-        """Metrics are told where an option says; another text is an error."""
-        names = [each.name for each in self.make("--metrics", "tcp:0")]
-        self.assertIn("inetd metrics", names)
-        why = self.assertRaises(plugin.WrongOption, self.make, "--metrics", "9100")
-        self.assertIn("--metrics: '9100' is not an endpoint", str(why))
-
-    def test_settings(self) -> None:
-        """The options hold for services that do not say otherwise."""
-        (service,) = self.inetd().configuration.services
-        self.assertEqual(
-            (service.options.backlog, service.bounds.serviceMax, service.launch),
-            (128, 0, "forkserver"),
-        )
-        inetd = self.inetd("-q", "7", "-R", "30", "--launch", "direct")
-        (service,) = inetd.configuration.services
-        self.assertEqual(
-            (service.options.backlog, service.bounds.serviceMax, service.launch),
-            (7, 30, "direct"),
-        )
-
-    def test_lineWins(self) -> None:
-        """And not for those that do."""
-        self.write("127.0.0.1:0 stream tcp nowait.5 - /bin/cat cat\n")
-        (service,) = self.inetd("-R", "30").configuration.services
-        self.assertEqual(service.bounds.serviceMax, 5)
-
-    def test_nothing(self) -> None:
-        """
-        When there is nothing to serve it says so, and why, and that is the end of
-        it.
-        """
-        self.write("7 stream udp nowait - internal\n")
-        why = self.assertRaises(SystemExit, self.make)
-        self.assertIn(f"nothing to serve in {self.path}", str(why))
-        self.assertIn(f"{self.path}:1:", str(why))
-
-    def test_noFile(self) -> None:
-        """So it does when there is no file."""
-        os.unlink(self.path)
-        why = self.assertRaises(SystemExit, self.make)
-        self.assertIn("cannot be read", str(why))
-
-    def test_nothingFree(self) -> None:
-        """
-        That no port can be had, which ends the process, is said in one line; any
-        other exception is told as before.
-        """
-        told: list[Any] = []
-        output = io.StringIO()
-        self.patch(sys, "excepthook", lambda *about: told.append(about))
-        self.patch(sys, "__stderr__", output)
-        self.inetd()
-        self.inetd()
-        why, other = NothingToServe("nothing can be had"), ValueError()
-        sys.excepthook(NothingToServe, why, None)
-        sys.excepthook(ValueError, other, None)
-        self.assertEqual(output.getvalue(), "inetd: nothing can be had\n")
-        self.assertEqual(told, [(ValueError, other, None)])
-
-    def test_some(self) -> None:
-        """Bad lines beside good ones are no end."""
-        self.write(
-            "7 stream udp nowait - internal\n"
-            "127.0.0.1:0 stream tcp nowait - internal echo\n"
-        )
-        self.assertEqual(len(self.inetd().configuration.services), 1)

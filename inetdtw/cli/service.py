@@ -1,0 +1,136 @@
+# -*- test-case-name: inetdtw.cli.test.test_service -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""The service that C{inetd} and C{twistd inetd} run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from twisted.application.service import IService, MultiService
+
+from inetdtw.cli.options import ServiceOptions
+from inetdtw.control.path import NONE, pathOf
+from inetdtw.daemon import sdnotify
+from inetdtw.daemon.init import OrphanReaper
+from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2, handleSignals, stop
+from inetdtw.log.report import Report
+from inetdtw.log.stream import takeStreams
+from inetdtw.log.systemlog import takeSyslog
+from inetdtw.superserver import InetdService
+from inetdtw.system.activation import Inherited
+from inetdtw.system.clock import MonotonicClock
+from inetdtw.text import absolute, environment, printable
+
+
+class OptionError(SystemExit):
+    """An option whose value turns out to be unusable when the service is made."""
+
+
+def stopReactor() -> None:
+    """End this process with exit status 0."""
+    from twisted.internet import reactor
+
+    stop(reactor)
+
+
+def makeService(options: ServiceOptions) -> IService:
+    """
+    Return the service that C{inetd} and C{twistd inetd} run.
+
+    Besides the superserver it handles signals, notifies a supervisor (sd_notify) and, as
+    process 1, reaps orphans, which an application decides by itself.
+
+    @raise SystemExit: if no service is configured.
+    @raise OptionError: if an option cannot be used.
+    """
+    report = Report(
+        options["log-level"], options["log-addresses"], burst=options["log-rate"]
+    )
+    handleSignals(report)
+    takeStreams(report)
+    takeSyslog(report)
+    inetd = InetdService(
+        options["conf"],
+        settings=options.settings(),
+        report=report,
+        required=True,
+        maxChildren=options["max-children"],
+        inherited=Inherited.fromEnvironment(environment(), os.getpid()),
+    )
+    if not inetd.configuration.services:
+        problems = "".join(f"\n{each}" for each in inetd.configuration.problems)
+        files = ", ".join(map(printable, options["conf"]))
+        raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
+    whole = MultiService()
+    for each in _services(options, inetd, report):
+        each.setServiceParent(whole)
+    return whole
+
+
+def _services(
+    options: ServiceOptions, inetd: InetdService, report: Report
+) -> Iterator[IService]:
+    """Yield all services, in the order in which they start."""
+    yield MonotonicClock()
+    yield from _control(options, inetd, report)
+    yield from _metrics(options, inetd, report)
+    yield ReloadOnHangup(inetd)
+    yield StateOnUser2(inetd)
+    if os.getpid() == 1:
+        yield OrphanReaper(inetd)
+    yield inetd
+    address = sdnotify.addressOf(environment(), report)
+    if address is not None:
+        watchdog = sdnotify.watchdogInterval(os.environ, os.getpid())
+        yield sdnotify.Notifications(inetd, address, watchdog, report=report)
+
+
+def _control(
+    options: ServiceOptions, inetd: InetdService, report: Report
+) -> Iterator[IService]:
+    """
+    Yield the control socket, unless there must be none.
+
+    @raise OptionError: if its path cannot be used.
+    """
+    path, usual = pathOf(options["control"], environment(), os.geteuid())
+    if path == NONE:
+        return
+    # They take memory, so they are imported only if needed.
+    from inetdtw.control.api import OperatorAPI
+    from inetdtw.control.server import ControlSocket
+
+    try:
+        path = absolute(path)
+    except FileNotFoundError as why:
+        raise OptionError(f"inetd: --control: {why.strerror}") from None
+    api = OperatorAPI(inetd, stopReactor)
+    control = ControlSocket(
+        api, path, report, usual=usual, descriptors=inetd.descriptors
+    )
+    inetd.alsoCheck(control.check)
+    yield control
+
+
+def _metrics(
+    options: ServiceOptions, inetd: InetdService, report: Report
+) -> Iterator[IService]:
+    """
+    Yield the endpoint for metrics, if there is one.
+
+    @raise OptionError: if it is not an endpoint.
+    """
+    endpoint = options["metrics"]
+    if endpoint is None:
+        return
+    from inetdtw.control.api import MetricsAPI
+    from inetdtw.control.metricsendpoint import MetricsEndpoint
+
+    api = MetricsAPI(inetd.state)
+    try:
+        yield MetricsEndpoint(api, endpoint, report, descriptors=inetd.descriptors)
+    except ValueError as why:
+        raise OptionError(f"inetd: --metrics: {why}") from None
