@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What a service has from the day it is configured, with a socket or without."""
+"""What slots with and without a socket share."""
 
 from __future__ import annotations
 

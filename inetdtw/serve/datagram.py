@@ -15,7 +15,7 @@ are a socket that keeps them.  What a program writes to 0 goes back as well, for
 those that know but one socket.
 
 Each program has two sockets of the daemon, and counts until these are closed: when
-nobody has its ends any more, or a moment after it has ended.
+the program has closed its ends, or a moment after it has exited.
 """
 
 from __future__ import annotations

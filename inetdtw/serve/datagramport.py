@@ -40,7 +40,7 @@ class Sender(NamedTuple):
 
 
 class IDatagramReceiver(Interface):
-    """What a L{DatagramPort} gives its datagrams to."""
+    """The receiver of the datagrams of a L{DatagramPort}."""
 
     def mayReceive() -> bool:
         """Tell whether a datagram may be received; if not, the port is paused."""

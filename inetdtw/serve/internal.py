@@ -44,7 +44,7 @@ class InternalStreamListener(ConnectionListener):
                 )
             except OSError as why:
                 self._gate.release(peer)
-                # A client that has disconnected is no shortage.
+                # A client has disconnected: that is not a shortage.
                 if why.errno != errno.ENOTCONN:
                     self._gate.short(why.strerror or str(why))
 

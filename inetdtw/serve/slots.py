@@ -226,11 +226,11 @@ class SlotTable:
         return sum(slot.running for slot in (*self._slots.values(), *self._gone))
 
     def states(self) -> tuple[ServiceState, ...]:
-        """How each service is."""
+        """Return the states of all services, in the order of the configuration."""
         return tuple(_stateOf(slot) for slot in self._slots.values())
 
     def hosts(self) -> dict[str, Any]:
-        """Where each service that has its socket listens, by its name."""
+        """Return where each service that has its socket listens, by its name."""
         bound = (slot for slot in self._slots.values() if slot.bound)
         return {slot.service.name: slot.getHost() for slot in bound}
 
@@ -241,7 +241,7 @@ def _lineName(service: Service) -> str:
 
 
 def _stateOf(slot: AnySlot) -> ServiceState:
-    """How a service is; if that cannot be said for an error, that is how it is."""
+    """Return the state of a service; an exception makes that its trouble."""
     try:
         return slot.state()
     except Exception as why:

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What one statement of a text comes to, for tests."""
+"""The services of one statement, for tests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def serviceOf(text: str, ask: Lookups = ROOT, settings: Settings = PLAIN) -> Ser
 
 
 def addressesOf(text: str) -> list[str]:
-    """Where the services of an entry listen."""
+    """Return where the services of an entry listen."""
     return [str(each.address) for each in servicesOf(text)]
 
 

@@ -59,7 +59,7 @@ def familyOf(host: str) -> int:
 
 
 def isNumeric(host: str) -> bool:
-    """Whether an address is numeric."""
+    """Return whether an address is numeric."""
     try:
         socket.inet_pton(familyOf(host), host)
     except (OSError, ValueError):

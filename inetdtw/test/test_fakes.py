@@ -107,7 +107,7 @@ class FakeLauncherTests(ServingTestCase):
         verifyObject(ILauncher, FakeLauncher())
 
     def test_child(self) -> None:
-        """What is told in place of a child is one."""
+        """What stands for a child provides L{IChild}."""
         verifyObject(IChild, FakeChild())
 
     def test_makeService(self) -> None:

@@ -114,6 +114,7 @@ class LayersTests(SynchronousTestCase):
     """Tests for the imports among the modules of this package."""
 
     def setUp(self) -> None:
+        """Parse the imports of all modules."""
         self.known = modules()
         self.imports = {
             name: set(imported(path, self.known)) for name, path in self.known.items()

@@ -20,7 +20,7 @@ class PublicTests(SynchronousTestCase):
     """Tests for C{inetdtw.__all__}."""
 
     def test_names(self) -> None:
-        """Every public name is there, is a class of this package, and has a docstring."""
+        """Every public name is a class of this package with a docstring."""
         self.assertGreater(len(inetdtw.__all__), 5)
         for name in inetdtw.__all__:
             found = getattr(inetdtw, name)
@@ -38,7 +38,7 @@ class PublicTests(SynchronousTestCase):
                     self.assertTrue(inspect.getdoc(what), f"{name}.{method}")
 
     def test_answers(self) -> None:
-        """What the superserver's methods and properties give back is public as well."""
+        """What methods and properties of the superserver return is public as well."""
         found = set()
         for what in vars(inetdtw.InetdService).values():
             function = what.fget if isinstance(what, property) else what

@@ -51,7 +51,7 @@ class SuperserverTestCase(ServingTestCase):
     """A test of a superserver."""
 
     def setUp(self) -> None:
-        """Have a file."""
+        """Make a file."""
         super().setUp()
         self.path = os.path.abspath(self.mktemp())
         self.patch(os, "cpu_count", lambda: 1)
@@ -62,7 +62,7 @@ class SuperserverTestCase(ServingTestCase):
             file.write("".join(lines))
 
     def inetd(self, *lines: str, **given: Any) -> InetdService:
-        """A superserver of these lines, with the names C{one}, C{two} and so on."""
+        """Return a superserver of these lines, with names C{one}, C{two} and so on."""
         self.write(*lines)
         usual: dict[str, Any] = {
             "reactor": self.reactor,
@@ -74,7 +74,7 @@ class SuperserverTestCase(ServingTestCase):
         return inetd
 
     def running(self, *lines: str, **given: Any) -> InetdService:
-        """A superserver that serves these lines."""
+        """Return a superserver that serves these lines."""
         inetd = self.inetd(*lines, **given)
         inetd.startService()
         return inetd
@@ -95,13 +95,13 @@ class SuperserverTestCase(ServingTestCase):
         return played
 
     def connects(self, where: Any, kind: int = socket.SOCK_STREAM) -> int:
-        """The error that a client gets, or 0."""
+        """Return the error number that a client gets, or 0."""
         with socket.socket(socket.AF_INET, kind) as client:
             client.settimeout(PATIENCE)
             return client.connect_ex((where.host, where.port))
 
     def argument(self, inetd: InetdService, name: str, played: PlayedHelper) -> bytes:
-        """The last argument of the program that the next client of a service gets."""
+        """Return the last argument of the program of a service's next client."""
         where = inetd.getHosts()[name]
         client = self.closing(socket.socket())
         client.connect((where.host, where.port))
@@ -122,7 +122,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(inetd.name, "inetd")
 
     def test_serves(self) -> None:
-        """What the file says is served from the start on."""
+        """The services of the file are served from the start on."""
         inetd = self.inetd(ECHO)
         self.assertEqual(inetd.getHosts(), {})
         inetd.startService()
@@ -139,7 +139,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
 
     def test_several(self) -> None:
-        """There may be several files, and folders of files."""
+        """There may be several files, and directories of files."""
         folder = os.path.abspath(self.mktemp())
         os.mkdir(folder)
         with open(os.path.join(folder, "more.conf"), "w") as file:
@@ -158,8 +158,9 @@ class StartTests(SuperserverTestCase):
 
     def test_privileged(self) -> None:
         """
-        The sockets are there before privileges are given up, and nothing else: no
-        client is served, and no process started.
+        All sockets are bound before privileges are dropped, and nothing else is done.
+
+        No client is served, and no process started.
         """
         inetd = self.inetd(PROGRAM.format("one"))
         inetd.privilegedStartService()
@@ -173,8 +174,9 @@ class StartTests(SuperserverTestCase):
 
     def test_reloadWhilePrivileged(self) -> None:
         """
-        A reload between the two steps of the start holds from the start on; until then
-        no client is served and no process started.
+        A reload between the two steps of the start holds from the start on.
+
+        Until then no client is served and no process started.
         """
         muxed = "tcpmux/x stream tcp nowait - /bin/sh {}\n"
         inetd = self.inetd(PROGRAM.format("one"), muxed.format("one"))
@@ -190,7 +192,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"two")
 
     def test_program(self) -> None:
-        """A program is started by a fork server, with the environment that was given."""
+        """A fork server starts a program, with the environment of the superserver."""
         inetd = self.running(PROGRAM.format("one two"), environ={"A": "1"})
         played = self.ready()
         where = inetd.getHosts()["0/tcp"]
@@ -202,14 +204,15 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(decode(shared), ([b"/bin/sh"], [b"one", b"two"], {b"A": b"1"}))
 
     def test_settings(self) -> None:
-        """What a line does not say is as the settings say."""
+        """The settings hold for what a line does not say."""
         self.running(PROGRAM.format("one"), settings=Settings(launch="direct"))
         self.assertEqual(self.reactor.processes, [])
 
     def test_badLines(self) -> None:
         """
-        A line that cannot be served is in the log, once, with its place; the others
-        are served.
+        A line that cannot be served is logged once, with its location.
+
+        The others are served.
         """
         inetd = self.inetd(ECHO, BAD, "nonsense\n", DISCARD)
         inetd.privilegedStartService()
@@ -237,7 +240,7 @@ class StartTests(SuperserverTestCase):
         self.assertIn("/nowhere/inetd.conf", problem["reason"])
 
     def test_warnings(self) -> None:
-        """What is strange in the file is in the log, and served."""
+        """A warning about the file is logged, and its line is served."""
         line = "127.0.0.1:0 stream tcp nowait - /nowhere/prog prog\n"
         inetd = self.running(line)
         (warning,) = self.said("config-warning")
@@ -256,10 +259,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/udp", f"{port}/tcp"})
 
     def test_stop(self) -> None:
-        """
-        When it was stopped nothing is left: no socket, no process, and nothing in
-        the reactor.
-        """
+        """Nothing is left after a stop: no socket, no process, no reader."""
         before = openDescriptors()
         inetd = self.running(ECHO, DISCARD, PROGRAM.format("one"))
         where = inetd.getHosts()["0/udp"]
@@ -298,8 +298,9 @@ class StartTests(SuperserverTestCase):
 
     def test_standardDescriptors(self) -> None:
         """
-        No socket gets a number that is a program's 0, 1 or 2, though these are
-        closed in the daemon.
+        No socket gets a number that is a program's 0, 1 or 2.
+
+        These are closed in the daemon.
         """
         inetd = self.inetd(ECHO)
         kept = os.dup(0)
@@ -317,8 +318,9 @@ class RequiredTests(SuperserverTestCase):
 
     def test_noHelpers(self) -> None:
         """
-        Descriptors that were set aside for the helper processes of services that have
-        no socket are free for others once all are started.
+        Descriptors of helper processes are free once all are started.
+
+        Services that have no socket have no helper process.
         """
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
@@ -328,8 +330,9 @@ class RequiredTests(SuperserverTestCase):
 
     def test_unbound(self) -> None:
         """
-        A service that is not bound yet is something to serve: it is tried again, and
-        served once its address is free.
+        A service that is not bound yet counts as a service.
+
+        It is tried again, and served once its address is free.
         """
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
@@ -342,10 +345,7 @@ class RequiredTests(SuperserverTestCase):
         self.assertTrue(inetd.state().healthy)
 
     def test_nothing(self) -> None:
-        """
-        Without a service there is an error, that names the file, and a line in the
-        log.
-        """
+        """An error and the log name the file when there is no service."""
         line = "127.0.0.1:0 off protocol = tcp, args = echo;\n"
         inetd = self.inetd(line, required=True)
         why = self.assertRaises(NothingToServe, inetd.startService)
@@ -367,7 +367,7 @@ class HostNamesTests(SuperserverTestCase):
     LINE = "many:0 stream tcp nowait - internal echo\n"
 
     def setUp(self) -> None:
-        """Have a name service that answers when a test says so."""
+        """Make a name service that answers when a test says so."""
         super().setUp()
         self.threads: list[Any] = []
         self.found = ["127.0.0.1"]
@@ -382,16 +382,16 @@ class HostNamesTests(SuperserverTestCase):
         self.patch(superserver, "HostNames", fake)
 
     def getaddrinfo(self, *arguments: Any, **keywords: Any) -> list[Any]:
-        """The addresses of every host."""
+        """Return the addresses of every host."""
         if not self.found:
             raise OSError(11, "no DNS")
         return [(socket.AF_INET, 1, 6, "", (host, 0)) for host in self.found]
 
     def answer(self, *hosts: str) -> None:
         """
-        Have all look-ups end.
+        Answer all look-ups.
 
-        @param hosts: what is found.
+        @param hosts: the addresses.
         """
         self.found = list(hosts)
         while self.threads:
@@ -399,13 +399,14 @@ class HostNamesTests(SuperserverTestCase):
         self.reactor.turn()
 
     def hosts(self, inetd: InetdService) -> dict[str, str]:
-        """The addresses of all services that have a socket, by their names."""
+        """Return the addresses of all services that have a socket, by their names."""
         return {name: where.host for name, where in inetd.getHosts().items()}
 
     def test_late(self) -> None:
         """
-        A service is bound when its name has an address; until then the state says why
-        it is not, and nothing else waits.
+        A service is bound when its name has an address; other services do not wait.
+
+        Until then the state says why it is not.
         """
         inetd = self.running(self.LINE, DISCARD)
         self.assertEqual(list(inetd.getHosts()), ["0/udp"])
@@ -419,7 +420,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertTrue(inetd.state().healthy)
 
     def test_retried(self) -> None:
-        """A look-up that failed is repeated with the backoff of a port that is in use."""
+        """A look-up that failed is repeated with the backoff of a port in use."""
         inetd = self.running(self.LINE)
         self.answer()
         for _ in range(12):
@@ -436,8 +437,9 @@ class HostNamesTests(SuperserverTestCase):
 
     def test_several(self) -> None:
         """
-        A name with several addresses has a service at each; a service that was paused
-        before it had any stays so.
+        A name with several addresses has a service at each.
+
+        A service that was paused before it had any stays paused.
         """
         inetd = self.running(self.LINE)
         inetd.pause("0/tcp")
@@ -465,7 +467,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertEqual(self.hosts(inetd), {"0/tcp": "127.0.0.2"})
 
     def test_served(self) -> None:
-        """A name that turns out to be the address of another line is not served twice."""
+        """A name with the address of another line is not served twice."""
         with listening(makeService()) as free:
             port = free.getsockname()[1]
         inetd = self.running(
@@ -478,7 +480,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertIn("is already served by", warning["reason"])
 
     def test_stopped(self) -> None:
-        """An answer that comes after the end, or while the daemon drains, changes nothing."""
+        """An answer changes nothing after a stop, or while the daemon drains."""
         inetd = self.running(self.LINE)
         inetd.drain()
         self.answer("127.0.0.1")
@@ -490,14 +492,14 @@ class HostNamesTests(SuperserverTestCase):
 
 
 class FaultTests(SuperserverTestCase):
-    """Tests for L{InetdService} where something raises what nobody expects."""
+    """Tests for L{InetdService} and internal errors."""
 
     def wrong(self, *_: object, **__: object) -> Any:
         """Be what raises it."""
         raise ValueError("embedded null byte")
 
     def assertUndone(self, inetd: InetdService) -> None:
-        """A reload changes nothing, and says why."""
+        """Assert that a reload changes nothing, and says why."""
         before = inetd.configuration, inetd.getHosts()
         done = inetd.reload()
         self.assertFalse(done)
@@ -522,10 +524,7 @@ class FaultTests(SuperserverTestCase):
             self.assertUndone(inetd)
 
     def test_state(self) -> None:
-        """
-        A service whose state raises an exception is in trouble; the others are as they
-        are.
-        """
+        """A service whose state raises an exception is in trouble, and no other."""
         inetd = self.running(ECHO, DISCARD)
         with mock.patch.object(InternalStreamListener, "held", self.wrong):
             echo, discard = inetd.state().services
@@ -536,8 +535,9 @@ class FaultTests(SuperserverTestCase):
 
     def test_startLaunchers(self) -> None:
         """
-        At the start only the service fails whose launcher raises an exception, and is
-        tried again.
+        A service whose launcher raises an exception fails alone at the start.
+
+        It is tried again.
         """
         with mock.patch.object(LauncherPool, "make", self.wrong):
             inetd = self.running(PROGRAM.format("-c true"), ECHO)
@@ -551,8 +551,9 @@ class FaultTests(SuperserverTestCase):
 
     def test_apply(self) -> None:
         """
-        A reload is finished for all services but those whose stop, change or start
-        raises an exception.
+        A reload is finished for all services but those that raise exceptions.
+
+        A stop, a change or a start of these does.
         """
         keep = "127.0.0.1:0 stream tcp nowait - internal discard\n"
         changed = ECHO.replace("nowait", "nowait/7")
@@ -589,18 +590,19 @@ class ReloadTests(SuperserverTestCase):
     """Tests for L{InetdService.reload}."""
 
     def sockets(self) -> set[int]:
-        """The sockets that are read."""
+        """Return the sockets that are read."""
         return {os.fstat(each.fileno()).st_ino for each in self.reactor.getReaders()}
 
     def reloaded(self) -> dict[str, int]:
-        """The counts in the last line about a reload."""
+        """Return the counts in the last line about a reload."""
         event = self.said("reload")[-1]
         return {name: event[name] for name in ("kept", "changed", "started", "stopped")}
 
     def test_paths(self) -> None:
         """
-        A path that was removed is bound again after some seconds, and at a reload, also
-        at one that changes nothing.
+        A path that was removed is bound again after some seconds, and at a reload.
+
+        The reload may change nothing.
         """
         folder = tempfile.mkdtemp()
         self.addCleanup(os.rmdir, folder)
@@ -622,10 +624,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_freed(self) -> None:
-        """
-        When something was given up, the socket of a new service that cannot be had is
-        tried again soon; otherwise not.
-        """
+        """A new service is tried again soon if a reload has closed a socket."""
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
         taken = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
@@ -674,7 +673,7 @@ class ReloadTests(SuperserverTestCase):
         )
 
     def test_changed(self) -> None:
-        """What a line says now holds for the next client, on the same socket."""
+        """A change of a line holds for the next client, on the same socket."""
         inetd = self.running(PROGRAM.format("one"))
         played = self.ready()
         where, before = inetd.getHosts()["0/tcp"], self.sockets()
@@ -696,10 +695,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(self.reloaded()["kept"], 1)
 
     def test_bad(self) -> None:
-        """
-        With any bad line the old configuration stays, all of it, and the log has
-        the line.
-        """
+        """One bad line keeps the whole old configuration, and is logged."""
         inetd = self.running(ECHO, PROGRAM.format("one"))
         before = inetd.configuration, inetd.getHosts(), self.sockets()
         self.write(DISCARD, BAD, PROGRAM.format("two"))
@@ -714,7 +710,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/udp"})
 
     def test_unreadable(self) -> None:
-        """So it is when the file is gone, or is not text."""
+        """The old configuration stays when the file is missing, or is not text."""
         inetd = self.running(ECHO)
         before = inetd.getHosts()
         os.unlink(self.path)
@@ -733,14 +729,14 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
 
     def test_warning(self) -> None:
-        """What is only strange does not keep the old configuration."""
+        """A warning does not keep the old configuration."""
         inetd = self.running(ECHO)
         self.write("127.0.0.1:0 stream tcp nowait - /nowhere/prog prog\n")
         self.assertTrue(inetd.reload())
         self.assertEqual(len(self.said("config-warning")), 1)
 
     def test_inUse(self) -> None:
-        """Nor does a port that is in use, which is tried again."""
+        """A port that is in use does not keep the old configuration."""
         inetd = self.running(ECHO)
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
@@ -762,10 +758,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_launchers(self) -> None:
-        """
-        A fork server that no service needs any more ends; one that a new service
-        needs is started.
-        """
+        """A reload stops fork servers that are not needed, and starts new ones."""
         inetd = self.running(PROGRAM.format("one"))
         old = self.ready()
         line = "127.0.0.1:0 on protocol = tcp, wait = no, user = -, exec = /bin/sh"
@@ -778,8 +771,9 @@ class ReloadTests(SuperserverTestCase):
 
     def test_noDescriptors(self) -> None:
         """
-        When no descriptor is left for a fork server, the old configuration stays, and
-        what serves it; the next attempt has another chance.
+        A reload fails when no descriptor is left for a fork server.
+
+        The old configuration is served on, and the next reload may succeed.
         """
 
         def none(*args: Any) -> Any:
@@ -854,8 +848,9 @@ class OperatorTests(SuperserverTestCase):
 
     def test_reloadTells(self) -> None:
         """
-        A reload says what it has changed, and what is wrong with the file; the state
-        says that as well, until the file is right.
+        A reload returns what it has changed, and what is wrong with the file.
+
+        The state has that too, until the file is right.
         """
         inetd = self.running(ECHO)
         self.write(ECHO, DISCARD)
@@ -875,8 +870,9 @@ class OperatorTests(SuperserverTestCase):
 
     def test_pause(self) -> None:
         """
-        A service that is paused stays so when the file is read again, whether it is
-        kept, changed, or gets another socket; only the operator resumes it.
+        A paused service stays paused over a reload until the operator resumes it.
+
+        It is kept, changed, or gets another socket.
         """
         inetd = self.running(ECHO)
         self.assertEqual(inetd.pause("0").condition, "paused")
@@ -895,15 +891,16 @@ class OperatorTests(SuperserverTestCase):
         self.assertEqual(len(self.said("resume")), 1)
 
     def test_unknown(self) -> None:
-        """What is no service is not paused."""
+        """A pause of an unknown service is an error."""
         inetd = self.running(ECHO)
         for operation in (inetd.pause, inetd.resume):
             self.assertRaises(AmbiguousService, operation, "x")
 
     def test_drain(self) -> None:
         """
-        A drain refuses clients at once and is over when no program runs any more;
-        meanwhile nothing else is done.
+        A drain refuses clients at once, and is over when no program runs.
+
+        Meanwhile nothing else is done.
         """
         inetd = self.running(ECHO)
         where = inetd.getHosts()["0/tcp"]

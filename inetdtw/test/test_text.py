@@ -21,7 +21,7 @@ class NativeTests(SynchronousTestCase):
     """Tests for L{native} and L{textOf}."""
 
     def inLocale(self, name: str) -> None:
-        """Have Python encode strings for the system as in another locale."""
+        """Let Python encode strings for the system as in another locale."""
         self.patch(module, "_SAME", False)
         self.patch(os, "fsencode", lambda text: text.encode(name, "surrogateescape"))
         self.patch(os, "fsdecode", lambda data: data.decode(name, "surrogateescape"))
@@ -33,7 +33,7 @@ class NativeTests(SynchronousTestCase):
         self.assertEqual(fromBytes(toBytes(TEXT)), TEXT)
 
     def test_locales(self) -> None:
-        """The system is given the bytes of the text in UTF-8, whatever the locale is."""
+        """The system gets the text in UTF-8, whatever the locale is."""
         for name in ("utf-8", "ascii", "iso-8859-1", "koi8-r"):
             self.inLocale(name)
             self.assertEqual(os.fsencode(native(TEXT)), toBytes(TEXT), name)
@@ -53,7 +53,7 @@ class NativeTests(SynchronousTestCase):
             self.assertEqual(environment()["A"], "\u2026")
 
     def test_absolute(self) -> None:
-        """A path is absolute; a relative one has none where the working directory is gone."""
+        """A relative path is an error where the working directory was removed."""
         self.assertEqual(absolute("a/../b"), os.path.join(os.getcwd(), "b"))
         gone = self.mktemp()
         os.mkdir(gone)

@@ -301,7 +301,7 @@ class AdmissionControlTests(GateTestCase):
 
 
 class Leftover:
-    """What a program left behind."""
+    """A background child's descriptors."""
 
     def __init__(self, claim: Any) -> None:
         """@param claim: its descriptors."""

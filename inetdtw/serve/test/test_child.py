@@ -18,7 +18,7 @@ class ChildTests(ServingTestCase):
     """Tests for L{Child}."""
 
     def setUp(self) -> None:
-        """Have a child that was just ordered."""
+        """Make a child that was just requested."""
         super().setUp()
         self.done: list[Child] = []
         self.child = Child(makeService(), PEER, self.runtime, self.done.append)
@@ -43,7 +43,7 @@ class ChildTests(ServingTestCase):
         self.assertEqual((end["status"], end["seconds"]), (3, 2.5))
 
     def test_failed(self) -> None:
-        """A program that was not found is a line in the log, and done."""
+        """An executable that was not found is logged, and the child is over."""
         self.child.failed("'/x' is not there")
         self.assertEqual(self.done, [self.child])
         self.assertIsNone(self.child.how)
@@ -52,7 +52,7 @@ class ChildTests(ServingTestCase):
         self.assertEqual(self.runtime.tallies["test/tcp"].failed, 1)
 
     def test_since(self) -> None:
-        """It knows when it was ordered."""
+        """A child has the time of its launch request."""
         self.reactor.advance(7)
         later = Child(makeService(), None, self.runtime, self.done.append)
         self.assertEqual((self.child.since, later.since), (0, 7))

@@ -68,7 +68,7 @@ class DatagramListenerTests(ServingTestCase):
         self.listener.released()
 
     def requested(self, number: int) -> FakeProgram:
-        """Wait until so many programs were ordered, and give the last one."""
+        """Wait for so many launch requests, and return the last program."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
         return self.launcher.last
@@ -104,7 +104,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(answers, [b"answer %d" % fd for fd in (1, 2, 1, 0)])
 
     def test_blocking(self) -> None:
-        """Its descriptors block, as programs expect."""
+        """The descriptors of a program block, as programs expect."""
         self.sender.send(b"question")
         program = self.requested(1)
         for fd in range(3):
@@ -133,7 +133,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.sender.recv(1 << 16), data)
 
     def test_empty(self) -> None:
-        """A datagram of nothing is a program that reads nothing."""
+        """The program for an empty datagram reads end of file."""
         self.sender.send(b"")
         self.assertEqual(self.read(self.requested(1)), b"")
 
@@ -165,7 +165,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual((self.limits.running, self.releases), (0, 3))
 
     def test_lastAnswer(self) -> None:
-        """What a program wrote just before it ended is sent."""
+        """A reply that a program wrote just before its exit is sent."""
         self.sender.send(b"question")
         program = self.requested(1).start()
         os.write(program.fds[1], b"answer")
@@ -174,14 +174,14 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.sender.recv(100), b"answer")
 
     def leave(self, program: FakeProgram) -> socket.socket:
-        """Have a program end and leave another behind that has its 1."""
+        """Let a program exit, and return its 1, which a background child has."""
         left = self.closing(program.socket(1))
         program.end()
         self.reactor.settle()
         return left
 
     def test_leftBehind(self) -> None:
-        """What a program has left behind can answer for a moment."""
+        """A background child can reply for a moment."""
         self.sender.send(b"question")
         left = self.leave(self.requested(1).start())
         left.send(b"late")
@@ -207,7 +207,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(answers, [b"%d" % number for number in range(9)])
 
     def test_leftNoisy(self) -> None:
-        """Nor when it never stops to write."""
+        """A background child that never stops to write is read for no longer."""
         self.sender.send(b"question")
         left = self.leave(self.requested(1).start())
         send = DatagramPort.reply
@@ -222,7 +222,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_leftCounts(self) -> None:
-        """As long as it has some, its program counts as one that runs."""
+        """A program counts as running while a background child may reply."""
         self.serve(makeDatagrams(bounds=Bounds(acceptMax=1)))
         sender = self.client(self.server)
         sender.send(b"1")
@@ -332,7 +332,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual((self.limits.running, self.releases), (0, 1))
 
     def test_missing(self) -> None:
-        """Nor when the program is not there."""
+        """A datagram without an executable does not count."""
         path = os.path.abspath(self.mktemp())
         self.serve(makeDatagrams(program=Program(path, (), ("prog",))))
         sender = self.client(self.server)

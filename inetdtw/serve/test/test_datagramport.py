@@ -58,7 +58,7 @@ class DatagramPortTests(ServingTestCase):
         self.receiver = Receiving()
 
     def serve(self, address: Address) -> socket.socket:
-        """Have a port on an address, and give its socket."""
+        """Start a port on an address, and return its socket."""
         server = self.closing(listening(makeDatagrams(address=address)))
         self.port = DatagramPort(server, self.reactor, "name", self.receiver)
         self.port.start()
@@ -66,9 +66,9 @@ class DatagramPortTests(ServingTestCase):
 
     def exchange(self, server: socket.socket, to: Any) -> tuple[bytes, Any]:
         """
-        Have a datagram sent to an address and answered.
+        Send a datagram to an address, and reply.
 
-        @return: the answer and its sender.
+        @return: the reply and its sender.
         """
         client = self.closing(socket.socket(server.family, socket.SOCK_DGRAM))
         client.settimeout(PATIENCE)
@@ -88,7 +88,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual(self.exchange(server, to), (b"answer", to))
 
     def test_answer6(self) -> None:
-        """Over IPv6 too."""
+        """A reply comes from the address that was asked over IPv6 too."""
         if not socket.has_ipv6:
             self.skipTest("no IPv6 here")
         try:
@@ -204,7 +204,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual(self.receiver.received[0][0], data)
 
     def test_empty(self) -> None:
-        """A datagram of nothing is one all the same."""
+        """An empty datagram is received."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         self.client(server).send(b"")
         self.reactor.turnUntil(lambda: bool(self.receiver.received))
@@ -226,7 +226,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual((self.receiver.received, dropped), ([], [1]))
 
     def test_mayNot(self) -> None:
-        """A datagram that may not be taken stays where it is."""
+        """A datagram that may not be received stays in the socket."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         self.receiver.may = False
         self.client(server).send(b"hello")
@@ -266,7 +266,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertFalse(self.port.holds)
 
     def test_clientGone(self) -> None:
-        """That a client was gone when it was answered is no matter for the others."""
+        """A client that disconnected before its reply does not disturb others."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         gone = self.client(server)
         gone.send(b"one")

@@ -61,7 +61,7 @@ class BaseTests(SynchronousTestCase):
         self.assertEqual((found["USER"], found["TZ"]), ("alpine", "UTC"))
 
     def test_activation(self) -> None:
-        """What concerns the daemon alone goes to nobody."""
+        """No program gets variables of the daemon alone."""
         environ = dict.fromkeys(
             (
                 *("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET"),

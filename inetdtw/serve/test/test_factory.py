@@ -33,7 +33,7 @@ from inetdtw.test.fakes import (
 
 
 class FakeTransport:
-    """What Twisted has for a connection, in as far as it is made use of."""
+    """The part of a transport of Twisted's that is used."""
 
     def __init__(self, connection: socket.socket) -> None:
         """Keep the server's end of a connection."""
@@ -65,7 +65,7 @@ class ProgramFactoryTests(ServingTestCase):
     """Tests for L{ProgramFactory} on a port of Twisted's."""
 
     def setUp(self) -> None:
-        """Have a service, and a connection that Twisted has accepted."""
+        """Make a service, and a connection that Twisted has accepted."""
         super().setUp()
         self.serve()
         self.factory = ProgramFactory("x", self.runtime.portless, self.runtime.report)
@@ -74,14 +74,14 @@ class ProgramFactoryTests(ServingTestCase):
         self.accept()
 
     def serve(self, **given: Any) -> None:
-        """Have a service without a port."""
+        """Serve a service without a socket."""
         address = Address(socket.AF_UNSPEC, "tcpmux/x")
         service = makeService(name="tcpmux/x", address=address, **given)
         self.slot = PortlessSlot(service, self.runtime, lambda _: self.launcher)
         self.slot.start()
 
     def accept(self) -> None:
-        """Have another client, and its connection."""
+        """Return another client and its connection."""
         self.there = self.client(self.server)
         self.here, _ = self.server.accept()
         self.here.setblocking(False)
@@ -124,7 +124,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_vanished(self) -> None:
-        """A client that is gone by now is no error, and does not count."""
+        """A client that has disconnected is no error, and does not count."""
         before = openDescriptors()
         del before[str(self.here.fileno())]
         del before[str(self.there.fileno())]
@@ -184,7 +184,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(len(self.said("refuse")), 1)
 
     def test_noService(self) -> None:
-        """While there is no such service clients are closed, with a line in the log."""
+        """Clients are closed and logged while the service is not configured."""
         self.slot.stop()
         self.connect()
         self.assertEqual(self.there.recv(100), b"")

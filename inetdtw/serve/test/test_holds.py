@@ -59,7 +59,7 @@ class HoldsTests(SynchronousTestCase):
         self.assertFalse(self.holds)
 
     def test_isOnly(self) -> None:
-        """One reason is told from that reason among others."""
+        """C{isOnly} tells one reason from that reason among others."""
         self.assertFalse(self.holds.isOnly(PauseReason.LIMIT))
         self.holds.pause(PauseReason.LIMIT)
         self.assertTrue(self.holds.isOnly(PauseReason.LIMIT))

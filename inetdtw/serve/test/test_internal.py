@@ -39,7 +39,7 @@ class InternalStreamListenerTests(ServingTestCase):
     """Tests for L{InternalStreamListener}."""
 
     def setUp(self) -> None:
-        """Nothing is served yet."""
+        """Start with no service."""
         super().setUp()
         self.releases = 0
 
@@ -116,7 +116,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.assertEqual(len(self.reactor.adopted), 1)
 
     def overMany(self) -> socket.socket:
-        """Have a client come that is one too many, and its moment be over."""
+        """Let a client over the limit wait until it is decided on."""
         refused = self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
         self.assertEqual(self.said("refuse"), [])
@@ -125,9 +125,7 @@ class InternalStreamListenerTests(ServingTestCase):
         return refused
 
     def test_again(self) -> None:
-        """
-        A client that comes before the end of its last connection was read is served.
-        """
+        """A client that comes before its last connection was read is served."""
         self.serve(perSource=1)
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -200,7 +198,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_vanished(self) -> None:
-        """A client that is gone before the reactor takes its connection is no error."""
+        """A client that disconnected before it was adopted is no error."""
         self.serve()
         reason = os.strerror(errno.ENOTCONN)
         self.reactor.adoptFailure = OSError(errno.ENOTCONN, reason)
@@ -224,7 +222,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.assertEqual(protocol.transport.value(), b"hello")
 
     def test_stop(self) -> None:
-        """Nothing more is accepted."""
+        """Nothing more is accepted after a stop."""
         self.serve()
         self.listener.stop()
         self.client(self.server)
@@ -290,7 +288,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(self.ask(client, b"5"), [b"4", b"5"])
 
     def test_atOnce(self) -> None:
-        """One that is answered is over at once, and so does not count any more."""
+        """A client that is answered does not count any more."""
         self.serve(acceptMax=1)
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2"), [b"1", b"2"])
@@ -324,7 +322,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(there.recv(100), b"honest")
 
     def test_own(self) -> None:
-        """Nor is what comes from any other socket of the daemon, and it counts."""
+        """A datagram from another socket of the daemon is refused, and counts."""
         there = self.closing(listening(makeDatagrams()))
         self.serve()
         port = there.getsockname()[1]
@@ -392,7 +390,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(self.ask(client, b"1", b"2"), [b"1"])
 
     def test_discard(self) -> None:
-        """What is never answered is not bounded so."""
+        """A service that never replies has no limit of replies."""
         self.serve(makeDatagrams(internal="discard"), answerMax=1)
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2", b"3"), [])

@@ -33,12 +33,12 @@ class SocketPortTests(ServingTestCase):
     """Tests for L{SocketPort}."""
 
     def setUp(self) -> None:
-        """Have a port that was not started."""
+        """Make a port that was not started."""
         super().setUp()
         self.port = SocketPort(self.closing(socket.socket()), self.reactor, "name")
 
     def isRead(self) -> bool:
-        """Whether the reactor reads it, and it says so."""
+        """Return whether the reactor reads the port, as its holds say."""
         isRead = self.port in self.reactor.getReaders()
         self.assertEqual(not self.port.holds, isRead)
         return isRead
@@ -50,7 +50,7 @@ class SocketPortTests(ServingTestCase):
         self.assertEqual(self.port.logPrefix(), "name")
 
     def test_start(self) -> None:
-        """It is read from its start to its stop."""
+        """A port is read from its start to its stop."""
         self.assertFalse(self.isRead())
         self.port.start()
         self.assertTrue(self.isRead())
@@ -58,7 +58,7 @@ class SocketPortTests(ServingTestCase):
         self.assertFalse(self.isRead())
 
     def test_paused(self) -> None:
-        """It is read while nothing pauses it."""
+        """A port is read while nothing pauses it."""
         self.port.start()
         self.port.holds.pauseFor(PauseReason.LIMIT, 5)
         self.assertFalse(self.isRead())
@@ -91,7 +91,7 @@ class SocketPortTests(ServingTestCase):
         self.assertEqual(told, [1])
 
     def test_refused(self) -> None:
-        """That is so when the reactor refuses to wait for it, too."""
+        """The owner is notified too when the reactor refuses to poll the socket."""
 
         def refuse(reader: object) -> None:
             raise OSError(errno.EEXIST, "no")
@@ -119,7 +119,7 @@ class Accepting:
         self.reasons: list[str] = []
 
     def mayAccept(self) -> bool:
-        """Whether it may take one more."""
+        """Return whether one more may be accepted."""
         self.asked += 1
         return len(self.accepted) < self.most
 
@@ -156,7 +156,7 @@ class StreamPortTests(ServingTestCase):
     """Tests for L{StreamPort}."""
 
     def setUp(self) -> None:
-        """Have a port that is read."""
+        """Make a port that is read."""
         super().setUp()
         self.factory = Accepting()
         self.addCleanup(self.closeAccepted)
@@ -170,7 +170,7 @@ class StreamPortTests(ServingTestCase):
             connection.close()
 
     def test_accept(self) -> None:
-        """A connection is given away open, with the address of its client."""
+        """A connection is given to the receiver open, with its client's address."""
         client = self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.factory.accepted))
         ((connection, peer),) = self.factory.accepted
@@ -179,7 +179,7 @@ class StreamPortTests(ServingTestCase):
         self.assertEqual(client.recv(10), b"hello")
 
     def test_nothingThere(self) -> None:
-        """That a client has gone before it was accepted is nothing."""
+        """A client that disconnected before accept(2) is no error."""
         self.port.doRead()
         self.assertEqual(self.factory.accepted, [])
         self.assertFalse(self.port.holds)
@@ -274,7 +274,7 @@ class StreamPortTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.factory.accepted))
 
     def test_oneGone(self) -> None:
-        """A connection that is gone when it is accepted is no matter for the others."""
+        """A connection that is reset before accept(2) does not disturb others."""
         broken: Any = Broken(self.server, errno.ECONNABORTED)
         self.port.socket = broken
         self.client(self.server)
@@ -287,7 +287,7 @@ class WaitPortTests(ServingTestCase):
     """Tests for L{WaitPort}."""
 
     def test_broken(self) -> None:
-        """Whatever goes wrong when it tells, it tells again after a while."""
+        """An internal error of what it calls pauses the port for a moment."""
         told: list[None] = []
 
         def broken() -> None:
@@ -306,7 +306,7 @@ class WaitPortTests(ServingTestCase):
         port.stop()
 
     def test_leaves(self) -> None:
-        """It tells that there is something, and leaves it there."""
+        """The port tells that the socket is readable, and leaves the data there."""
         told: list[None] = []
         server = self.closing(listening(makeDatagrams()))
         WaitPort(server, self.reactor, "name", lambda: told.append(None)).start()

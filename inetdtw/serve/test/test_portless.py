@@ -41,7 +41,7 @@ class PortlessCase(ServingTestCase):
     """A test with tcpmux, and a service behind it."""
 
     def setUp(self) -> None:
-        """Have both."""
+        """Serve tcpmux, and a service behind it."""
         super().setUp()
         self.serve()
 
@@ -81,7 +81,7 @@ class PortlessCase(ServingTestCase):
         return client
 
     def answer(self, client: socket.socket) -> bytes:
-        """All that a client is told until the connection is closed."""
+        """Return all that a client receives until the connection is closed."""
         return b"".join(iter(lambda: client.recv(4096), b""))
 
 
@@ -93,19 +93,19 @@ class PortlessSlotTests(PortlessCase):
         self.slot.change(makePortless(**given))
 
     def test_noSocket(self) -> None:
-        """It is never bound and listens nowhere."""
+        """A service without a socket is never bound and listens nowhere."""
         self.assertFalse(self.slot.bound)
         found: Any = PortlessSlot.getHost
         self.assertIsNone(found(self.slot))
 
     def test_silent(self) -> None:
-        """A client is told nothing but what the program says."""
+        """A client gets only what the program writes."""
         client = self.ask(b"x\r\n")
         self.closing(self.launcher.last.socket()).sendall(b"hello")
         self.assertEqual(client.recv(100), b"hello")
 
     def test_greets(self) -> None:
-        """A client of a service with a plus sign is told when it is served."""
+        """A client of a service with a plus sign gets C{+Go} when it is served."""
         self.again(greets=True)
         client = self.ask(b"x\r\n")
         self.closing(self.launcher.last.socket()).sendall(b"hello")
@@ -157,7 +157,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.said("refuse"), [])
 
     def test_share(self) -> None:
-        """Nor more than there are descriptors for; they are counted while they wait."""
+        """Clients that wait have a share of the descriptors, and count."""
         self.again(bounds=Bounds(acceptMax=1))
         self.patch(self.runtime.descriptors, "share", lambda purpose: 3)
         for _ in range(3):
@@ -174,7 +174,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 0)
 
     def test_tooMany(self) -> None:
-        """No more wait than would in the service's backlog; the others are told."""
+        """No more clients wait than C{backlog} says; the others are refused."""
         self.again(bounds=Bounds(acceptMax=1), options=SocketOptions(backlog=1))
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
@@ -222,7 +222,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.said("refuse"), [])
 
     def test_undecidedAndStopped(self) -> None:
-        """Whoever is not decided on is sent away when the service changes or stops."""
+        """Undecided clients are refused when the service changes or stops."""
         for end in (
             lambda: self.slot.change(self.slot.service),
             lambda: self.slot.stop(),
@@ -235,7 +235,7 @@ class PortlessSlotTests(PortlessCase):
             self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_gone(self) -> None:
-        """A client that is gone is not counted (item 71)."""
+        """A client that has disconnected is not counted (item 71)."""
         self.again(bounds=Bounds(acceptMax=1), greets=True)
         self.ask(b"x\r\n")
         second = self.ask(b"x\r\n")
@@ -261,7 +261,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_stop(self) -> None:
-        """Once it is gone clients are told so, those that wait too, and the log."""
+        """Clients, also those that wait, are refused after a stop, which is logged."""
         self.again(bounds=Bounds(acceptMax=1))
         self.ask(b"x\r\n")
         waits = self.ask(b"x\r\n")
@@ -272,7 +272,7 @@ class PortlessSlotTests(PortlessCase):
         self.launcher.last.start().end()
 
     def test_tell(self) -> None:
-        """It tells how it is, like any other service."""
+        """The state has the figures of every service."""
         self.again(bounds=Bounds(acceptMax=1))
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
@@ -390,7 +390,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.said("close"), [])
 
     def test_descriptors(self) -> None:
-        """No descriptor is left of clients that were served or sent away."""
+        """No descriptor is left of clients that were served or refused."""
         before = openDescriptors()
         for said in (b"x\r\n", b"nix\r\n", b"help\r\n"):
             self.ask(said).close()

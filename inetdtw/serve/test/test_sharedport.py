@@ -42,7 +42,7 @@ class PortTests(ServingTestCase):
     """Tests for L{SharedStreamPort}."""
 
     def setUp(self) -> None:
-        """Have a socket that programs share."""
+        """Make a socket that programs share."""
         super().setUp()
         self.server = self.closing(listening(makeService()))
         self.taken: list[socket.socket] = []
@@ -52,7 +52,7 @@ class PortTests(ServingTestCase):
         self.addCleanup(self.port.stop)
 
     def mayAccept(self) -> bool:
-        """Whether a connection may be taken."""
+        """Return whether a connection may be accepted."""
         if not self.may:
             self.port.holds.pause(PauseReason.LIMIT)
         return self.may
@@ -83,7 +83,7 @@ class PortTests(ServingTestCase):
         return client
 
     def test_lazy(self) -> None:
-        """There is no process before there is a client."""
+        """No process is started before the first client."""
         self.port.start()
         self.reactor.settle()
         self.assertEqual((self.reactor.processes, self.port.holds.reasons), ([], []))
@@ -142,7 +142,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_last(self) -> None:
-        """A connection that was accepted when it is stopped is given away."""
+        """A connection that was accepted before a stop is received."""
         self.patch(fakereactor, "acceptOne", lambda process: None)
         self.begun()
         answerOne(self.server, self.channel(), threading.Lock())
@@ -150,7 +150,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.taken), 1)
 
     def test_lastLate(self) -> None:
-        """So is one that the process sends only when it hears that it is to end."""
+        """A connection that the process sends during a stop is received."""
         self.patch(fakereactor, "acceptOne", lambda process: None)
         self.begun()
         channel = self.channel()
@@ -180,7 +180,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.reactor.processes), 2)
 
     def test_ends(self) -> None:
-        """That its socket is closed before its end is heard of is no matter."""
+        """A channel that is closed before the exit is reported is no error."""
         self.begun()
         self.reactor.processes[0].close()
         self.reactor.turnUntil(
@@ -290,7 +290,7 @@ class HelperTests(ServingTestCase):
         self.assertEqual(self.ours.recv(4), b"")
 
     def test_shut(self) -> None:
-        """It says what the error is when there is no connection to be had."""
+        """The process reports the error number when accept(2) fails."""
         self.server.shutdown(socket.SHUT_RDWR)
         self.ours.send(b"1")
         self.assertEqual(ANSWER.unpack(self.ours.recv(4)), (errno.EINVAL,))

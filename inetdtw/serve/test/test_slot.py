@@ -54,7 +54,7 @@ class ListenerForTests(ServingTestCase):
     """Tests for L{listenerFor}."""
 
     def test_kinds(self) -> None:
-        """There is one kind of listener for each kind of service."""
+        """Each kind of service has its listener."""
         kinds: dict[Any, Service] = {
             StreamListener: makeService(),
             DatagramListener: makeDatagrams(),
@@ -94,7 +94,7 @@ class SlotTestCase(ServingTestCase):
         return slot
 
     def where(self, slot: Slot) -> Any:
-        """Where a service listens."""
+        """Return where a service listens."""
         host: Any = slot.getHost()
         return host.name if isinstance(host, UNIXAddress) else (host.host, host.port)
 
@@ -107,7 +107,7 @@ class SlotTestCase(ServingTestCase):
         return sock
 
     def requested(self, number: int) -> FakeProgram:
-        """Wait until so many programs were ordered, and give the last one."""
+        """Wait for so many launch requests, and return the last program."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
         return self.launcher.last
@@ -292,7 +292,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(self.said("close"), [])
 
     def test_failsTwice(self) -> None:
-        """Where giving up the socket fails as well, it is tried again all the same."""
+        """The service is tried again when its socket cannot be closed either."""
         slot = self.serving(makeService())
 
         def fail() -> Any:
@@ -307,7 +307,7 @@ class BindTests(SlotTestCase):
         slot.stop()
 
     def test_changeUnbound(self) -> None:
-        """What is changed before there is a socket holds when there is one."""
+        """A change while there is no socket holds when there is one."""
         other, service = self.taken()
         slot = self.serving(service)
         slot.change(replace(service, wait=True))
@@ -352,7 +352,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(len(self.said("exit")), 1)
 
     def test_stopWaiting(self) -> None:
-        """So does a program that has the service's socket, which stays as it is."""
+        """A program keeps the service's own socket as it is when the slot stops."""
         slot = self.serving(makeDatagrams(wait=True))
         self.connect(slot).send(b"1")
         program = self.requested(1).start()
@@ -365,7 +365,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_stopRetiring(self) -> None:
-        """Nor is anything served when it was stopped while it was to be changed."""
+        """Nothing is served when a slot stops during a change."""
         service = makeDatagrams(wait=True)
         slot = self.serving(service)
         self.connect(slot).send(b"1")
@@ -421,7 +421,7 @@ class PauseTests(SlotTestCase):
         self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_change(self) -> None:
-        """What is changed while it is paused stays paused, and is served as changed."""
+        """A change of a paused service holds after the resume."""
         slot = self.paused(makeService())
         self.connect(slot)
         slot.change(makeService(program=Program("/bin/cat", (), ("cat",))))
@@ -431,7 +431,7 @@ class PauseTests(SlotTestCase):
         self.assertEqual(self.requested(1).request.argv, ("cat",))
 
     def test_beforeStart(self) -> None:
-        """One that is paused before it is served has its socket, and is not served."""
+        """A service that is paused before the start is bound, and not served."""
         slot = self.slot(makeService())
         slot.pause()
         slot.start()
@@ -566,7 +566,7 @@ class PauseTests(SlotTestCase):
         self.assertEqual(slot.state().condition, "paused")
 
     def test_stop(self) -> None:
-        """One that is paused is stopped like any other, with nothing left open."""
+        """A paused service stops with nothing left open."""
         self.leavesNothingOpen(lambda: self.paused(makeService()).stop())
         self.assertEqual(len(self.said("close")), 1)
 
@@ -575,7 +575,7 @@ class DrainTests(SlotTestCase):
     """Tests for a L{Slot} that is drained."""
 
     def test_stream(self) -> None:
-        """Its socket is closed at once, and it says whether programs run."""
+        """The socket is closed at once on a drain; the state counts programs."""
         slot = self.serving(makeService())
         where = self.where(slot)
         self.connect(slot)
@@ -590,7 +590,7 @@ class DrainTests(SlotTestCase):
         self.assertEqual(slot.running, 0)
 
     def test_wait(self) -> None:
-        """That of a C{wait} service is given up when its program ends."""
+        """The socket of a C{wait} service is closed when its program exits."""
         slot = self.serving(makeDatagrams(wait=True))
         self.connect(slot).send(b"1")
         program = self.requested(1).start()
@@ -617,7 +617,7 @@ class DrainTests(SlotTestCase):
         self.assertEqual(len(self.launcher.programs), 1)
 
     def test_paused(self) -> None:
-        """One that is paused, or has no socket, is drained at once."""
+        """A service that is paused, or has no socket, is drained at once."""
         slot = self.serving(makeService())
         slot.pause()
         slot.drain()
@@ -641,7 +641,7 @@ class StateTests(SlotTestCase):
     """Tests for what a L{Slot} tells of itself."""
 
     def told(self, slot: Slot) -> tuple[int, str]:
-        """How many programs run, and why no clients are taken."""
+        """Return how many programs run, and why no clients are accepted."""
         self.runtime.report.state(slot.state())
         state = self.said("state")[-1]
         self.assertEqual(state["service"], slot.service.name)
@@ -656,7 +656,7 @@ class StateTests(SlotTestCase):
         self.assertEqual(self.told(slot), (0, "unbound"))
 
     def test_serving(self) -> None:
-        """It counts the programs that run, and says when it takes no more clients."""
+        """The state counts running programs, and has the limit as reason."""
         slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
         self.assertEqual(self.told(slot), (0, "-"))
         self.connect(slot)
@@ -708,7 +708,7 @@ class PathTests(SlotTestCase):
     """Tests for a L{Slot} on a path."""
 
     def setUp(self) -> None:
-        """Have a path."""
+        """Choose a path."""
         super().setUp()
         self.path = self.mktemp()
 
@@ -721,7 +721,7 @@ class PathTests(SlotTestCase):
         self.assertFalse(os.path.lexists(self.path))
 
     def test_notOurs(self) -> None:
-        """What somebody else has put there stays."""
+        """A file that another process has put at the path stays."""
         slot = self.serving(makeUnix(self.path))
         os.unlink(self.path)
         other = self.serving(makeUnix(self.path))
@@ -801,7 +801,7 @@ class PathTests(SlotTestCase):
         self.assertEqual(self.requested(1).request.argv, ("new",))
 
     def test_host(self) -> None:
-        """It listens on its path."""
+        """A service on a UNIX socket listens on its path."""
         slot = self.slot(makeUnix(self.path))
         self.assertEqual(slot.getHost(), UNIXAddress(self.path))
         self.assertEqual(slot.address(), self.path)
@@ -988,7 +988,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(old.programs, [])
 
     def test_options(self) -> None:
-        """What is said of the socket holds for the socket that is there."""
+        """Socket options of a change are set on the open socket."""
         slot = self.serving(makeService())
         self.sameSocket(slot, makeService(options=SocketOptions(backlog=7)))
         self.assertEqual(self.said("config-warning"), [])
@@ -996,7 +996,7 @@ class ChangeTests(SlotTestCase):
         self.requested(1)
 
     def test_optionsFail(self) -> None:
-        """What is not possible is in the log, and the service is served."""
+        """An option that cannot be set is logged, and the service is served."""
         slot = self.serving(makeService())
         slot.change(makeService(options=SocketOptions(acceptFilter="dnsready")))
         self.assertEqual(len(self.said("config-warning")), 1)
@@ -1047,7 +1047,7 @@ class LimitsTests(SlotTestCase):
         self.requested(2)
 
     def test_waiting(self) -> None:
-        """A program that has had the socket is counted out once."""
+        """The program that had a socket is released once."""
         service = makeDatagrams(wait=True, bounds=Bounds(acceptMax=1))
         slot = self.serving(service)
         sender = self.connect(slot)
@@ -1064,7 +1064,7 @@ class HostTests(SlotTestCase):
     """Tests for where a L{Slot} listens."""
 
     def test_ipv4(self) -> None:
-        """It is the address, and the port that the system chose."""
+        """The address has the port that the system chose."""
         for make, kind in ((makeService, "TCP"), (makeDatagrams, "UDP")):
             slot = self.slot(make())
             host: Any = slot.getHost()
@@ -1074,7 +1074,7 @@ class HostTests(SlotTestCase):
             self.assertEqual(slot.address(), f"127.0.0.1:{host.port}")
 
     def test_ipv6(self) -> None:
-        """So it is for IPv6."""
+        """The address over IPv6 has its port too."""
         slot = self.slot(makeService(address=Address(socket.AF_INET6, "::1")))
         if not slot.bound:
             self.skipTest("no IPv6 here")
@@ -1122,7 +1122,7 @@ class RenewTests(SlotTestCase):
         )
 
     def test_resume(self) -> None:
-        """That is so when an operator resumes the service, who may have paused it."""
+        """A resume by an operator replaces a socket without a path too."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         slot.pause()
@@ -1152,7 +1152,7 @@ class RenewTests(SlotTestCase):
         self.assertIsNone(slot.state().reason)
 
     def test_paused(self) -> None:
-        """One that is paused has its path again, and stays paused."""
+        """A paused service whose path was removed gets it again, and stays paused."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         slot.pause()
@@ -1165,7 +1165,7 @@ class RenewTests(SlotTestCase):
         self.requested(1)
 
     def test_another(self) -> None:
-        """Another file at its path is left alone, until it is gone."""
+        """A file of another process at the path is left alone until it is removed."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         os.unlink(path)
@@ -1179,7 +1179,7 @@ class RenewTests(SlotTestCase):
         self.assertTrue(slot.bound)
 
     def test_answers(self) -> None:
-        """What a program has to answer still goes to its client."""
+        """The replies of programs reach their clients after a replacement."""
         path, own = self.path(), self.path()
         slot = self.serving(makeUnix(path, socktype=socket.SOCK_DGRAM))
         client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
@@ -1266,7 +1266,7 @@ class RenewTests(SlotTestCase):
         self.requested(1)
 
     def test_droppedAndStopped(self) -> None:
-        """That is not so when the service was stopped meanwhile."""
+        """A socket is not replaced when the service was stopped meanwhile."""
         slot = self.serving(makeService())
         (reader,) = self.reactor.getReaders()
         reader.connectionLost(Failure(ConnectionDone()))
@@ -1276,7 +1276,7 @@ class RenewTests(SlotTestCase):
         self.assertFalse(slot.bound)
 
     def test_drained(self) -> None:
-        """One that takes no more clients has no other socket."""
+        """A draining service gets no other socket."""
         path = self.path()
         slot = self.serving(makeUnix(path, wait=True))
         self.connect(slot)
@@ -1378,7 +1378,7 @@ class FaultTests(SlotTestCase):
             self.again(slot)
 
     def test_options(self) -> None:
-        """Whatever the options of a change raise, the socket stays as it is."""
+        """An internal error of a socket option leaves the socket as it is."""
         for why in self.KINDS:
             self.why = why
             slot = self.serving(makeService())
@@ -1389,7 +1389,7 @@ class FaultTests(SlotTestCase):
             slot.stop()
 
     def test_stop(self) -> None:
-        """Whatever a stop or a drain raises, nothing is left of the socket."""
+        """An internal error of a stop or a drain leaves nothing open."""
         for why in self.KINDS:
             self.why = why
             for act in (Slot.stop, Slot.drain):

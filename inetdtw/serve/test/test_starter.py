@@ -31,7 +31,7 @@ class LaunchesCase(ServingTestCase):
     """A test of the starts of one program."""
 
     def setUp(self) -> None:
-        """Have a program, in a folder that is no longer than a path needs to be."""
+        """Make an executable in a directory."""
         super().setUp()
         self.folder = os.path.abspath(self.mktemp())
         os.mkdir(self.folder)
@@ -98,7 +98,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(self.runtime.complaints, set())
 
     def test_tooMuch(self) -> None:
-        """What is over the rate of the log is read, counted and left out."""
+        """Lines of standard error over the rate of the log are read and left out."""
         report = Report("info", burst=2, reactor=self.reactor)
         self.runtime = replace(self.runtime, report=report)
         program = self.launched("log").start()
@@ -118,7 +118,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(words, ["start", "stderr", "exit"])
 
     def test_toNull(self) -> None:
-        """What is written to a standard error that goes nowhere is nowhere."""
+        """Standard error to C{null} is discarded."""
         program = self.launched("null")
         self.assertEqual(os.readlink(f"/proc/self/fd/{program.fds[2]}"), os.devnull)
         os.write(program.start().fds[2], b"Oh!\n")
@@ -126,7 +126,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(self.said("stderr"), [])
 
     def test_toLogFailed(self) -> None:
-        """Nothing is left of a program that could not be started."""
+        """No descriptor is left of a program that could not be started."""
         self.launcher.refusal = "no"
         before = openDescriptors()
         for stderr in ("log", "null"):
@@ -157,7 +157,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(len(self.done), 1)
 
     def test_variables(self) -> None:
-        """What the line says of the environment holds for its programs."""
+        """C{env} and C{passenv} hold for the programs."""
         service = makeService(variables=EnvironmentSpec((("TZ", "UTC"),), ("PATH",)))
         ProgramStarter(service, self.runtime, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
@@ -166,7 +166,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(self.launcher.last.request.environment, wanted)
 
     def test_done(self) -> None:
-        """Whoever launches it hears of its end, with the client that it had."""
+        """The caller is notified of the exit, with the client's address."""
         self.install()
         child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
         self.launcher.last.start().end()
@@ -187,7 +187,7 @@ class LaunchesTests(LaunchesCase):
         self.assertNotEqual(environment["PATH"], self.runtime.environ["PATH"])
 
     def test_without(self) -> None:
-        """Variables can be taken away; those that are not there are no matter."""
+        """Variables can be removed, also unknown ones."""
         launches = self.launches(Program("/bin/sh", (), ("sh",)))
         launches.without("LANG", "NONE")
         launches.launch(PEER, (0, 0, 0), self.done.append)
@@ -195,7 +195,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(self.runtime.environ["LANG"], "C")
 
     def test_missing(self) -> None:
-        """A program that is not there is not ordered, and its path is in the log."""
+        """A program without an executable is not launched; the path is logged."""
         child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(self.done, [child])
@@ -274,7 +274,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(ends, [(4, 1.0), (5, 2.0)])
 
     def test_identity(self) -> None:
-        """Whether its user may execute a program is found out by whoever starts it."""
+        """Only the exec tells whether the user may execute a program."""
         self.install(0o700)
         service = makeService(program=Program(self.path, (), ("prog",)))
         credentials = Credentials(os.getuid() + 1, os.getgid() + 1, ())
@@ -319,7 +319,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(requested(), self.path)
 
     def test_absolute(self) -> None:
-        """One with a path is that file alone, and not looked for again."""
+        """A program with a path is that file, and is not looked for again."""
         self.install()
         launches = self.launches()
         launches.launch(PEER, (0, 0, 0), self.done.append)
@@ -331,7 +331,7 @@ class LaunchesTests(LaunchesCase):
 
 
 class FaultTests(LaunchesCase):
-    """Tests for L{ProgramStarter} in which something raises what nobody expects."""
+    """Tests for L{ProgramStarter} and internal errors."""
 
     def wrong(self, *given: Any) -> Any:
         """Be what raises it."""

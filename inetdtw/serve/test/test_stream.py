@@ -37,7 +37,7 @@ from inetdtw.test.fakes import (
 
 
 def isReadable(sock: socket.socket) -> bool:
-    """Whether there is something to read, or the end."""
+    """Return whether there is data or end of file to read."""
     return bool(select.select([sock], [], [], 0)[0])
 
 
@@ -45,7 +45,7 @@ class StreamListenerTests(ServingTestCase):
     """Tests for L{StreamListener}."""
 
     def setUp(self) -> None:
-        """Nothing is served yet."""
+        """Start with no service."""
         super().setUp()
         self.releases = 0
 
@@ -67,7 +67,7 @@ class StreamListenerTests(ServingTestCase):
         self.listener.released()
 
     def requested(self, number: int) -> FakeProgram:
-        """Wait until so many programs were ordered, and give the last one."""
+        """Wait for so many launch requests, and return the last program."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
         return self.launcher.last
@@ -98,7 +98,7 @@ class StreamListenerTests(ServingTestCase):
             self.assertTrue(isBlocking(connection))
 
     def test_environment(self) -> None:
-        """A program is told the addresses of its connection."""
+        """The environment of a program has the addresses of its connection."""
         server = self.serve()
         client = self.client(server)
         extra = self.requested(1).request.extra
@@ -220,7 +220,7 @@ class StreamListenerTests(ServingTestCase):
         self.assertEqual(self.said("refuse"), [])
 
     def test_undecidedAndStopped(self) -> None:
-        """Whoever is not decided on is refused when the service stops."""
+        """Undecided clients are refused when the service stops."""
         server = self.serve(makeService(bounds=Bounds(perSource=1)))
         self.client(server)
         self.requested(1)
@@ -281,7 +281,7 @@ class StreamListenerTests(ServingTestCase):
         self.assertEqual(self.limits.running, 0)
 
     def test_stop(self) -> None:
-        """Nothing more is accepted, and programs that end later are counted."""
+        """Nothing more is accepted after a stop; later exits are counted."""
         server = self.serve()
         self.client(server)
         program = self.requested(1)
@@ -344,7 +344,7 @@ class DelegatedTests(ServingTestCase):
     PEER = ("192.0.2.1", 40000)
 
     def setUp(self) -> None:
-        """Have a launcher that accepts, and a bound on all programs."""
+        """Make a launcher that accepts, and a process budget."""
         super().setUp()
         self.accepting = AcceptingLauncher()
         self.addCleanup(self.accepting.close)
@@ -419,7 +419,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(self.accepting.orders, {})
 
     def test_missing(self) -> None:
-        """So it does if the program is not there."""
+        """The listener accepts when there is no executable."""
         self.serve(makeService(program=Program("/nowhere/prog", (), ("prog",))))
         self.assertOwn(0)
 
@@ -516,7 +516,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_stopHandedBack(self) -> None:
-        """So it is for one that it was to have again."""
+        """A socket that would be delegated again is not after a stop."""
         self.serve()
         self.listener.crowded()
         self.accepting.withdrawn[0]()

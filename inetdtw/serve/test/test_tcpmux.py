@@ -40,7 +40,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.ask()
 
     def ask(self) -> None:
-        """Have a client that has said nothing yet."""
+        """Make a client that has sent nothing yet."""
         self.reactor = FakeReactor()
         self.client, server = socket.socketpair()
         self.addCleanup(self.client.close)
@@ -68,7 +68,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         return b"".join(iter(lambda: self.question.connection.recv(4096), b""))
 
     def assertOver(self) -> None:
-        """Nothing is waited for any more, and the connection is left open."""
+        """Assert that the request waits for nothing, and the connection is open."""
         self.assertEqual(list(self.open), [])
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -129,7 +129,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertFalse(self.reactor.turn())
 
     def test_late(self) -> None:
-        """A client that says nothing for ten seconds has said no name."""
+        """A client that sends nothing for ten seconds has sent no name."""
         self.says(b"name")
         self.reactor.advance(TIMEOUT - 0.1)
         self.assertEqual(self.names, [])
@@ -138,7 +138,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertOver()
 
     def test_gone(self) -> None:
-        """A client that is gone has said no name."""
+        """A client that disconnects has sent no name."""
         self.says(b"name")
         self.client.close()
         self.reactor.settle()
@@ -146,7 +146,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertOver()
 
     def test_endless(self) -> None:
-        """A line that does not end is no name, and not all of it is taken."""
+        """A line that does not end is not a name, and is not read to its end."""
         self.says(b"x" * (LONGEST - 1))
         self.assertEqual(self.names, [])
         self.says(b"xyz")
@@ -185,7 +185,7 @@ class PortlessServicesTests(SynchronousTestCase):
         connection.close()
 
     def test_services(self) -> None:
-        """A service is found by its name as long as it has it."""
+        """A service is found by its name until it is removed."""
         names = PortlessServices()
         names.add("a", self)
         self.assertIs(names.of("a"), self)

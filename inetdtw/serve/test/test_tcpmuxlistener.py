@@ -51,7 +51,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(refuse["reason"], r"unknown service tcpmux/\x1b[2j")
 
     def test_help(self) -> None:
-        """Who asks for help is told all names."""
+        """A client that asks for C{help} gets all names."""
         PortlessSlot(
             makePortless(address=Address(socket.AF_UNSPEC, "tcpmux/a")),
             self.runtime,
@@ -60,19 +60,19 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(self.answer(self.ask(b"HELP\r\n")), b"a\r\nx\r\n")
 
     def test_silent(self) -> None:
-        """Who says nothing is told so after ten seconds, and the log is."""
+        """A client that sends nothing is refused after ten seconds, and logged."""
         client = self.undecided(b"x")
         self.reactor.advance(TIMEOUT)
         self.assertEqual(self.answer(client), NOT_READ)
         self.assertRefused("no service name within 10 seconds")
 
     def test_long(self) -> None:
-        """Who has no end of what it says is told so, and the log is."""
+        """A client that sends no end of line is refused, and logged."""
         self.assertEqual(self.answer(self.ask(b"x" * LONGEST)), NOT_READ)
         self.assertRefused("no end of line within 256 bytes")
 
     def test_left(self) -> None:
-        """Who only looks whether somebody listens is worth no line."""
+        """A client that connects and disconnects is not logged."""
         client = self.undecided(b"x")
         client.shutdown(socket.SHUT_WR)
         self.reactor.settle()
@@ -80,13 +80,13 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(self.said("refuse"), [])
 
     def assertRefused(self, reason: str) -> None:
-        """Assert that the log and the count say that one client was turned away."""
+        """Assert that one client was refused, counted and logged."""
         (refuse,) = self.said("refuse")
         self.assertEqual((refuse["service"], refuse["reason"]), ("mux", reason))
         self.assertEqual(self.limits.tally.refused, 1)
 
     def test_slow(self) -> None:
-        """A client that takes its time keeps nobody else waiting."""
+        """A slow client does not delay others."""
         self.undecided(b"")
         self.ask(b"x\r\n")
         self.assertEqual(len(self.launcher.programs), 1)
@@ -122,7 +122,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(second.recv(1), b"")
 
     def share(self, most: int) -> None:
-        """Have so small a share for clients of tcpmux."""
+        """Reduce the share of tcpmux."""
         self.patch(self.runtime.descriptors, "share", lambda purpose: most)
 
     def test_others(self) -> None:
@@ -142,7 +142,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(refuse["reason"], "no service name yet, and others wait")
 
     def test_counted(self) -> None:
-        """Nothing is counted any more when all are gone, however that is."""
+        """Nothing is counted any more when all clients are gone."""
         self.undecided().close()
         self.reactor.settle()
         self.undecided()
@@ -152,7 +152,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 0)
 
     def test_broken(self) -> None:
-        """A client that cannot be waited for is closed, and counts no more."""
+        """A client that the reactor cannot poll is closed, and counts no more."""
         self.patch(tcpmuxlistener, "TcpmuxRequest", mock.Mock(side_effect=ValueError))
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
@@ -163,13 +163,13 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(self.limits.running, 0)
 
     def test_noRoom(self) -> None:
-        """Where nobody can go, a client is served all the same."""
+        """A client is served when there is no older one to close."""
         self.share(0)
         self.ask(b"x\r\n")
         self.assertEqual(len(self.launcher.programs), 1)
 
     def test_retire(self) -> None:
-        """Who was accepted before a reload may still say what it wants."""
+        """A client that was accepted before a change may still send its name."""
         client = self.undecided(b"x")
         done: list[bool] = []
         self.mux.retire(lambda: done.append(True))

@@ -73,7 +73,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(self.decided[::2], ["a1", "b1", "a2"])
 
     def test_others(self) -> None:
-        """Those whose sources are still busy are not decided on."""
+        """Clients whose sources are still at their limit are not decided on."""
         self.keep("a1")
         self.keep("b1")
         self.busy.remove("b")
@@ -82,7 +82,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(len(self.undecided), 1)
 
     def test_capacity(self) -> None:
-        """One that waits for capacity only is not refused."""
+        """A client that waits for capacity only is not refused."""
         self.keep("a1")
         self.free = False
         self.busy.clear()
@@ -103,7 +103,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(len(self.undecided), MOST)
 
     def test_nested(self) -> None:
-        """One that was decided on because of another is not decided on twice."""
+        """A client that was decided on because of another is not decided on twice."""
         said = self.decided.append
         client = AcceptedClient("a1", self.undecided.look, lambda: said("refused"), "a")
         self.undecided.keep(client, 9)

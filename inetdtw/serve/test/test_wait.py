@@ -52,7 +52,7 @@ class WaitingTestCase(ServingTestCase):
     """A test of a service whose program has its socket."""
 
     def setUp(self) -> None:
-        """Nothing is served yet."""
+        """Start with no service."""
         super().setUp()
         self.releases = 0
 
@@ -72,7 +72,7 @@ class WaitingTestCase(ServingTestCase):
         self.listener.released()
 
     def requested(self, number: int) -> FakeProgram:
-        """Wait until so many programs were ordered, and give the last one."""
+        """Wait for so many launch requests, and return the last program."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
         return self.launcher.last
@@ -166,7 +166,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.limits.running, 0)
 
     def test_leftOnce(self) -> None:
-        """A datagram that one program has left is there for a second one."""
+        """A datagram that one program has left triggers a second one."""
         self.sender.send(b"1")
         self.requested(1).start().end()
         self.assertEqual(self.taken(self.requested(2)), b"1")
@@ -226,7 +226,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.said("drop"), [])
 
     def test_empty(self) -> None:
-        """A datagram of nothing that is left is thrown away as well."""
+        """An empty datagram that was left is discarded too."""
         self.sender.send(b"")
         self.requested(1).start().end()
         self.requested(2).start().end()
@@ -240,7 +240,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.taken(self.requested(2)), b"1")
 
     def test_failed(self) -> None:
-        """A datagram for which no program can be started is thrown away at once."""
+        """A datagram for which no program can be started is discarded at once."""
         self.launcher.refusal = "Permission denied"
         self.sender.send(b"1")
         self.reactor.turnUntil(lambda: bool(self.said("drop")))
@@ -252,7 +252,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.taken(self.requested(1)), b"2")
 
     def test_missing(self) -> None:
-        """So is one whose program is not there; when it is there, it is started."""
+        """A datagram without an executable is discarded; a later one is served."""
         path = os.path.abspath(self.mktemp())
         self.listener.stop()
         self.serve(makeDatagrams(wait=True, program=Program(path, (), ("prog",))))
@@ -352,7 +352,7 @@ class DatagramTests(WaitingTestCase):
         self.assertIdle()
 
     def test_retireSettles(self) -> None:
-        """The launcher is told not to start a program again by itself."""
+        """The launcher must not restart programs after a retirement."""
         self.listener.retire(lambda: None)
         self.assertIn("cancelRestarts", self.launcher.said)
 
@@ -467,7 +467,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual(len(self.said("pause")), 1)
 
     def test_longLife(self) -> None:
-        """A program that ran for long is no loop, whatever it has left."""
+        """A program that ran for long is not a loop, whatever it has left."""
         self.client(self.server)
         for number in range(FREE_TRIES + 3):
             program = self.requested(number + 1).start()
@@ -505,13 +505,13 @@ class ConnectionTests(WaitingTestCase):
 
     @told
     def test_acceptingUnix(self) -> None:
-        """So they are for clients of a UNIX socket."""
+        """Programs that accept clients of a UNIX socket are started at once too."""
         self.listener.stop()
         self.serve(makeUnix(self.mktemp(), wait=True))
         self.test_accepting()
 
     def come(self) -> None:
-        """Have another client be there."""
+        """Let another client connect."""
         self.client(self.server)
         select.select([self.server], [], [], PATIENCE)
 
@@ -551,7 +551,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual(pauses[1:], [FIRST_PAUSE] * 4)
 
     def dead(self) -> int:
-        """How many wait who are gone."""
+        """Return how many connections of the backlog were reset."""
         told = waiting(self.server)
         assert told is not None
         return told.dead
@@ -600,7 +600,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_failedAndGone(self) -> None:
-        """That the client is gone too is no matter."""
+        """The client may have disconnected when the launcher fails."""
         client = self.client(self.server)
         program = self.requested(1)
         self.accepted(program)
@@ -667,7 +667,7 @@ class ConnectionTests(WaitingTestCase):
 
 
 class FaultTests(WaitingTestCase):
-    """Tests for L{WaitListener} in which a step raises what nobody expects."""
+    """Tests for L{WaitListener} and internal errors."""
 
     def wrong(self, *_: object, **__: object) -> Any:
         """Be what raises it."""
