@@ -177,11 +177,13 @@ AREAS: dict[str, tuple[str, ...]] = {
         "robustness.sharedsocket",
         "robustness.unixpath",
         "deployment.systemd",
+        "deployment.restart",
     ),
     "helpers.acceptor": (
         "robustness.sharedsocket",
         "robustness.unixpath",
         "deployment.systemd",
+        "deployment.restart",
     ),
     "helpers.socketstate": (
         "robustness.sharedsocket",
