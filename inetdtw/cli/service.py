@@ -17,8 +17,8 @@ from inetdtw.daemon import sdnotify
 from inetdtw.daemon.init import OrphanReaper
 from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2, handleSignals, stop
 from inetdtw.log.report import Report
-from inetdtw.log.stream import takeStreams
-from inetdtw.log.systemlog import takeSyslog
+from inetdtw.log.stream import unblockStreams
+from inetdtw.log.systemlog import unblockSyslog
 from inetdtw.superserver import InetdService
 from inetdtw.system.activation import Inherited
 from inetdtw.system.clock import MonotonicClock
@@ -50,8 +50,8 @@ def makeService(options: ServiceOptions) -> IService:
         options["log-level"], options["log-addresses"], burst=options["log-rate"]
     )
     handleSignals(report)
-    takeStreams(report)
-    takeSyslog(report)
+    unblockStreams(report)
+    unblockSyslog(report)
     inetd = InetdService(
         options["conf"],
         settings=options.settings(),

@@ -130,8 +130,9 @@ def syslogObserver(
 
 def observerFor(format: str, level: str, stream: TextIO | None) -> ILogObserver:
     """
-    Return an observer that filters by level, except the events of the superserver,
-    whose L{Report<inetdtw.log.report.Report>} has filtered them.
+    Return an observer that filters events of other namespaces by level.
+
+    Those of the superserver were filtered by its L{Report<inetdtw.log.report.Report>}.
 
     @param format: one of L{FORMATS}.
     @param level: a log level of the superserver.

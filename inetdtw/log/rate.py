@@ -3,43 +3,45 @@
 # See LICENSE for details.
 
 """
-A rate limit for what clients and programs can have the daemon log.
+A rate limit for log lines that clients and programs can cause.
 
-Each service has its own, for each kind of line, so that neither hides the others.  It
-is that of journald.conf(5): a burst in an interval, beyond which lines are left out and
-counted until the interval ends.
+It is that of journald.conf(5): a burst in an interval, beyond which lines are
+suppressed and counted until the interval ends.  Each event of each service has its own,
+so that none hides the others.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Callable
 
-#: The seconds of an interval.
+from twisted.internet.interfaces import IDelayedCall
+
+#: The length of an interval, in seconds.
 INTERVAL = 10.0
-#: The lines of an interval, if nobody says otherwise.
+#: The default of C{--log-rate}: lines in an interval.
 BURST = 2000
-#: The bytes of an interval, for each line that it may have.
+#: The bytes that are allowed in an interval, for each line that is.
 AVERAGE = 200
 
 
 @dataclass
 class _Interval:
     """
-    An interval of one kind of line of one service.
+    An interval of one event of one service.
 
     @ivar until: when it ends.
     @ivar lines: how many lines it has had.
     @ivar size: how many bytes these were.
-    @ivar left: how many lines were left out.
-    @ivar end: the delayed call that says so, if any were.
+    @ivar suppressed: how many lines were suppressed.
+    @ivar end: the delayed call that logs this count, if it is not 0.
     """
 
     until: float
     lines: int = 0
     size: int = 0
-    left: int = 0
-    end: Any = None
+    suppressed: int = 0
+    end: IDelayedCall | None = None
 
 
 class LogRate:
@@ -49,70 +51,71 @@ class LogRate:
         self,
         burst: int,
         clock: Callable[[], float],
-        later: Callable[..., Any],
-        told: Callable[[str, str, int], None],
+        callLater: Callable[..., IDelayedCall],
+        logSuppressed: Callable[[str, str, int], None],
     ) -> None:
         """
-        @param burst: how many lines of a kind a service may have in an interval; 0 is
-            no limit.
-        @param clock: the time in seconds, from any start.
-        @param later: C{callLater} of a reactor.
-        @param told: called with the kind, the service, and how many lines were left
-            out, at the end of an interval.
+        Suppress nothing yet.
+
+        @param burst: the lines that are allowed in an interval; 0 is no limit.
+        @param clock: returns monotonic seconds.
+        @param callLater: that of a reactor.
+        @param logSuppressed: called at the end of an interval with the event, the
+            service, and the number of suppressed lines.
         """
         self._burst = burst
         self._clock = clock
-        self._later = later
-        self._told = told
+        self._callLater = callLater
+        self._logSuppressed = logSuppressed
         self._intervals: dict[tuple[str, str], _Interval] = {}
 
-    def allows(self, kind: str, service: str, size: int) -> bool:
+    def allows(self, event: str, service: str, size: int) -> bool:
         """
-        True if a line may be logged, which is counted in any case.
+        Tell whether a line may be logged, and count it.
 
-        @param size: how many bytes it has.
+        @param size: its length in bytes.
         """
         if not self._burst:
             return True
-        if not self.exceeded(kind, service):
-            interval = self._intervals[kind, service]
+        if not self.exceeded(event, service):
+            interval = self._intervals[event, service]
             interval.lines += 1
             interval.size += size
             most = self._burst
             if interval.lines <= most and interval.size <= most * AVERAGE:
                 return True
-        self.leaveOut(kind, service, 1)
+        self.suppress(event, service, 1)
         return False
 
-    def exceeded(self, kind: str, service: str) -> bool:
-        """True if lines are left out at the moment."""
-        interval = self._intervals.get((kind, service))
+    def exceeded(self, event: str, service: str) -> bool:
+        """Tell whether lines are suppressed at the moment."""
+        interval = self._intervals.get((event, service))
         now = self._clock()
         if interval is None or now >= interval.until:
-            self._over(kind, service)
+            self._end(event, service)
             interval = _Interval(now + INTERVAL)
-            self._intervals[kind, service] = interval
-        return interval.left > 0
+            self._intervals[event, service] = interval
+        return interval.suppressed > 0
 
-    def leaveOut(self, kind: str, service: str, lines: int) -> None:
-        """Count lines that are left out."""
+    def suppress(self, event: str, service: str, lines: int) -> None:
+        """Count suppressed lines."""
         fresh = _Interval(self._clock() + INTERVAL)
-        interval = self._intervals.setdefault((kind, service), fresh)
-        interval.left += lines
+        interval = self._intervals.setdefault((event, service), fresh)
+        interval.suppressed += lines
         if interval.end is None:
             seconds = max(0.0, interval.until - self._clock())
-            interval.end = self._later(seconds, self._over, kind, service)
+            interval.end = self._callLater(seconds, self._end, event, service)
 
-    def _over(self, kind: str, service: str) -> None:
-        """An interval is over, if there was one."""
-        interval = self._intervals.pop((kind, service), None)
+    def _end(self, event: str, service: str) -> None:
+        """End an interval, if there is one."""
+        interval = self._intervals.pop((event, service), None)
         if interval is None or interval.end is None:
             return
         if interval.end.active():
             interval.end.cancel()
-        self._told(kind, service, interval.left)
+        self._logSuppressed(event, service, interval.suppressed)
 
     def close(self) -> None:
         """End all intervals."""
-        for kind, service in list(self._intervals):
-            self._over(kind, service)
+        for event, service in list(self._intervals):
+            self._end(event, service)

@@ -75,6 +75,8 @@ class Report:
         reactor: Any = None,
     ) -> None:
         """
+        Log nothing yet.
+
         @param level: one of L{LEVELS<inetdtw.log.events.LEVELS>}.
         @param addresses: one of L{ADDRESSES<inetdtw.model.address.ADDRESSES>}.
         @param clock: returns monotonic seconds.
@@ -129,7 +131,7 @@ class Report:
         @param lines: how many the caller left out unread; they are counted.
         """
         if lines:
-            self._rate.leaveOut(event.name, service, lines)
+            self._rate.suppress(event.name, service, lines)
             return True
         return self._rate.exceeded(event.name, service)
 

@@ -3,15 +3,15 @@
 # See LICENSE for details.
 
 """
-Streams for the log that never block.
+Log streams that never block.
 
-A pipe, a terminal or a socket whose reader does not read would stop the daemon in
-write(2).  Here what there is no room for is queued, up to a bound; beyond that it is
-lost, and the log says how much was lost as soon as there is room.
+A pipe, a terminal or a socket whose reader is slow would block the daemon in write(2).
+Here output is queued, up to a limit.  Beyond that lines are lost; how many is logged
+when the reader continues.
 
-O_NONBLOCK belongs to the open file description, which other processes share.  So it
-is never set on what the daemon was started with: where the system can, the daemon
-opens a description of its own (proc(5)), and elsewhere asks for each write not to wait.
+O_NONBLOCK belongs to the open file description, which other processes share.  So it is
+never set on inherited descriptors.  Where possible the daemon opens a description of
+its own (proc(5)); elsewhere it requests each write not to block.
 """
 
 from __future__ import annotations
@@ -31,24 +31,23 @@ from typing import Any, Callable
 
 from inetdtw.log.report import Report
 
-#: The most bytes that are queued.
+#: The most bytes in the queue.
 CAPACITY = 1 << 16
-#: The seconds after which a queue is tried again.
+#: The seconds after which the queue is tried again.
 RETRY = 0.1
-#: The seconds that a process may wait at its end until all is written, and between two
-#: attempts.
+#: The seconds that an exiting process waits for the queue, and between two attempts.
 PATIENCE, PAUSE = 1.0, 0.02
 
-#: Writes some bytes at once: returns how many, and raises C{OSError}, which is
-#: C{BlockingIOError} if there is no room.
+#: Writes some bytes without blocking, and returns how many.  It raises C{OSError},
+#: which is C{BlockingIOError} if it would block.
 Send = Callable[[bytes], int]
 
-#: What pwritev2(2) fails with if it cannot do without waiting for this kind of file.
+#: Errors of pwritev2(2) for files that do not support RWF_NOWAIT.
 _UNABLE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE)
 
 
 class LogStream:
-    """What a log observer writes to."""
+    """A stream for a log observer, with a queue."""
 
     def __init__(
         self,
@@ -57,15 +56,17 @@ class LogStream:
         reactor: Any = None,
     ) -> None:
         """
-        @param make: called before the first write; what it returns is called with what
-            is to be written, a line or some lines at a time.
+        Open nothing yet.
+
+        @param make: called before the first write; the function that it returns writes
+            a line, or some lines.
         @param lost: called with the number of lines that were lost, when there is room
             again; it may write a line.
         @param reactor: by default the global one.
         """
         self._make = make
         self._send: Send | None = None
-        self._told = lost
+        self._logLost = lost
         self._reactor = reactor
         self._queue: deque[bytes] = deque()
         self._size = 0
@@ -78,7 +79,7 @@ class LogStream:
         self.put(text.encode("utf-8", "backslashreplace"))
 
     def put(self, data: bytes) -> None:
-        """Write lines, or one message, now or later."""
+        """Write lines, or one message of syslog, now or later."""
         self._drain()
         self._tell()
         if self._queue and self._size + len(data) > CAPACITY:
@@ -91,13 +92,13 @@ class LogStream:
             self._wait()
 
     def flush(self) -> None:
-        """Do nothing: what can be written was written."""
+        """Do nothing: everything that can be written was written."""
 
     def finish(self, patience: float = PATIENCE) -> None:
         """
-        Write what is queued, as the process ends, unless that takes too long.
+        Write the queue when the process exits.
 
-        @param patience: the seconds that it may take.
+        @param patience: the timeout in seconds.
         """
         deadline = time.monotonic() + patience
         self._drain()
@@ -110,7 +111,7 @@ class LogStream:
         self._size = 0
 
     def _wait(self) -> None:
-        """Try again in a moment."""
+        """Schedule another attempt."""
         if self._reactor is None:
             from twisted.internet import reactor
 
@@ -118,7 +119,6 @@ class LogStream:
         self._later = self._reactor.callLater(RETRY, self._again)
 
     def _again(self) -> None:
-        """Try again."""
         self._later = None
         self._drain()
         self._tell()
@@ -126,7 +126,7 @@ class LogStream:
             self._wait()
 
     def _drain(self) -> None:
-        """Write what there is room for."""
+        """Write as much of the queue as is possible without blocking."""
         while self._queue:
             data = self._queue[0]
             try:
@@ -147,8 +147,9 @@ class LogStream:
 
     def _fail(self) -> None:
         """
-        Nothing can be written: lose what is queued.  The rest of a line is kept, so
-        that what comes after it does not go on with it.
+        Lose the queue, because writing fails.
+
+        The rest of a line is kept, so that the next line does not continue it.
         """
         kept = [self._queue.popleft()] if self._begun else []
         self._lost += sum(map(_lines, self._queue))
@@ -156,24 +157,24 @@ class LogStream:
         self._size = sum(map(len, kept))
 
     def _tell(self) -> None:
-        """Say how much was lost, if there is room for that."""
+        """Log how much was lost, if the queue is empty."""
         if self._lost and not self._queue:
             lost, self._lost = self._lost, 0
-            self._told(lost)
+            self._logLost(lost)
             if self._lost:
                 self._lost = lost
 
 
 def _lines(data: bytes) -> int:
-    """Return how many lines something is."""
+    """Return the number of lines, or 1 for a message."""
     return data.count(b"\n") or 1
 
 
 def senderFor(fd: int) -> Send:
     """
-    Return what writes to a descriptor without waiting.
+    Return a function that writes to a descriptor without blocking.
 
-    @raise OSError: if there is no such descriptor.
+    @raise OSError: if the descriptor is not open.
     """
     mode = os.fstat(fd).st_mode
     if stat.S_ISSOCK(mode):
@@ -183,13 +184,13 @@ def senderFor(fd: int) -> Send:
         return partial(os.write, fd)
     flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     with suppress(OSError):
-        # It fails for another user's pipe, or one that nobody reads.
+        # It fails for another user's pipe, or one without a reader.
         return partial(os.write, os.open(f"/proc/self/fd/{fd}", flags))
     return partial(_sendShared, fd)
 
 
 def _sendShared(fd: int, data: bytes) -> int:
-    """Write to a description that others share, without waiting."""
+    """Write to a shared open file description without blocking."""
     if hasattr(os, "RWF_NOWAIT"):
         try:
             return os.pwritev(fd, [data], -1, os.RWF_NOWAIT)
@@ -200,18 +201,18 @@ def _sendShared(fd: int, data: bytes) -> int:
     poll.register(fd, select.POLLOUT)
     if not poll.poll(0):
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    # There is room for so much, unless somebody else writes at this moment.
+    # So much does not block, unless another process writes at this moment.
     return os.write(fd, data[: select.PIPE_BUF])
 
 
-def takeStreams(report: Report) -> None:
+def unblockStreams(report: Report) -> None:
     """
-    Have standard output and error of this process never block: Twisted's log observers
-    have these objects already, or take them later.
+    Make the standard output and error of this process never block.
 
-    Nothing is opened before the first write, as a process may yet go to the background.
+    Twisted's log observers have these objects already, or take them later.  Nothing is
+    opened before the first write, because the process may daemonize yet.
 
-    @param report: is told how much was lost.
+    @param report: logs lost lines.
     """
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None:
@@ -219,7 +220,7 @@ def takeStreams(report: Report) -> None:
 
 
 def unblock(stream: Any, instead: LogStream) -> None:
-    """Have what is written to a stream go elsewhere."""
+    """Make a stream write to another one."""
     stream.flush()
     stream.write = instead.write
     stream.flush = instead.flush

@@ -3,10 +3,10 @@
 # See LICENSE for details.
 
 """
-The system log: messages to syslogd(8), as RFC 3164 and syslog(3) have them.
+A client of syslogd(8) that never blocks: RFC 3164, syslog(3).
 
-syslog(3) blocks while syslogd does not read.  So the daemon sends its messages itself,
-on systems that have a UNIX socket for them.
+syslog(3) blocks while syslogd does not read.  So the daemon sends messages by itself,
+on systems where syslogd listens on a UNIX socket.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from twisted.python.syslog import SyslogObserver
 from inetdtw.log.report import Report
 from inetdtw.log.stream import LogStream
 
-#: Where syslogd listens.
+#: The socket of syslogd.
 PATH = "/dev/log"
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - it is easier to read
-#: The bits of a priority that are not the facility.
+#: The bits of the severity in a priority; the others are the facility.
 _LEVELS = 7
 
 
 def hasSocket(path: str = PATH) -> bool:
-    """True if syslogd listens on a UNIX socket on this system, when it runs."""
+    """Tell whether syslogd listens on a UNIX socket on this system, when it runs."""
     linux: bool = sys.platform.startswith("linux")
     if linux:
         return True
@@ -45,17 +45,17 @@ def hasSocket(path: str = PATH) -> bool:
 
 
 class Syslog:
-    """What openlog(3) and syslog(3) do, to a stream of messages that does not block."""
+    """The functions openlog(3) and syslog(3), without blocking."""
 
     def __init__(self, put: Callable[[bytes], None]) -> None:
-        """@param put: takes messages, each of which ends with NUL."""
+        """@param put: sends a message, which ends with NUL."""
         self._put = put
         self.openlog("inetd")
 
     def openlog(
         self, ident: str, options: int = 0, facility: int = syslog.LOG_USER
     ) -> None:
-        """Say what is in front of each message."""
+        """Set the head of each message."""
         self._ident = ident
         self._hasPid = bool(options & syslog.LOG_PID)
         self._facility = facility
@@ -75,10 +75,11 @@ class Syslog:
         self._put(f"{head}: {text}\0".encode("utf-8", "backslashreplace"))
 
 
-class SystemLog:
-    """Sends messages to whatever listens there at the time, and never waits."""
+class SyslogSocket:
+    """Sends messages to the syslogd that listens at the time, and never blocks."""
 
     def __init__(self, path: str = PATH) -> None:
+        """@param path: the path that syslogd is bound to."""
         self._path = path
         self._socket: socket.socket | None = None
 
@@ -87,7 +88,7 @@ class SystemLog:
         Send a message.
 
         @return: how many bytes of it were sent.
-        @raise BlockingIOError: if there is no room.
+        @raise BlockingIOError: if the socket is full.
         @raise OSError: if it cannot be sent.
         """
         if self._socket is not None:
@@ -96,23 +97,23 @@ class SystemLog:
             except BlockingIOError:
                 raise
             except OSError:
-                # Another syslogd may listen by now.
+                # syslogd may have been restarted.
                 self._socket.close()
                 self._socket = None
         self._socket = self._connected()
         return self._send(self._socket, data)
 
     def _send(self, sock: socket.socket, data: bytes) -> int:
-        """Send a message, whose end only a stream has to be told."""
+        """Send a message: without its NUL in a datagram."""
         if sock.type == socket.SOCK_STREAM:
             return sock.send(data)
         return sock.send(data[:-1]) + 1
 
     def _connected(self) -> socket.socket:
         """
-        Return a socket to syslogd, which is for datagrams on most systems.
+        Return a socket to syslogd, of datagrams on most systems.
 
-        @raise OSError: if nobody listens.
+        @raise OSError: if syslogd does not run.
         """
         try:
             return self._connectedTo(socket.SOCK_DGRAM)
@@ -122,11 +123,6 @@ class SystemLog:
         return self._connectedTo(socket.SOCK_STREAM)
 
     def _connectedTo(self, kind: int) -> socket.socket:
-        """
-        Return a socket of a kind.
-
-        @raise OSError: if nobody listens.
-        """
         sock = socket.socket(socket.AF_UNIX, kind)
         try:
             sock.setblocking(False)
@@ -139,11 +135,11 @@ class SystemLog:
 
 def syslogFor(report: Report) -> Syslog:
     """
-    Return what sends messages to the system log until the process ends.
+    Return functions that send messages to syslogd until the process exits.
 
-    @param report: is told how much was lost.
+    @param report: logs lost messages.
     """
-    stream = LogStream(SystemLog, report.lost)
+    stream = LogStream(SyslogSocket, report.lost)
     atexit.register(stream.finish)
     return Syslog(stream.put)
 
@@ -158,11 +154,11 @@ def systemLogger() -> Callable[[int, str], None]:
     return log.syslog
 
 
-def takeSyslog(report: Report) -> None:
+def unblockSyslog(report: Report) -> None:
     """
-    Have C{twistd --syslog} not wait for syslogd, where that can be.
+    Make C{twistd --syslog} never block, on systems where that is possible.
 
-    @param report: is told how much was lost.
+    @param report: logs lost messages.
     """
     if hasSocket():
         log: Any = syslogFor(report)

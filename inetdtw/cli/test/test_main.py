@@ -223,7 +223,7 @@ class TwistdConfigTests(SynchronousTestCase):
         path = os.path.abspath(self.mktemp())
         with open(path, "w") as file:
             file.write("127.0.0.1:0 stream tcp nowait - internal echo\n")
-        for name in ("handleSignals", "takeStreams", "takeSyslog"):
+        for name in ("handleSignals", "unblockStreams", "unblockSyslog"):
             self.patch(service, name, lambda report: None)
         config = self.config("-f", path)
         self.assertEqual(config.subCommand, "inetd")

@@ -32,8 +32,8 @@ class MakeServiceTests(SynchronousTestCase):
         self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})
         self.taken: list[Any] = []
         self.patch(service, "handleSignals", self.taken.append)
-        self.patch(service, "takeStreams", self.taken.append)
-        self.patch(service, "takeSyslog", self.taken.append)
+        self.patch(service, "unblockStreams", self.taken.append)
+        self.patch(service, "unblockSyslog", self.taken.append)
 
     def write(self, text: str) -> None:
         """Write the file."""

@@ -23,10 +23,10 @@ PEER = ("192.0.2.1", 40000)
 
 
 class JsonLineTests(SynchronousTestCase):
-    """Tests for L{jsonlog.jsonLine}."""
+    """Tests for L{observers.jsonLine}."""
 
     def parsed(self, write: Callable[[], object]) -> dict[str, Any]:
-        """The only line of the log, without the time."""
+        """Return the members of the only line of the log, without the time."""
         with capturedLogs() as events:
             write()
         (event,) = events
@@ -76,7 +76,7 @@ class JsonLineTests(SynchronousTestCase):
         self.assertNotIn("service", found)
 
     def test_others(self) -> None:
-        """What others log has its text, and no members that could be taken for ours."""
+        """Other events have a text, and no members like those of the table."""
         log = Logger(namespace="other")
         found = self.parsed(lambda: log.info("exit {service}\nx", service=object))
         self.assertEqual(set(found), {"level", "event", "message"})
@@ -102,10 +102,7 @@ class ObserverTests(SynchronousTestCase):
     """Tests for the observers."""
 
     def test_lines(self) -> None:
-        """
-        Each event is a line; C{twistd} can be given one that writes to standard
-        output.
-        """
+        """Each event is a line; C{twistd} can use standard output."""
         output = io.StringIO()
         self.patch(sys, "stdout", output)
         observer = observers.standardOutput()
@@ -121,20 +118,20 @@ class SyslogObserverTests(SynchronousTestCase):
     """Tests for L{observers.syslogObserver}."""
 
     def setUp(self) -> None:
-        """Have a system log that can be looked at."""
+        """Make a system log."""
         self.lines: list[tuple[int, str]] = []
 
     def send(self, priority: int, line: str) -> None:
-        """Be the system log."""
+        """Receive a message."""
         self.lines.append((priority, line))
 
     def log(self, observer: Any) -> Logger:
-        """A log that an observer sees."""
+        """Return a logger with an observer."""
         verifyObject(ILogObserver, observer)
         return Logger(namespace="test", observer=LogPublisher(observer))
 
     def test_syslog(self) -> None:
-        """Lines go to the system log as a daemon's, with their priorities."""
+        """Lines have the facility C{daemon}, and their priorities."""
         log = self.log(observers.syslogObserver(send=self.send))
         log.debug("a debug")
         log.info("start {service}", service="7/tcp")
@@ -153,7 +150,7 @@ class SyslogObserverTests(SynchronousTestCase):
         )
 
     def test_failure(self) -> None:
-        """A traceback is as many lines as it has."""
+        """Each line of a traceback is a message."""
         log = self.log(observers.syslogObserver(send=self.send))
         try:
             raise ValueError("what is wrong")

@@ -15,18 +15,18 @@ class LogRateTests(SynchronousTestCase):
     """Tests for L{LogRate}."""
 
     def setUp(self) -> None:
-        """Have one of three lines."""
+        """Make a limit of three lines."""
         self.clock = Clock()
         self.told: list[tuple[str, str, int]] = []
         self.rate = self.made(3)
 
     def made(self, burst: int) -> LogRate:
-        """Make one."""
+        """Return a rate limit."""
         clock = self.clock
         return LogRate(burst, clock.seconds, clock.callLater, self.tell)
 
     def tell(self, *what: object) -> None:
-        """Be the log."""
+        """Log suppressed lines."""
         kind, service, lines = what
         assert isinstance(kind, str) and isinstance(service, str)
         assert isinstance(lines, int)
@@ -37,19 +37,19 @@ class LogRateTests(SynchronousTestCase):
         return sum(self.rate.allows(kind, service, 10) for _ in range(count))
 
     def test_burst(self) -> None:
-        """So many lines pass in an interval; at its end it is told how many did not."""
+        """The burst passes in an interval; the rest is counted at its end."""
         self.assertEqual(self.some(3), 3)
         self.assertFalse(self.rate.exceeded("stderr", "7/tcp"))
         self.assertEqual(self.some(4), 0)
         self.assertTrue(self.rate.exceeded("stderr", "7/tcp"))
-        self.rate.leaveOut("stderr", "7/tcp", 5)
+        self.rate.suppress("stderr", "7/tcp", 5)
         self.assertEqual(self.told, [])
         self.clock.advance(INTERVAL)
         self.assertEqual(self.told, [("stderr", "7/tcp", 9)])
         self.assertEqual(self.some(4), 3)
 
     def test_within(self) -> None:
-        """Nothing is told, nor waited for, where nothing was left out."""
+        """Nothing is logged, nor scheduled, if nothing was suppressed."""
         for _ in range(3):
             self.assertEqual(self.some(3), 3)
             self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -57,10 +57,7 @@ class LogRateTests(SynchronousTestCase):
         self.assertEqual(self.told, [])
 
     def test_size(self) -> None:
-        """
-        The bytes of all lines are bounded, too; what is left out once is so until the
-        interval ends.
-        """
+        """The bytes of all lines are limited, too."""
         self.assertTrue(self.rate.allows("stderr", "7/tcp", 2 * AVERAGE))
         self.assertFalse(self.rate.allows("stderr", "7/tcp", 2 * AVERAGE))
         self.assertFalse(self.rate.allows("stderr", "7/tcp", 1))
@@ -68,13 +65,13 @@ class LogRateTests(SynchronousTestCase):
         self.assertEqual(self.told, [("stderr", "7/tcp", 2)])
 
     def test_others(self) -> None:
-        """Each service has its own rate, for each kind of line."""
+        """Each event of each service has its own limit."""
         self.some(9)
         self.assertEqual(self.some(3, "refuse"), 3)
         self.assertEqual(self.some(3, service="9/tcp"), 3)
 
     def test_late(self) -> None:
-        """An interval whose end is late is over all the same, and told once."""
+        """An interval ends in time, though the delayed call is late."""
         self.some(4)
         self.clock.rightNow += INTERVAL
         self.assertEqual(self.some(1), 1)
@@ -88,11 +85,11 @@ class LogRateTests(SynchronousTestCase):
         self.assertEqual(self.some(10000), 10000)
 
     def test_close(self) -> None:
-        """It can be told before an interval has ended."""
+        """An interval can be ended early."""
         self.some(4)
         self.rate.close()
         self.assertEqual(self.told, [("stderr", "7/tcp", 1)])
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.rate.leaveOut("stderr", "7/tcp", 1)
+        self.rate.suppress("stderr", "7/tcp", 1)
         self.rate.close()
         self.assertEqual(len(self.told), 2)

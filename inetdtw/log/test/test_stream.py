@@ -20,7 +20,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.log.stream import CAPACITY, RETRY, LogStream, senderFor, takeStreams
+from inetdtw.log.stream import CAPACITY, RETRY, LogStream, senderFor, unblockStreams
 
 #: More than any pipe, socket or terminal takes here.
 MUCH = b"x" * (1 << 22)
@@ -28,14 +28,15 @@ MUCH = b"x" * (1 << 22)
 
 class FakeFile:
     """
-    A file that takes so many bytes.
+    A file that takes a limited number of bytes.
 
-    @ivar taken: what it has taken.
-    @ivar room: how many bytes more it takes.
-    @ivar error: what a write fails with, if it is not that there is no room.
+    @ivar taken: what was written.
+    @ivar room: how many more bytes it takes without blocking.
+    @ivar error: the error number of a write, if it does not just block.
     """
 
     def __init__(self, room: int = 0) -> None:
+        """@param room: how many bytes it takes."""
         self.taken = b""
         self.room = room
         self.error = 0
@@ -56,27 +57,24 @@ class LogStreamTests(SynchronousTestCase):
     """Tests for L{LogStream}."""
 
     def setUp(self) -> None:
-        """Have one that writes to a file."""
+        """Make a stream that writes to a file."""
         self.file = FakeFile(1000)
         self.clock = Clock()
         self.stream = LogStream(lambda: self.file.send, self.lost, self.clock)
 
     def lost(self, lines: int) -> None:
-        """Say in the log how many lines were lost."""
+        """Log how many lines were lost."""
         self.stream.write(f"lost={lines}\n")
 
     def test_room(self) -> None:
-        """What there is room for is written at once, in UTF-8 whatever it is."""
+        """What does not block is written at once, in UTF-8."""
         self.stream.write("caf\u00e9 \udce9\n")
         self.stream.flush()
         self.assertEqual(self.file.taken, b"caf\xc3\xa9 \\udce9\n")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_later(self) -> None:
-        """
-        What there is no room for is written when there is; no line is divided by
-        another.
-        """
+        """What would block is queued, and written later, in order."""
         self.file.room = 2
         self.stream.write("one\n")
         self.stream.write("two\n")
@@ -90,7 +88,7 @@ class LogStreamTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_before(self) -> None:
-        """What is queued is written before what comes then."""
+        """The queue is written before later lines."""
         self.file.room = 0
         self.stream.write("one\n")
         self.file.room = 100
@@ -98,10 +96,7 @@ class LogStreamTests(SynchronousTestCase):
         self.assertEqual(self.file.taken, b"one\ntwo\n")
 
     def test_bound(self) -> None:
-        """
-        No more than a bound is queued; what was lost is counted, and the count is
-        logged when there is room.
-        """
+        """Lines beyond the limit of the queue are lost, and counted."""
         self.file.room = 0
         line = "x" * 999 + "\n"
         queued = CAPACITY // 1000
@@ -117,7 +112,7 @@ class LogStreamTests(SynchronousTestCase):
         self.assertTrue(self.file.taken.endswith(b"lost=7\nend\n"))
 
     def test_fails(self) -> None:
-        """What cannot be written is lost, and told once something can be."""
+        """Lines that cannot be written are lost, and reported later."""
         self.file.error = errno.ENOSPC
         for _ in range(3):
             self.stream.write("gone\n")
@@ -127,7 +122,7 @@ class LogStreamTests(SynchronousTestCase):
         self.assertEqual(self.file.taken, b"lost=3\nthere\n")
 
     def test_failsWithin(self) -> None:
-        """The rest of a line that was begun is written before another one."""
+        """The rest of a line is written before the next line."""
         self.file.room = 2
         self.stream.write("one\n")
         self.file.error = errno.ENOSPC
@@ -137,7 +132,7 @@ class LogStreamTests(SynchronousTestCase):
         self.assertEqual(self.file.taken, b"one\nlost=1\nthere\n")
 
     def test_noFile(self) -> None:
-        """Where there is nothing to write to, that is no error."""
+        """A closed descriptor is not an error."""
 
         def make() -> Any:
             raise OSError(errno.EBADF, "closed")
@@ -145,7 +140,7 @@ class LogStreamTests(SynchronousTestCase):
         LogStream(make, self.lost, self.clock).write("gone\n")
 
     def test_finish(self) -> None:
-        """At the end what is queued is written, but not for ever."""
+        """At the exit the queue is written, with a timeout."""
         self.file.room = 0
         self.stream.write("one\n")
         self.stream.finish(0)
@@ -160,15 +155,12 @@ class SenderTests(SynchronousTestCase):
     """Tests for L{senderFor}."""
 
     def closing(self, fd: int) -> int:
-        """Have a descriptor closed at the end."""
+        """Close a descriptor after the test."""
         self.addCleanup(os.close, fd)
         return fd
 
     def neverWaits(self, fd: int, send: Any) -> None:
-        """
-        Assert that a write that there is no room for fails, and that the descriptor
-        itself, which others share, is blocking still.
-        """
+        """Check that writing to a full file does not block, and sets no flags."""
 
         def fill() -> None:
             for _ in range(10000):
@@ -178,15 +170,12 @@ class SenderTests(SynchronousTestCase):
         self.assertFalse(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK)
 
     def test_pipe(self) -> None:
-        """A pipe."""
+        """A pipe does not block."""
         _, writing = map(self.closing, os.pipe())
         self.neverWaits(writing, senderFor(writing))
 
     def test_shared(self) -> None:
-        """
-        A pipe of which this process cannot open a description of its own, with and
-        without pwritev2(2).
-        """
+        """A pipe does not block either where it cannot be opened again."""
         for missing in (False, True):
             reading, writing = map(self.closing, os.pipe())
             self.patch(os, "open", self._refused)
@@ -203,21 +192,21 @@ class SenderTests(SynchronousTestCase):
         raise OSError(errno.EOPNOTSUPP, "not so")
 
     def test_gone(self) -> None:
-        """A pipe that nobody reads."""
+        """A pipe without a reader fails."""
         reading, writing = os.pipe()
         self.closing(writing)
         os.close(reading)
         self.assertRaises(BrokenPipeError, senderFor(writing), b"x")
 
     def test_terminal(self) -> None:
-        """A terminal whose output is stopped."""
+        """A terminal whose output is stopped does not block."""
         _, theirs = map(self.closing, pty.openpty())
         termios.tcflow(theirs, termios.TCOOFF)
         self.neverWaits(theirs, senderFor(theirs))
         termios.tcflow(theirs, termios.TCOON)
 
     def test_sockets(self) -> None:
-        """A socket."""
+        """A socket does not block."""
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
             self.addCleanup(ours.close)
@@ -226,7 +215,7 @@ class SenderTests(SynchronousTestCase):
             self.neverWaits(ours.fileno(), lambda data, send=send: send(data[:1000]))
 
     def test_file(self) -> None:
-        """A file."""
+        """A regular file is written to."""
         path = self.mktemp()
         fd = self.closing(os.open(path, os.O_CREAT | os.O_WRONLY))
         self.assertEqual(senderFor(fd)(b"text"), 4)
@@ -234,14 +223,11 @@ class SenderTests(SynchronousTestCase):
             self.assertEqual(file.read(), "text")
 
 
-class TakeStreamsTests(SynchronousTestCase):
-    """Tests for L{takeStreams}."""
+class UnblockStreamsTests(SynchronousTestCase):
+    """Tests for L{unblockStreams}."""
 
     def test_taken(self) -> None:
-        """
-        What is written to the streams of the process goes where it went before, and
-        does not wait; a stream that there is not is none.
-        """
+        """Output goes through the queue, and what is lost is logged."""
         atEnd: list[Any] = []
         self.patch(atexit, "register", atEnd.append)
         reading, writing = os.pipe()
@@ -252,7 +238,7 @@ class TakeStreamsTests(SynchronousTestCase):
         self.patch(sys, "__stdout__", None)
         self.patch(sys, "__stderr__", stream)
         lost: Any = self
-        takeStreams(lost)
+        unblockStreams(lost)
         print("hello", file=stream)
         self.assertEqual(os.read(reading, 100), b"hello\n")
         stream.flush()
@@ -260,7 +246,7 @@ class TakeStreamsTests(SynchronousTestCase):
         atEnd[0]()
 
     def lost(self, lines: int) -> None:
-        """Be the log."""
+        """Log how many lines were lost."""
 
 
 class GlobalReactorTests(SynchronousTestCase):

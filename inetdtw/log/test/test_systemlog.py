@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.log import systemlog
 from inetdtw.log.report import Report
-from inetdtw.log.systemlog import Syslog, SystemLog, hasSocket
+from inetdtw.log.systemlog import Syslog, SyslogSocket, hasSocket
 
 
 class SyslogTests(SynchronousTestCase):
@@ -34,7 +34,7 @@ class SyslogTests(SynchronousTestCase):
         return messages[0].decode()
 
     def test_form(self) -> None:
-        """A message is as syslog(3) makes it, with LOG_PID and LOG_DAEMON."""
+        """A message is as that of syslog(3), with LOG_PID and LOG_DAEMON."""
         opened = ("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
         found = self.said(syslog.LOG_WARNING, "refuse 7/tcp \udce9", *opened)
         clock = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
@@ -42,13 +42,13 @@ class SyslogTests(SynchronousTestCase):
         self.assertRegex(found, rf"^<28>{clock} inetd\[{os.getpid()}\]: {said}")
 
     def test_plain(self) -> None:
-        """Without the options it has no pid; a facility of its own goes first."""
+        """Without the options it has no pid; an explicit facility precedes."""
         self.assertRegex(self.said(syslog.LOG_INFO, "x", "me"), r"^<14>.* me: x\0$")
         code = syslog.LOG_INFO | syslog.LOG_MAIL
         self.assertRegex(self.said(code, "x", "me"), r"^<22>.* me: x\0$")
 
     def test_twistd(self) -> None:
-        """It is what C{twistd --syslog} uses, where syslogd has a socket."""
+        """C{twistd --syslog} uses it, if syslogd has a socket."""
         for name in ("openlog", "syslog"):
             self.patch(SyslogObserver, name, getattr(SyslogObserver, name))
         registered: list[Any] = []
@@ -59,20 +59,20 @@ class SyslogTests(SynchronousTestCase):
             sent.append(data)
             return len(data)
 
-        self.patch(systemlog, "SystemLog", lambda: send)
+        self.patch(systemlog, "SyslogSocket", lambda: send)
         self.patch(systemlog, "hasSocket", lambda: False)
         before = SyslogObserver.syslog
-        systemlog.takeSyslog(Report())
+        systemlog.unblockSyslog(Report())
         self.assertIs(SyslogObserver.syslog, before)
         self.patch(systemlog, "hasSocket", lambda: True)
-        systemlog.takeSyslog(Report())
+        systemlog.unblockSyslog(Report())
         event = {"message": ("hello",), "isError": False, "system": "-"}
         SyslogObserver("twisted").emit(event)
         self.assertRegex(sent[0], rb"^<14>.* twisted: \[-\] hello\0$")
         self.assertEqual(len(registered), 1)
 
     def test_systemLogger(self) -> None:
-        """Messages go to the socket of syslogd, or by syslog(3) where it has none."""
+        """Messages go to the socket of syslogd, or else to syslog(3)."""
         opened: list[Any] = []
         lines: list[Any] = []
         self.patch(syslog, "openlog", lambda *given: opened.append(given))
@@ -84,7 +84,7 @@ class SyslogTests(SynchronousTestCase):
             sent.append(data)
             return len(data)
 
-        self.patch(systemlog, "SystemLog", lambda: send)
+        self.patch(systemlog, "SyslogSocket", lambda: send)
         self.patch(systemlog, "hasSocket", lambda: True)
         systemlog.systemLogger()(syslog.LOG_INFO, "hello")
         self.assertRegex(sent[0], rb"^<30>.* inetd\[\d+\]: hello\0$")
@@ -95,18 +95,18 @@ class SyslogTests(SynchronousTestCase):
         self.assertEqual(lines, [(syslog.LOG_INFO, "hello")])
 
 
-class SystemLogTests(SynchronousTestCase):
-    """Tests for L{SystemLog}."""
+class SyslogSocketTests(SynchronousTestCase):
+    """Tests for L{SyslogSocket}."""
 
     def setUp(self) -> None:
-        """Have a place for a socket whose path is short."""
+        """Make a short path for a socket."""
         folder = tempfile.mkdtemp()
         self.addCleanup(FilePath(folder).remove)
         self.path = os.path.join(folder, "log")
-        self.log = SystemLog(self.path)
+        self.log = SyslogSocket(self.path)
 
     def listen(self, kind: int = socket.SOCK_DGRAM) -> socket.socket:
-        """Be syslogd."""
+        """Listen as syslogd."""
         if os.path.exists(self.path):
             os.unlink(self.path)
         server = socket.socket(socket.AF_UNIX, kind)
@@ -123,7 +123,7 @@ class SystemLogTests(SynchronousTestCase):
         self.assertEqual([server.recv(100) for _ in range(2)], [b"one", b"two"])
 
     def test_stream(self) -> None:
-        """Where syslogd takes connections, messages end with NUL."""
+        """On a stream socket, messages end with NUL."""
         server = self.listen(socket.SOCK_STREAM)
         server.listen()
         self.log(b"one\0")
@@ -133,7 +133,7 @@ class SystemLogTests(SynchronousTestCase):
             self.assertEqual(connection.recv(100), b"one\0two\0")
 
     def test_full(self) -> None:
-        """A syslogd that does not read is not waited for."""
+        """A syslogd that does not read does not block."""
         self.listen()
 
         def fill() -> None:
@@ -143,7 +143,7 @@ class SystemLogTests(SynchronousTestCase):
         self.assertRaises(BlockingIOError, fill)
 
     def test_again(self) -> None:
-        """It may begin to listen, and be replaced by another one."""
+        """A syslogd may start later, and be restarted."""
         self.assertRaises(FileNotFoundError, self.log, b"gone\0")
         first = self.listen()
         self.log(b"one\0")
@@ -154,7 +154,7 @@ class SystemLogTests(SynchronousTestCase):
         self.assertEqual(second.recv(100), b"two")
 
     def test_hasSocket(self) -> None:
-        """Linux has a socket for it, others may have one."""
+        """Linux has a socket for it, other systems may have one."""
         self.patch(sys, "platform", "linux")
         self.assertTrue(hasSocket(self.path))
         platform: Any = "sunos5"
