@@ -1,0 +1,372 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""Tests for L{inetdtw.serve.servicesocket}."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+
+from inetdtw.model.address import Address
+from inetdtw.model.service import Ownership, Program, SocketOptions
+from inetdtw.serve.bindretry import FIRST_RETRY, LONGEST_RETRY
+from inetdtw.serve.test.slotcase import SlotTestCase
+from inetdtw.test.fakes import (
+    PATIENCE,
+    makeDatagrams,
+    makeService,
+    makeUnix,
+    ofOneLink,
+    openDescriptors,
+)
+
+
+class PathTests(SlotTestCase):
+    """Tests for a L{Slot} on a path."""
+
+    def setUp(self) -> None:
+        """Choose a path."""
+        super().setUp()
+        self.path = self.mktemp()
+
+    def test_removed(self) -> None:
+        """The path is removed with the socket."""
+        slot = self.serving(makeUnix(self.path))
+        self.connect(slot)
+        self.requested(1)
+        slot.stop()
+        self.assertFalse(os.path.lexists(self.path))
+
+    def test_notOurs(self) -> None:
+        """A file that another process has put at the path stays."""
+        slot = self.serving(makeUnix(self.path))
+        os.unlink(self.path)
+        other = self.serving(makeUnix(self.path))
+        slot.stop()
+        self.connect(other)
+        self.requested(1)
+
+    def test_inTheWay(self) -> None:
+        """A file at the path is never removed; the socket is bound when it is gone."""
+        with open(self.path, "w"):
+            pass  # The file must stay.
+        slot = self.serving(makeUnix(self.path))
+        self.assertEqual(len(self.said("bind-failed")), 1)
+        slot.stop()
+        self.assertTrue(os.path.exists(self.path))
+        slot = self.serving(makeUnix(self.path))
+        os.unlink(self.path)
+        self.reactor.advance(FIRST_RETRY)
+        self.connect(slot)
+        self.requested(1)
+
+    def test_ownership(self) -> None:
+        """Permissions that are changed are changed at the path that is there."""
+        slot = self.serving(makeUnix(self.path))
+        inode = os.stat(self.path).st_ino
+        slot.change(makeUnix(self.path, ownership=Ownership(mode=0o660)))
+        about = os.stat(self.path)
+        self.assertEqual((stat.S_IMODE(about.st_mode), about.st_ino), (0o660, inode))
+        self.connect(slot)
+        self.requested(1)
+
+    def test_ownershipElsewhere(self) -> None:
+        """
+        A file that another process has put at the path keeps its owner.
+
+        The log says so, and the rest of the change holds.
+        """
+        slot = self.serving(makeUnix(self.path))
+        client = self.connect(slot)
+        precious = self.path + ".precious"
+        os.rename(self.path, self.path + ".old")
+        with open(precious, "w"):
+            pass  # It belongs to another user.
+        os.chmod(precious, 0o600)
+        os.symlink(os.path.abspath(precious), self.path)
+        slot.change(
+            makeUnix(
+                self.path,
+                ownership=Ownership(mode=0o666),
+                program=Program("/bin/sh", (), ("new",)),
+            )
+        )
+        self.assertEqual(stat.S_IMODE(os.stat(precious).st_mode), 0o600)
+        (warning,) = self.said("config-warning")
+        self.assertIn("another file is at", warning["reason"])
+        self.assertEqual(self.requested(1).request.argv, ("new",))
+        client.close()
+
+    def test_ownershipFails(self) -> None:
+        """An owner that cannot be changed is logged; the rest of the change holds."""
+
+        def chown(*arguments: Any, **options: Any) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        slot = self.serving(makeUnix(self.path))
+        self.patch(os, "chown", chown)
+        slot.change(
+            makeUnix(
+                self.path,
+                ownership=Ownership(uid=1),
+                program=Program("/bin/sh", (), ("new",)),
+            )
+        )
+        (warning,) = self.said("config-warning")
+        self.assertIn("Operation not permitted", warning["reason"])
+        self.connect(slot)
+        self.assertEqual(self.requested(1).request.argv, ("new",))
+
+    def test_host(self) -> None:
+        """A service on a UNIX socket listens on its path."""
+        slot = self.slot(makeUnix(self.path))
+        self.assertEqual(slot.getHost(), UNIXAddress(self.path))
+        self.assertEqual(slot.address(), self.path)
+
+    def test_hostElsewhere(self) -> None:
+        """
+        The address is that of the configuration where the path may lead elsewhere.
+
+        The system has another name for the socket then.
+        """
+        os.makedirs(os.path.join(self.path, "folder"))
+        os.chmod(self.path, 0o777)
+        path = os.path.join(self.path, "folder", "socket")
+        slot = self.slot(makeUnix(path))
+        self.assertEqual(slot.getHost(), UNIXAddress(path))
+
+
+class HostTests(SlotTestCase):
+    """Tests for where a L{Slot} listens."""
+
+    def test_ipv4(self) -> None:
+        """The address has the port that the system chose."""
+        for make, kind in ((makeService, "TCP"), (makeDatagrams, "UDP")):
+            slot = self.slot(make())
+            host: Any = slot.getHost()
+            self.assertIsInstance(host, IPv4Address)
+            self.assertEqual((host.type, host.host), (kind, "127.0.0.1"))
+            self.assertGreater(host.port, 0)
+            self.assertEqual(slot.address(), f"127.0.0.1:{host.port}")
+
+    def test_ipv6(self) -> None:
+        """The address over IPv6 has its port too."""
+        slot = self.slot(makeService(address=Address(socket.AF_INET6, "::1")))
+        if not slot.bound:
+            self.skipTest("no IPv6 here")
+        host: Any = slot.getHost()
+        self.assertIsInstance(host, IPv6Address)
+        self.assertEqual(slot.address(), f"[::1]:{host.port}")
+
+    def test_interface(self) -> None:
+        """An address of one link is that of its interface."""
+        address = ofOneLink()
+        slot = self.slot(makeDatagrams(address=address))
+        if not slot.bound:
+            self.skipTest("no IPv6 here")
+        where: Any = slot.getHost()
+        host, _, name = address.host.partition("%")
+        self.assertEqual(
+            (where.host, where.scopeID), (host, socket.if_nametoindex(name))
+        )
+        self.assertEqual(slot.address(), f"[{address.host}]:{where.port}")
+
+
+class ReplaceTests(SlotTestCase):
+    """Tests for a L{Slot} whose socket is of no use any more."""
+
+    def reasons(self) -> list[str]:
+        """Why there were other sockets."""
+        return [event["reason"] for event in self.said("rebind")]
+
+    def path(self) -> str:
+        """Return a path for a socket."""
+        return str(os.path.relpath(self.mktemp()))
+
+    def test_removed(self) -> None:
+        """A path that was removed is bound again, and serves as before."""
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        slot.check()
+        self.assertEqual(self.reasons(), [])
+        os.unlink(path)
+        slot.check()
+        self.connect(slot)
+        self.requested(1)
+        self.assertEqual(
+            self.reasons(), ["its path was removed, or leads to another file"]
+        )
+
+    def test_resume(self) -> None:
+        """A resume by an operator replaces a socket without a path too."""
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        slot.pause()
+        os.unlink(path)
+        slot.resume()
+        self.connect(slot)
+        self.requested(1)
+
+    def test_again(self) -> None:
+        """A service whose path is removed repeatedly is failing until a resume."""
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        for healthy in (True, False):
+            os.unlink(path)
+            slot.check()
+            self.assertEqual(slot.state().healthy, healthy)
+        self.assertEqual(slot.state().condition, "failing")
+        self.assertEqual(
+            slot.state().reason,
+            "its socket was replaced 2 times in a minute: its path was removed, or "
+            "leads to another file",
+        )
+        self.connect(slot)
+        self.requested(1)
+        slot.resume()
+        self.assertEqual(slot.state().condition, "listening")
+        self.assertIsNone(slot.state().reason)
+
+    def test_paused(self) -> None:
+        """A paused service whose path was removed gets it again, and stays paused."""
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        slot.pause()
+        os.unlink(path)
+        slot.check()
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        slot.resume()
+        self.requested(1)
+
+    def test_another(self) -> None:
+        """A file of another process at the path is left alone until it is removed."""
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        os.unlink(path)
+        with open(path, "w"):
+            pass
+        slot.check()
+        self.assertFalse(slot.bound)
+        self.assertTrue(stat.S_ISREG(os.lstat(path).st_mode))
+        os.unlink(path)
+        self.reactor.advance(LONGEST_RETRY)
+        self.assertTrue(slot.bound)
+
+    def test_answers(self) -> None:
+        """The replies of programs reach their clients after a replacement."""
+        path, own = self.path(), self.path()
+        slot = self.serving(makeUnix(path, socktype=socket.SOCK_DGRAM))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        client.settimeout(PATIENCE)
+        client.bind(own)
+        client.sendto(b"question", path)
+        program = self.requested(1).start()
+        old = slot._socket.socket
+        assert old is not None
+        os.unlink(path)
+        slot.check()
+        with program.socket(1) as answers:
+            answers.send(b"answer")
+        self.reactor.settle()
+        self.assertEqual(client.recv(10), b"answer")
+        program.end()
+        before = len(openDescriptors())
+        self.assertGreaterEqual(old.fileno(), 0)
+        self.reactor.advance(1)
+        self.reactor.settle()
+        self.assertLess(len(openDescriptors()), before)
+        self.assertEqual(old.fileno(), -1)
+
+    def test_busy(self) -> None:
+        """A socket is not replaced while a program has it, but after its exit."""
+        path = self.path()
+        slot = self.serving(makeUnix(path, wait=True))
+        self.connect(slot)
+        program = self.requested(1).start()
+        os.unlink(path)
+        slot.check()
+        self.assertEqual(self.reasons(), [])
+        program.end()
+        self.assertEqual(len(self.reasons()), 1)
+        self.connect(slot)
+        self.requested(2)
+
+    def test_restored(self) -> None:
+        """Options that a program sets are not the next one's; those of a reload are."""
+        slot = self.serving(makeService(wait=True))
+        sock = slot._socket.socket
+        assert sock is not None
+        self.connect(slot)
+        program = self.requested(1).start()
+        with program.socket() as theirs:
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        slot.change(makeService(wait=True, options=SocketOptions(keepAlive=True)))
+        program.end()
+        options = (socket.SO_OOBINLINE, socket.SO_KEEPALIVE)
+        found = [bool(sock.getsockopt(socket.SOL_SOCKET, each)) for each in options]
+        self.assertEqual(found, [False, True])
+
+    def test_leftBehind(self) -> None:
+        """
+        A process that harms a socket while no program runs is left behind.
+
+        The service gets another socket, on the same port.
+        """
+        probe = self.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        address = Address(socket.AF_INET, "127.0.0.1", port)
+        slot = self.serving(makeDatagrams(wait=True, address=address))
+        assert slot._socket.socket is not None
+        theirs = self.closing(slot._socket.socket.dup())
+        theirs.connect(("127.0.0.1", 9))
+        slot.check()
+        self.assertEqual(self.reasons(), ["a program has connected its socket"])
+        self.connect(slot).send(b"here")
+        self.requested(1)
+        self.assertEqual(self.where(slot), ("127.0.0.1", port))
+
+    def test_dropped(self) -> None:
+        """A socket that the reactor polls no more is replaced soon, and logged once."""
+        slot = self.serving(makeService())
+        (reader,) = self.reactor.getReaders()
+        self.reactor.removeReader(reader)
+        reader.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(slot.state().condition, "paused")
+        self.reactor.advance(1)
+        self.assertEqual(self.reasons(), ["an error was left in it"])
+        self.connect(slot)
+        self.requested(1)
+
+    def test_droppedAndStopped(self) -> None:
+        """A socket is not replaced when the service was stopped meanwhile."""
+        slot = self.serving(makeService())
+        (reader,) = self.reactor.getReaders()
+        reader.connectionLost(Failure(ConnectionDone()))
+        slot.stop()
+        self.reactor.advance(1)
+        self.assertEqual(self.reasons(), [])
+        self.assertFalse(slot.bound)
+
+    def test_drained(self) -> None:
+        """A draining service gets no other socket."""
+        path = self.path()
+        slot = self.serving(makeUnix(path, wait=True))
+        self.connect(slot)
+        program = self.requested(1).start()
+        slot.drain()
+        os.unlink(path)
+        program.end()
+        self.assertFalse(slot.bound)
+        self.assertFalse(os.path.lexists(path))
