@@ -135,9 +135,9 @@ class PairsTests(SynchronousTestCase):
 class AcceptingLauncher(FakeLauncher):
     """A launcher that accepts by itself."""
 
-    def delegate(self, watcher: Any, order: LaunchRequest) -> int:
+    def delegate(self, watcher: Any, request: LaunchRequest) -> int:
         """Remember it."""
-        self.order = order
+        self.request = request
         self.said.append("delegate")
         return 9
 
@@ -169,7 +169,7 @@ class StreamListenerTests(ServingTestCase):
         Its socket is free when the launcher does not accept any more.
         """
         self.serve(makeService())
-        self.assertEqual(self.accepting.order.fds[0], self.server.fileno())
+        self.assertEqual(self.accepting.request.fds[0], self.server.fileno())
         self.listener.retire(lambda: self.accepting.said.append("retired"))
         self.listener.stop()
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])

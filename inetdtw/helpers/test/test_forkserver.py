@@ -106,7 +106,7 @@ class Running:
             file.write(CODE.data + self.begin)
         self._theirs.close()
 
-    def order(self, number: int, argv: Sequence[str], *fds: int, **given: Any) -> None:
+    def launch(self, number: int, argv: Sequence[str], *fds: int, **given: Any) -> None:
         """Order a program."""
         usual: dict[str, Any] = {"environment": PATH}
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
@@ -126,8 +126,10 @@ class Running:
 
         @param most: how many programs there may be then.
         """
-        order = LaunchRequest(argv[0], tuple(argv), PATH, {}, (0, 0, 0), search=search)
-        program = encodeProgram(order)
+        request = LaunchRequest(
+            argv[0], tuple(argv), PATH, {}, (0, 0, 0), search=search
+        )
+        program = encodeProgram(request)
         packet = HEADER.pack(ACCEPT, False, 1, number, most, len(program)) + program
         rights = array.array("i", [server.fileno()])
         self.channel.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
@@ -202,7 +204,7 @@ class ProgramTestCase(ServingTestCase):
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                helper.order(number, argv, theirs.fileno(), **given)
+                helper.launch(number, argv, theirs.fileno(), **given)
             ours.settimeout(PATIENCE)
             said = b""
             while True:
@@ -223,7 +225,7 @@ class ProgramTestCase(ServingTestCase):
     def failure(self, helper: Running, argv: Sequence[str]) -> Report:
         """Return the report about a program that cannot be started."""
         with open(os.devnull) as null:
-            helper.order(1, argv, null.fileno())
+            helper.launch(1, argv, null.fileno())
         return helper.hear()
 
 
@@ -243,7 +245,7 @@ class ProgramTests(ProgramTestCase):
         helper = self.helper()
         ours, theirs = zip(*[socket.socketpair() for _ in range(3)])
         command = ("/bin/sh", "-c", "cat; echo one; echo two >&2")
-        helper.order(1, command, *[sock.fileno() for sock in theirs])
+        helper.launch(1, command, *[sock.fileno() for sock in theirs])
         ours[0].sendall(b"zero ")
         for sock in (*theirs, ours[0]):
             sock.close()
@@ -322,7 +324,7 @@ class ProgramTests(ProgramTestCase):
             (("exit 3", 3 << 8), ("kill -9 $$", 9)), 1
         ):
             with open(os.devnull) as null:
-                helper.order(number, ("/bin/sh", "-c", command), null.fileno())
+                helper.launch(number, ("/bin/sh", "-c", command), null.fileno())
             pid = helper.hear()[2]
             self.assertEqual(helper.hear(), (ENDED, number, pid, status))
 
@@ -344,7 +346,7 @@ class ProgramTests(ProgramTestCase):
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                helper.order(1, ("/nowhere",), theirs.fileno())
+                helper.launch(1, ("/nowhere",), theirs.fileno())
             ours.settimeout(PATIENCE)
             self.assertEqual(ours.recv(100), b"")
         self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.ENOENT))
@@ -544,7 +546,7 @@ class ProgramTests(ProgramTestCase):
                     os.chmod(first, 0o755)
             os.unlink(first)
 
-    def orderLarge(
+    def launchLarge(
         self, helper: Running, environment: dict[str, str], short: int = 0
     ) -> socket.socket:
         """
@@ -583,7 +585,7 @@ class ProgramTests(ProgramTestCase):
         most = min(most // 4, 6 << 20) // 100_000 - 4
         for variables in (1, 3, most):
             given = {f"A{number}": "x" * 100_000 for number in range(variables)}
-            read = partial(self.orderLarge(helper, given).recv, 1 << 20)
+            read = partial(self.launchLarge(helper, given).recv, 1 << 20)
             said = b"".join(iter(read, b"")).decode().split()
             wanted = [*(f"{name}={value}" for name, value in given.items()), "LAST=1"]
             self.assertTrue(sorted(said) == sorted(wanted), len(said))
@@ -594,29 +596,29 @@ class ProgramTests(ProgramTestCase):
     def test_tooLarge(self) -> None:
         """What execve(2) does not take is told, and a file that is too short."""
         helper = self.helper()
-        self.orderLarge(helper, {"A": "x" * (1 << 18)})
+        self.launchLarge(helper, {"A": "x" * (1 << 18)})
         self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.E2BIG))
-        self.orderLarge(helper, {"A": "x"}, short=1)
+        self.launchLarge(helper, {"A": "x"}, short=1)
         self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.EBADMSG))
 
     def test_many(self) -> None:
-        """Many orders at a time are all done, and each has its end."""
+        """Many requests at a time are all handled, and each exit is reported."""
         helper = self.helper()
         with open(os.devnull) as null:
             for number in range(1, 51):
-                helper.order(number, ("/bin/true",), null.fileno())
+                helper.launch(number, ("/bin/true",), null.fileno())
         heard = [helper.hear()[:2] for _ in range(100)]
         for kind in (STARTED, ENDED):
             numbers = sorted(number for said, number in heard if said == kind)
             self.assertEqual(numbers, [*range(1, 51)])
 
     def test_refused(self) -> None:
-        """One that the daemon does not let begin takes no order, and ends."""
+        """One that the daemon does not let begin takes no request, and ends."""
         helper = Running()
         helper.begin = b""
         self.addCleanup(helper.end)
         reading, writing = os.pipe()
-        helper.order(7, ("/bin/echo", "started"), writing)
+        helper.launch(7, ("/bin/echo", "started"), writing)
         os.close(writing)
         helper.start()
         with open(reading, "rb") as pipe:
@@ -625,12 +627,12 @@ class ProgramTests(ProgramTestCase):
         helper.pid = 0
 
     def test_queued(self) -> None:
-        """It says which order is the first that it finds."""
+        """The first report names the first request in the channel."""
         helper = Running()
         self.addCleanup(helper.end)
         with open(os.devnull) as null:
             for number in (7, 8):
-                helper.order(number, ("/bin/true",), null.fileno())
+                helper.launch(number, ("/bin/true",), null.fileno())
         helper.start()
         self.assertEqual(helper.hear(), (HELLO, 7, helper.pid, VERSION))
         self.assertEqual(helper.hear()[:2], (STARTED, 7))
@@ -641,7 +643,7 @@ class ProgramTests(ProgramTestCase):
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                helper.order(1, ("/bin/cat",), theirs.fileno())
+                helper.launch(1, ("/bin/cat",), theirs.fileno())
             helper.hear()
             self.assertEqual(helper.end(), 0)
             ours.settimeout(PATIENCE)
@@ -649,14 +651,14 @@ class ProgramTests(ProgramTestCase):
             self.assertEqual(ours.recv(100), b"still here")
 
     def test_lastOrders(self) -> None:
-        """What the daemon had ordered before it went is started all the same."""
+        """Requests that the daemon sent before it exited are handled."""
         helper = self.helper()
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 for number in range(1, 20):
-                    helper.order(number, ("/bin/true",), theirs.fileno())
-                helper.order(20, ("/bin/echo", "here"), theirs.fileno())
+                    helper.launch(number, ("/bin/true",), theirs.fileno())
+                helper.launch(20, ("/bin/echo", "here"), theirs.fileno())
             helper.end()
             ours.settimeout(PATIENCE)
             self.assertEqual(ours.recv(100), b"here\n")

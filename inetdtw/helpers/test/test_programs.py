@@ -64,7 +64,7 @@ class RepeatingTests(ProgramTestCase):
 
     def kinds(self, helper: Running, argv: Sequence[str], repeats: int) -> list[int]:
         """Return the kinds of reports until a program has ended for good."""
-        helper.order(1, argv, self.server.fileno(), restarts=repeats)
+        helper.launch(1, argv, self.server.fileno(), restarts=repeats)
         said: list[Report] = []
         while not said or said[-1][0] != ENDED:
             said.append(helper.hear())
@@ -125,12 +125,12 @@ class RepeatingTests(ProgramTestCase):
         os.mkfifo(fifo)
         command = f"dd of=/dev/null count=1 bs=1000 status=none; cat {fifo}"
         argv = ("/bin/sh", "-c", command)
-        helper.order(1, argv, self.server.fileno(), restarts=10)
+        helper.launch(1, argv, self.server.fileno(), restarts=10)
         pid = helper.hear()[2]
         helper.channel.send(HEADER.pack(CANCEL_RESTARTS, False, 2, 0, 0, 0))
         # It has taken that when it has done what comes after it.
         with open(os.devnull) as null:
-            helper.order(3, ("/bin/true",), null.fileno())
+            helper.launch(3, ("/bin/true",), null.fileno())
         heard = {helper.hear()[:2], helper.hear()[:2]}
         self.assertEqual(heard, {(STARTED, 3), (ENDED, 3)})
         with open(fifo, "w"):
@@ -143,7 +143,7 @@ class RepeatingTests(ProgramTestCase):
         helper = self.helper()
         before = len(os.listdir(f"/proc/{helper.pid}/fd"))
         self.kinds(helper, TAKE_ONE, 10)
-        helper.order(2, ("/nowhere",), self.server.fileno(), restarts=10)
+        helper.launch(2, ("/nowhere",), self.server.fileno(), restarts=10)
         self.assertEqual(helper.hear(), (FAILED, 2, 0, errno.ENOENT))
         self.assertEqual(len(os.listdir(f"/proc/{helper.pid}/fd")), before)
 

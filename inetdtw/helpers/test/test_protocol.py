@@ -28,9 +28,9 @@ class PartsTests(ServingTestCase):
             with open(os.devnull) as null:
                 rights = array.array("i", [null.fileno()] * 3)
                 ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
-                ours.sendmsg([b"order"], ancillary)
+                ours.sendmsg([b"request"], ancillary)
             packet, fds = receive(theirs, buffer)
-            self.assertEqual((packet, len(fds)), (b"order", 3))
+            self.assertEqual((packet, len(fds)), (b"request", 3))
             for fd in fds:
                 self.assertFalse(os.get_inheritable(fd))
                 os.close(fd)
@@ -41,10 +41,10 @@ class PartsTests(ServingTestCase):
 
     def test_decode(self) -> None:
         """What the daemon has encoded is found again."""
-        order = LaunchRequest(
+        request = LaunchRequest(
             "/x", ("x", "", "a=b"), {"A": "", "B": "c=d"}, {}, (0, 0, 0)
         )
         self.assertEqual(
-            decode(encodeProgram(order)),
+            decode(encodeProgram(request)),
             ([b"/x"], [b"x", b"", b"a=b"], {b"A": b"", b"B": b"c=d"}),
         )

@@ -156,14 +156,14 @@ class ForkServerTests(HelperTestCase):
 
     def test_failed(self) -> None:
         """That a program could not be started is told with the reason."""
-        child = self.order()
+        child = self.launch()
         self.say((FAILED, 1, 0, errno.ENOENT))
         self.assertEqual(child.told, [os.strerror(errno.ENOENT)])
         self.assertEqual(self.helper.load, 0)
 
     def test_astray(self) -> None:
         """When the working directory is missing, the reason names it."""
-        child = self.order()
+        child = self.launch()
         self.say((ASTRAY, 1, 0, errno.ENOENT))
         self.assertEqual(child.told, [f"/folder: {os.strerror(errno.ENOENT)}"])
 

@@ -52,8 +52,8 @@ class DirectTestCase(ServingTestCase):
             "extra": {},
             "fds": (self.theirs.fileno(),) * 3,
         }
-        order = LaunchRequest(argv[0], argv, **{**usual, **given})
-        launcher.launch(child, order)
+        request = LaunchRequest(argv[0], argv, **{**usual, **given})
+        launcher.launch(child, request)
         return child
 
     def await_(self, child: FakeChild) -> None:
@@ -303,7 +303,7 @@ class SpawnProcessTests(DirectTestCase):
     pidfds = False
 
     def test_spawn(self) -> None:
-        """The reactor is told all that is in the order and in the context."""
+        """The reactor gets all that the request and the context say."""
         launcher = self.launcherOf(
             directory="/srv", credentials=Credentials(os.getuid(), os.getgid(), ())
         )
@@ -341,7 +341,7 @@ class SpawnProcessTests(DirectTestCase):
         self.assertIn("/nowhere", child.told[0])
 
     def test_held(self) -> None:
-        """When there is no room, the order is held as it is with pidfds."""
+        """A request is retried when resources are short, as it is with pidfds."""
         self.reactor.spawnFailure = OSError(errno.EAGAIN, "no")
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/true")

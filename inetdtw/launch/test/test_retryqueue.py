@@ -98,7 +98,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_order(self) -> None:
-        """Several are held in the order in which they came."""
+        """Several requests keep their order."""
         children = [
             self.launch(self.direct, "/bin/sh", "-c", f"exit {number}")
             for number in range(3)

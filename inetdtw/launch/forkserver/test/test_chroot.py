@@ -69,7 +69,7 @@ class RootedTests(ServingTestCase):
         self.rooted.launch(child, ORDER)
         return child
 
-    def ordered(self) -> list[int]:
+    def launched(self) -> list[int]:
         """How many programs each of the fork servers had to start."""
         return [len(each.programs) for each in self.made]
 
@@ -107,7 +107,7 @@ class RootedTests(ServingTestCase):
         self.switch("../" + os.path.basename(self.folder) + "/one")
         self.rooted.renew()
         self.launch()
-        self.assertEqual((self.ordered(), self.rooted.moves), ([2], 0))
+        self.assertEqual((self.launched(), self.rooted.moves), ([2], 0))
 
     def test_switched(self) -> None:
         """
@@ -118,7 +118,7 @@ class RootedTests(ServingTestCase):
         self.launch()
         self.switch("two")
         self.launch()
-        self.assertEqual((self.ordered(), self.rooted.moves), ([1, 1], 1))
+        self.assertEqual((self.launched(), self.rooted.moves), ([1, 1], 1))
         self.assertEqual(self.made[0].said[1:], ["retire"])
         self.assertEqual(self.made[1].said, ["start"])
 
@@ -126,7 +126,7 @@ class RootedTests(ServingTestCase):
         """So they are when it is asked for."""
         self.switch("two")
         self.rooted.renew()
-        self.assertEqual((self.ordered(), self.rooted.moves), ([0, 0], 1))
+        self.assertEqual((self.launched(), self.rooted.moves), ([0, 0], 1))
 
     def test_anew(self) -> None:
         """A directory that was made anew is another one, whatever its inode."""
@@ -151,10 +151,10 @@ class RootedTests(ServingTestCase):
         os.unlink(os.path.join(self.folder, "one"))
         os.mkdir(os.path.join(self.folder, "one"))
         self.assertEqual(self.launch().told, [])
-        self.assertEqual(self.ordered(), [0, 1])
+        self.assertEqual(self.launched(), [0, 1])
 
     def test_noDescriptors(self) -> None:
-        """Without descriptors for others it is tried again with the next order."""
+        """Without descriptors for others it is tried again with the next request."""
         self.switch("two")
         self.failure = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         told = [f"{self.path}: Too many open files"]
@@ -162,7 +162,7 @@ class RootedTests(ServingTestCase):
             self.assertEqual(self.launch().told, told)
         self.failure = None
         self.assertEqual(self.launch().told, [])
-        self.assertEqual((self.ordered(), self.rooted.moves), ([0, 1], 1))
+        self.assertEqual((self.launched(), self.rooted.moves), ([0, 1], 1))
 
     def test_noneAtAll(self) -> None:
         """Where there are none at the beginning, nothing is left open."""

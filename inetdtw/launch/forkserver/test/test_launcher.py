@@ -187,8 +187,8 @@ class ForkServersTests(ForkServersTestCase):
     def test_manyEnvironments(self) -> None:
         """What is kept of services does not grow with every reload."""
         for number in range(2500):
-            order = LaunchRequest("/bin/x", ("x",), {"A": str(number)}, {}, (0, 0, 0))
-            self.servers._program(order)
+            request = LaunchRequest("/bin/x", ("x",), {"A": str(number)}, {}, (0, 0, 0))
+            self.servers._program(request)
         self.assertLess(len(self.servers._encoded), 1100)
 
     def test_spread(self) -> None:
@@ -204,7 +204,7 @@ class ForkServersTests(ForkServersTestCase):
             os.close(self.played[1].take()[3][0])
 
     def test_room(self) -> None:
-        """There is room while one of them has few orders before it."""
+        """There is capacity while one fork server has few requests before it."""
         for _ in range(2 * IN_FLIGHT):
             self.assertTrue(self.servers.hasCapacity)
             self.launch()
@@ -277,9 +277,9 @@ class ForkServersTests(ForkServersTestCase):
         """
         server = self.closing(socket.socket())
         fds = (server.fileno(), 1, 2)
-        order = LaunchRequest("/bin/x", ("x",), ENVIRONMENT, {}, fds)
-        number = self.servers.delegate(FakeChild(), order)
-        self.assertNotEqual(self.servers.delegate(FakeChild(), order), number)
+        request = LaunchRequest("/bin/x", ("x",), ENVIRONMENT, {}, fds)
+        number = self.servers.delegate(FakeChild(), request)
+        self.assertNotEqual(self.servers.delegate(FakeChild(), request), number)
         freed: list[int] = []
         self.servers.withdraw(number, partial(freed.append, number))
         for played in self.played:
@@ -301,7 +301,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(freed, [number])
 
     def test_tooMuch(self) -> None:
-        """An order that cannot be sent has failed."""
+        """A request that cannot be sent fails."""
         child = self.launch(extra={"A": "x" * (1 << 24)})
         self.assertEqual(len(child.told), 1)
         self.assertIn("cannot reach the fork server", child.told[0])
@@ -371,7 +371,7 @@ class FullTests(ForkServersTestCase):
 
     def take(self) -> int:
         """
-        Take an order, and say that its program runs.
+        Take an request, and say that its program runs.
 
         @return: the process id.
         """

@@ -126,7 +126,7 @@ class PlayedHelper:
 
     def take(self) -> tuple[int, bytes, bytes, list[int]]:
         """
-        Take an order.
+        Take an request.
 
         @return: its number, its two parts, of which one in a file is empty, and its
             descriptors.
@@ -176,7 +176,7 @@ class HelperTestCase(ServingTestCase):
         self.addCleanup(played.channel.close)
         return played
 
-    def order(self, extra: bytes = b"") -> FakeChild:
+    def launch(self, extra: bytes = b"") -> FakeChild:
         """Order a program."""
         child = FakeChild()
         with open(os.devnull) as null:
@@ -185,7 +185,7 @@ class HelperTestCase(ServingTestCase):
 
     def running(self, pid: int = PID) -> FakeChild:
         """Order a program that is started."""
-        child = self.order()
+        child = self.launch()
         number, _, _, fds = self.played.take()
         for fd in fds:
             os.close(fd)
@@ -241,7 +241,7 @@ class HelperTests(HelperTestCase):
         """See that a helper is not let begin, and is killed with what it was sent."""
         process = self.restarted()
         self.helper.withdraw(1, lambda: None)
-        child = self.order()
+        child = self.launch()
         self.say((HELLO, 1, 5, version))
         self.assertFalse(self.helper.up)
         self.assertEqual((process.signals, process.left), (["KILL"], True))
@@ -305,7 +305,7 @@ class HelperTests(HelperTestCase):
         played.die()
 
     def test_order(self) -> None:
-        """An order is one packet with its parts and its descriptors."""
+        """A launch request is one packet with its parts and descriptors."""
         child = FakeChild()
         with open(os.devnull) as one, open("/dev/zero") as two:
             fds = [one.fileno(), two.fileno(), one.fileno()]
@@ -321,8 +321,8 @@ class HelperTests(HelperTestCase):
         self.assertEqual((self.helper.load, child.told), (0, [PID]))
 
     def test_stalled(self) -> None:
-        """That the machine has no room is told, and the order still holds."""
-        child = self.order()
+        """A shortage is passed on, and the request still holds."""
+        child = self.launch()
         self.say((STALLED, 1, 0, errno.EAGAIN))
         self.assertEqual(self.owner.stalls, [os.strerror(errno.EAGAIN)])
         self.say((STARTED, 1, PID, 0))
@@ -330,7 +330,7 @@ class HelperTests(HelperTestCase):
 
     def test_together(self) -> None:
         """A packet may say several things, also of the same program."""
-        one, two = self.order(), self.order()
+        one, two = self.launch(), self.launch()
         self.say(
             (STARTED, 1, PID, 0),
             (ENDED, 1, PID, 0),
@@ -352,7 +352,7 @@ class HelperTests(HelperTestCase):
 
         They are about unknown requests and processes, of unknown kinds, or cut off.
         """
-        child = self.order()
+        child = self.launch()
         for kind in (STARTED, FAILED, ASTRAY, ENDED, REPEATED, 99):
             self.say((kind, 12345, 12345, 0))
         self.played.channel.send(b"garbage")
@@ -364,7 +364,7 @@ class HelperTests(HelperTestCase):
 
     def test_violation(self) -> None:
         """A fork server that reports an impossible process id is killed."""
-        child = self.order()
+        child = self.launch()
         self.say((STARTED, 1, -1, 0))
         self.assertEqual(self.played.process.signals, ["KILL"])
         self.assertEqual(child.told, [])
@@ -428,7 +428,7 @@ class DeathTests(HelperTestCase):
 
     def test_queued(self) -> None:
         """Orders that it had not taken are there for the next one, and done by it."""
-        lost, kept = self.order(), self.order()
+        lost, kept = self.launch(), self.launch()
         number, _, _, fds = self.played.take()
         os.close(fds[0])
         self.assertEqual(number, 1)
@@ -443,7 +443,7 @@ class DeathTests(HelperTestCase):
 
     def test_lost(self) -> None:
         """Orders that it had taken and said nothing of have failed, all of them."""
-        children = [self.order() for _ in range(3)]
+        children = [self.launch() for _ in range(3)]
         for _ in children:
             os.close(self.played.take()[3][0])
         self.played.die()
@@ -458,12 +458,12 @@ class DeathTests(HelperTestCase):
 
         The next process has looked for requests before, and found none.
         """
-        lost = self.order()
+        lost = self.launch()
         os.close(self.played.take()[3][0])
         self.played.die()
         self.reactor.advance(FIRST_PAUSE)
         self.played = self.play()
-        child = self.order()
+        child = self.launch()
         self.say((HELLO, 0, 5, 0))
         self.assertEqual(lost.told, ["its fork server died"])
         self.assertEqual(child.told, [])
@@ -474,7 +474,7 @@ class DeathTests(HelperTestCase):
 
     def test_lastWords(self) -> None:
         """What it said before it died holds."""
-        child = self.order()
+        child = self.launch()
         self.played.say((STARTED, 1, PID, 0), (ENDED, 1, PID, 3 << 8))
         self.played.die()
         self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
@@ -582,8 +582,8 @@ class StopTests(HelperTestCase):
         self.assertTrue(process.left)
 
     def test_queued(self) -> None:
-        """What was ordered before is still found by the helper, and then the end."""
-        self.order()
+        """Requests that were sent before are received, and then the end."""
+        self.launch()
         self.helper.stop()
         number, _, _, fds = self.played.take()
         os.close(fds[0])
@@ -595,7 +595,7 @@ class StopTests(HelperTestCase):
         self.played.die()
         self.reactor.advance(FIRST_PAUSE)
         self.played = self.play()
-        self.order()
+        self.launch()
         self.stopped = self.helper.stop()
 
     def test_stopEarly(self) -> None:
@@ -664,7 +664,7 @@ class StopTests(HelperTestCase):
     def test_retireBusy(self) -> None:
         """One that has something to do ends when all of it is done."""
         child = self.running()
-        last = self.order()
+        last = self.launch()
         os.close(self.played.take()[3][0])
         self.helper.retire()
         self.say((ENDED, 1, PID, 0))
