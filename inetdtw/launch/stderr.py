@@ -160,7 +160,7 @@ class StderrReader:
             most = self._pass(most)
         self._goOn(most)
         if self._reading >= 0 and self._claim is not None:
-            self._claim.leftBehind(self)
+            self._claim.leftBehind(self.leave)
 
     def leave(self) -> None:
         """Close the pipe, as the daemon stops; writes of programs do not block."""

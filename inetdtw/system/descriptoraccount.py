@@ -68,8 +68,7 @@ class DescriptorAccount:
             oldest = leftovers.oldest() if self.purpose is Purpose.CHILD else None
             if oldest is None:
                 return True
-            leftovers.discard(oldest)
-            oldest.leave()
+            oldest.abandon()
         return False
 
     def claim(self, count: int) -> Claim | None:

@@ -88,18 +88,25 @@ class Claim:
         self._account = account
         self._count = count
         self._key = key
-        self._leftover: Any = None
+        self._close: Callable[[], object] | None = None
 
-    def leftBehind(self, leftover: Any) -> None:
+    def leftBehind(self, close: Callable[[], object]) -> None:
         """
         Let the descriptors be closed when other clients need them.
 
-        @param leftover: what a program that has exited left behind; its C{leave()}
-            closes the descriptors and gives them back.
+        @param close: closes what a program that has exited left behind, and gives the
+            descriptors back.
         """
         if self._count:
-            self._leftover = leftover
-            self._account.leftovers.add(leftover, self._key[1])
+            self._close = close
+            self._account.leftovers.add(self, self._key[1])
+
+    def abandon(self) -> None:
+        """Close what was left behind."""
+        self._account.leftovers.discard(self)
+        close, self._close = self._close, None
+        if close is not None:
+            close()
 
     def give(self) -> None:
         """Give back the rest: all descriptors are closed."""
@@ -109,9 +116,9 @@ class Claim:
         """Give back C{count} descriptors that were closed, or as many as are left."""
         count = min(count, self._count)
         self._count -= count
-        if not self._count and self._leftover is not None:
-            self._account.leftovers.discard(self._leftover)
-            self._leftover = None
+        if not self._count and self._close is not None:
+            self._account.leftovers.discard(self)
+            self._close = None
         if count:
             self._account.give(count, *self._key)
 
@@ -120,8 +127,8 @@ class Descriptors(Headroom):
     """
     The account, and the headroom that its shares are parts of.
 
-    @ivar leftovers: what programs left behind that have exited: each has a descriptor
-        of L{Purpose.CHILD}, and a C{leave()} that closes it.
+    @ivar leftovers: the descriptors that programs left behind that have exited, by
+        their services.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -132,7 +139,7 @@ class Descriptors(Headroom):
         self._addresses: dict[_Key, int] = {}
         self._expected: Mapping[Purpose, int] = {}
         self._waiting = WaitList()
-        self.leftovers: Crowd[Any] = Crowd()
+        self.leftovers: Crowd[Claim] = Crowd()
 
     def take(
         self, count: int, purpose: Purpose, service: str = "", address: str = ""

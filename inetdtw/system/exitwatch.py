@@ -12,7 +12,7 @@ from typing import Any, Callable, Union
 
 from zope.interface import implementer
 
-from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.interfaces import IReactorTime, IReadDescriptor
 from twisted.internet.process import (
     registerReapProcessHandler,
     unregisterReapProcessHandler,
@@ -99,8 +99,8 @@ class PidfdWatch:
 class Polls:
     """Poll, twice a second, all processes together that have no pidfd."""
 
-    def __init__(self, reactor: Any) -> None:
-        """@param reactor: an L{twisted.internet.interfaces.IReactorTime}."""
+    def __init__(self, reactor: IReactorTime) -> None:
+        """@param reactor: the clock of the polls."""
         self._watches: set[PollWatch] = set()
         self._loop = LoopingCall(self._look)
         self._loop.clock = reactor

@@ -18,7 +18,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 _TCP_INFO_BACKLOG = struct.Struct("24xI")
 
@@ -178,7 +178,7 @@ def _ask(question: bytes, flags: int) -> list[bytes]:
     return found
 
 
-def _answers(link: Any) -> Iterator[bytes]:
+def _answers(link: socket.socket) -> Iterator[bytes]:
     """
     Yield the bodies of the answers: of one message, or of many and a last one.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 class Timer:
@@ -21,8 +21,8 @@ class Timer:
 
     __slots__ = ("_delayed", "_reactor")
 
-    def __init__(self, reactor: Any) -> None:
-        """@param reactor: an L{twisted.internet.interfaces.IReactorTime}."""
+    def __init__(self, reactor: IReactorTime) -> None:
+        """@param reactor: what the call is scheduled with."""
         self._reactor = reactor
         self._delayed: IDelayedCall | None = None
 

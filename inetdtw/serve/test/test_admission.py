@@ -18,7 +18,7 @@ from inetdtw.model.state import PauseReason
 from inetdtw.serve.admission import SHARE, AdmissionControl
 from inetdtw.serve.undecided import MOMENT, AcceptedClient
 from inetdtw.system.descriptoraccount import DescriptorAccount
-from inetdtw.system.descriptors import Purpose
+from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.fdlimit import COUNTED, RESERVE
 from inetdtw.system.test.test_descriptors import LIMIT, OTHERS, AccountTestCase
 from inetdtw.test.fakes import ServingTestCase, makeService
@@ -303,7 +303,7 @@ class AdmissionControlTests(GateTestCase):
 class Leftover:
     """A background child's descriptors."""
 
-    def __init__(self, claim: Any) -> None:
+    def __init__(self, claim: Claim) -> None:
         """@param claim: its descriptors."""
         self.claim = claim
         self.left = 0
@@ -417,7 +417,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         left = []
         while self.account.fits(2, Purpose.CHILD, "test/tcp"):
             left.append(Leftover(self.account.take(1, Purpose.CHILD, "test/tcp")))
-            left[-1].claim.leftBehind(left[-1])
+            left[-1].claim.leftBehind(left[-1].leave)
         self.assertTrue(gate.open())
         closed = [each.left for each in left]
         self.assertEqual(closed, [1] + [0] * (len(left) - 1))
@@ -430,7 +430,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         gate = self.own(each=1)
         claim = self.account.take(1, Purpose.CHILD, "other/tcp")
         leftover = Leftover(claim)
-        claim.leftBehind(leftover)
+        claim.leftBehind(leftover.leave)
         while gate.open():
             gate.admit()
         self.assertEqual(leftover.left, 0)
