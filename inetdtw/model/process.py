@@ -41,7 +41,7 @@ class ProcessContext:
     @ivar umask: the file creation mask.
     @ivar directory: the working directory, within C{chroot}.
     @ivar nice: how much lower its priority is than the daemon's.
-    @ivar chroot: the folder that it has as its root, if it is not the daemon's.
+    @ivar chroot: its root directory, if it is not the daemon's.
     @ivar limits: resource limits, each with its name in C{resource}, the soft and
         the hard limit.
     """

@@ -37,12 +37,12 @@ class Program:
     What to execute.
 
     @ivar name: an absolute path, or a name to look for.
-    @ivar folders: where to look for a name, in order.
+    @ivar directories: those of PATH in which a name is looked for, in order.
     @ivar argv: its arguments, its own name first.
     """
 
     name: str
-    folders: tuple[str, ...]
+    directories: tuple[str, ...]
     argv: tuple[str, ...]
 
 

@@ -42,7 +42,7 @@ def candidates(program: Program) -> tuple[str, ...]:
     """
     if os.path.isabs(program.name):
         return (program.name,)
-    parents = filter(os.path.isabs, program.folders)
+    parents = filter(os.path.isabs, program.directories)
     return tuple(os.path.join(parent, program.name) for parent in parents)
 
 
@@ -98,7 +98,7 @@ def _missing(program: Program) -> ExecutableNotFound:
         except ExecutableNotFound as why:
             return why
         return ExecutableNotFound(f"'{name}': Permission denied")
-    where = os.pathsep.join(program.folders)
+    where = os.pathsep.join(program.directories)
     return ExecutableNotFound(f"'{name}' is not in PATH ({where})")
 
 

@@ -49,10 +49,10 @@ class ProgramTests(ResolveCase):
         line = "7 stream tcp nowait - python3 python3 lower.py"
         program = self.programOf(line)
         self.assertEqual(program.name, "python3")
-        self.assertEqual(program.folders, ("/usr/bin", "/bin"))
+        self.assertEqual(program.directories, ("/usr/bin", "/bin"))
         self.assertEqual(program.argv, ("python3", "lower.py"))
         program = self.programOf(line, lookups(environ={}))
-        self.assertEqual(program.folders, tuple(os.defpath.split(":")))
+        self.assertEqual(program.directories, tuple(os.defpath.split(":")))
 
     def test_relative(self) -> None:
         """A path that is not absolute begins in the folder of its own file."""
@@ -66,7 +66,7 @@ class ProgramTests(ResolveCase):
             (service,) = resolved(text, file="/etc/inetd/x.conf").services
             assert service.program is not None
             self.assertEqual(service.program.name, wanted)
-            self.assertEqual(service.program.folders, ())
+            self.assertEqual(service.program.directories, ())
 
     def test_relativeFile(self) -> None:
         """If the path of the file is relative too, it begins in the working directory."""

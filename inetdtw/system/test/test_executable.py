@@ -33,7 +33,7 @@ ROOT = Credentials(0, 0, (0,))
 
 
 class ProgramCase(SynchronousTestCase):
-    """A test with programs in folders that everybody can reach."""
+    """A test with programs in directories that all users can reach."""
 
     def setUp(self) -> None:
         """Make a directory that all users can read."""
@@ -52,7 +52,7 @@ class ProgramCase(SynchronousTestCase):
         return os.path.join(self.folder, name)
 
     def write(self, name: str, mode: int = 0o755) -> str:
-        """Make a program, and the folders that it is in."""
+        """Make a program, and the directories that it is in."""
         path = self.path(name)
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         with open(path, "w") as file:
@@ -103,7 +103,7 @@ class CheckTests(ProgramCase):
         self.assertIn("File name too long", self.reasonOf("/" + "a" * 5000))
 
     def test_noFile(self) -> None:
-        """A folder is no program."""
+        """A directory is no program."""
         reason = f"'{self.folder}' is a directory, not a regular file"
         self.assertEqual(self.reasonOf(self.folder), reason)
 
@@ -170,7 +170,7 @@ class CheckTests(ProgramCase):
         self.assertAllowed(path, STRANGER)
 
     def test_links(self) -> None:
-        """The folders on both sides of a link must let a stranger through."""
+        """The directories on both sides of a link must let a stranger through."""
         self.write("real/program")
         os.mkdir(self.path("links"), 0o755)
         path = self.path("links/program")
@@ -225,7 +225,7 @@ class ListTests(ProgramCase):
         subprocess.run(["setfacl", "-m", entry, path], check=True)
 
     def test_allowed(self) -> None:
-        """A list allows what the bits do not, also of a folder."""
+        """A list allows what the bits do not, also of a directory."""
         path = self.write("a/b", 0o700)
         os.chmod(self.path("a"), 0o700)
         self.assertRaises(ExecutableNotFound, checkExecutable, path, STRANGER)
@@ -328,9 +328,9 @@ class CandidatesTests(ProgramCase):
 class GuessTests(ProgramCase):
     """Tests for L{guessExecutable}."""
 
-    def named(self, *folders: str) -> Program:
+    def named(self, *directories: str) -> Program:
         """Make a program that is looked for in PATH."""
-        return Program("x", tuple(map(self.path, folders)), ("x",))
+        return Program("x", tuple(map(self.path, directories)), ("x",))
 
     def test_first(self) -> None:
         """It is the first that anybody may execute, whoever that is."""
@@ -357,7 +357,7 @@ class GuessTests(ProgramCase):
             self.assertEqual(str(why), f"'{bad}'{reason}")
 
     def test_missing(self) -> None:
-        """A name that is nowhere is told with the folders."""
+        """A name that is nowhere is told with the directories."""
         why = self.assertRaises(
             ExecutableNotFound, guessExecutable, self.named("a", "b")
         )
@@ -405,9 +405,9 @@ class GuessTests(ProgramCase):
 class LocateTests(ProgramCase):
     """Tests for L{findExecutable}."""
 
-    def program(self, name: str, *folders: str) -> Program:
+    def program(self, name: str, *directories: str) -> Program:
         """Make a program, and the directories of PATH."""
-        return Program(name, tuple(map(self.path, folders)), (name,))
+        return Program(name, tuple(map(self.path, directories)), (name,))
 
     def test_absolute(self) -> None:
         """An absolute path is not looked for."""
@@ -418,7 +418,7 @@ class LocateTests(ProgramCase):
         self.assertRaises(ExecutableNotFound, findExecutable, missing, None)
 
     def test_order(self) -> None:
-        """A name is looked for in the folders in turn."""
+        """A name is looked for in the directories in turn."""
         second = self.write("b/x")
         program = self.program("x", "missing", "a", "b")
         self.assertEqual(findExecutable(program, None), second)
@@ -441,7 +441,7 @@ class LocateTests(ProgramCase):
         self.assertEqual(findExecutable(program, STRANGER), second)
 
     def test_missing(self) -> None:
-        """A name that is in none of the folders is told with all of them (item 46)."""
+        """A name that is in none of the directories is told with all of them (item 46)."""
         program = self.program("x", "a", "b")
         problem = self.assertRaises(ExecutableNotFound, findExecutable, program, None)
         where = f"{self.path('a')}:{self.path('b')}"
@@ -458,7 +458,7 @@ class LocateTests(ProgramCase):
             self.assertRaises(ExecutableNotFound, findExecutable, program, credentials)
 
     def test_chroot(self) -> None:
-        """In another root the folders are those there, and the path begins there."""
+        """In another root the directories are those there, and the path begins there."""
         self.write("jail/bin/x")
         program = Program("x", ("/sbin", "/bin"), ("x",))
         jail = self.path("jail")
