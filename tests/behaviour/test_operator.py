@@ -58,9 +58,23 @@ class OperatorTests(ControlTestCase):
             client.recv(9)
         code, text = self.run_("status")
         self.assertEqual(code, 1, text)
+        self.assertRows(text)
+        self.assertEqual(self.run_("status", str(self.udp), "-q"), (0, ""))
+        self.assertEqual(self.run_("status", str(self.bad), "-q"), (1, ""))
+        code, text = self.run_("status", "--json")
+        said = json.loads(text)
+        self.assertEqual((code, said["pid"]), (1, daemon.process.pid))
+        self.assertEqual(self.ask("GET", "/health")[0], 503)
+        for client in (*clients, waits):
+            client.close()
+        self.becomes(self.cat, "running", 0)
+        self.becomes(self.cat, "exited", 3)
+
+    def assertRows(self, table: str) -> None:
+        """Assert that a table has a service at its limit, a paused and a good one."""
         rows = {
             row[0].rpartition(":")[2]: row
-            for row in map(str.split, text.split("\n"))
+            for row in map(str.split, table.split("\n"))
             if row
         }
         row = rows[f"{self.cat}/tcp"]
@@ -74,16 +88,6 @@ class OperatorTests(ControlTestCase):
         self.assertRegex(row[11], r"\d\.\d\ds")
         row = rows[f"{self.udp}/udp"]
         self.assertEqual(row[2:6], ["listening", "0/-", "1", "0"])
-        self.assertEqual(self.run_("status", str(self.udp), "-q"), (0, ""))
-        self.assertEqual(self.run_("status", str(self.bad), "-q"), (1, ""))
-        code, text = self.run_("status", "--json")
-        said = json.loads(text)
-        self.assertEqual((code, said["pid"]), (1, daemon.process.pid))
-        self.assertEqual(self.ask("GET", "/health")[0], 503)
-        for client in (*clients, waits):
-            client.close()
-        self.becomes(self.cat, "running", 0)
-        self.becomes(self.cat, "exited", 3)
 
     def test_pause(self) -> None:
         """

@@ -17,6 +17,10 @@ from tests.support.daemon import (
 )
 from tests.support.serving import ServingTestCase, inetd, readAll, run
 
+#: A file name with control characters, and how it is shown.
+_ODD = "s\x1b[31m\tt\x9bA\u202eb\x07"
+_SHOWN = "s\\x1b[31m\\tt\\x9bA\\u202eb\\x07"
+
 
 class ForgeryTests(ServingTestCase):
     """Log lines that clients and programs try to forge."""
@@ -60,15 +64,9 @@ class ForgeryTests(ServingTestCase):
 
         This is the log in both formats, metrics, and the output of all commands.
         """
-        odd = "s\x1b[31m\tt\x9bA\u202eb\x07"
-        shown = "s\\x1b[31m\\tt\\x9bA\\u202eb\\x07"
+        odd, shown = _ODD, _SHOWN
         control = self.path("control")
-        conf = self.write(
-            "inetd.conf",
-            f'{freePort()} stream tcp nowait - internal echo\n"{self.path(odd)}" stream'
-            f' unix nowait - internal echo\n"{self.path(odd)}/no" stream unix nowait -'
-            " internal echo\n",
-        )
+        conf = self.odd()
         path = self.path(odd)
         for form in ("text", "json"):
             argv = ("-f", "-e", "--control", control, "--log-format", form, conf)
@@ -92,6 +90,21 @@ class ForgeryTests(ServingTestCase):
                     self.assertEscaped(done.stdout + done.stderr, text)
                 metrics = self.asked(control, b"/metrics")
                 self.assertEscaped(metrics, shown.replace("\\", "\\\\"))
+
+    def odd(self) -> str:
+        """Write a file with sockets that have such a path."""
+        path = self.path(_ODD)
+        return self.write(
+            "inetd.conf",
+            f"{freePort()} stream tcp nowait - internal echo\n"
+            f'"{path}" stream unix nowait - internal echo\n'
+            f'"{path}/no" stream unix nowait - internal echo\n',
+        )
+
+    def test_errors(self) -> None:
+        """Escape sequences in words of the command line are escaped in its output."""
+        odd, conf = _ODD, self.odd()
+        path = self.path(odd)
         given: tuple[tuple[str, ...], ...] = (
             ("--check", conf),
             ("--explain", path, conf),
@@ -105,9 +118,9 @@ class ForgeryTests(ServingTestCase):
             done = run(inetd(*each))
             self.assertEscaped(done.stdout + done.stderr, "")
         done = run(twistd("inetd", "--max-child", odd))
-        self.assertEscaped(done.stdout + done.stderr, shown)
+        self.assertEscaped(done.stdout + done.stderr, _SHOWN)
         done = run(twistd("inetd", path))
-        self.assertEscaped(done.stdout + done.stderr, shown)
+        self.assertEscaped(done.stdout + done.stderr, _SHOWN)
 
     def asked(self, path: str, what: bytes) -> str:
         """Return the body of an answer of the control socket."""
