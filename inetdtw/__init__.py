@@ -9,12 +9,14 @@ What C{__all__} lists is public.  Everything else is private, whatever its name.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from inetdtw._version import __version__ as __version__
 
+# Stands for typing's, which is not imported: helper processes import the package, too.
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from inetdtw.config.loader import Configuration
     from inetdtw.daemon.sdnotify import Notifications
     from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2
@@ -50,8 +52,8 @@ __all__ = [
     "Tally",
 ]
 
-#: Where the public names are.  They are imported when they are asked for, as what
-#: only wants the version, or one module, does not want Twisted's reactor.
+#: The modules of the public names.  They are imported on demand, because the version,
+#: or one module, does not need Twisted's reactor.
 _MODULES = {
     "AmbiguousService": "model.selection",
     "Bounds": "model.service",
@@ -76,10 +78,12 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """
-    A public name.
+    Import a public name.
 
-    @raise AttributeError: if it is none.
+    @raise AttributeError: if there is no such name.
     """
+    import importlib
+
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
@@ -87,5 +91,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What there is, for those who look around."""
+    """Return all names."""
     return sorted({*globals(), *__all__})

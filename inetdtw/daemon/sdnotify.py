@@ -127,10 +127,10 @@ class NotifySocket:
 
 class Notifications(MultiService):
     """
-    Notifies a supervisor when a superserver is ready, reloads and stops, of its
-    status, and that the reactor runs.
+    Notifies a supervisor of what a superserver does.
 
-    It has to be started after the superserver.
+    It notifies that it is ready, reloads and stops, of its status, and that the reactor
+    runs.  It has to be started after the superserver.
     """
 
     name = "inetd notifications"
@@ -145,6 +145,8 @@ class Notifications(MultiService):
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """
+        Open nothing yet.
+
         @param address: the value of C{NOTIFY_SOCKET}.
         @param watchdog: the seconds between two watchdog notifications, if wanted.
         @param monotonic: returns the seconds of C{CLOCK_MONOTONIC}.
@@ -169,7 +171,7 @@ class Notifications(MultiService):
         timer.setServiceParent(self)
 
     def startService(self) -> None:
-        """Notify that it is ready when the reactor runs, which can then be signalled."""
+        """Notify that it is ready when the reactor runs, and handles signals."""
         super().startService()
         self._inetd.aroundReload = self._reloading
         self._reactor.callWhenRunning(self._ready)

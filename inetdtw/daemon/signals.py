@@ -148,6 +148,7 @@ class OnSignal(Service):
     number: signal.Signals
 
     def __init__(self, inetd: InetdService, reactor: Any = None) -> None:
+        """Install no handler yet."""
         if reactor is None:
             from twisted.internet import reactor
         self._inetd = inetd

@@ -2,10 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-How the daemon and its services are at one moment: the figures that the log, the control
-socket and the metrics show, each collected once.
-"""
+"""The state of the daemon and its services, for the log, the API and the metrics."""
 
 from __future__ import annotations
 
@@ -47,8 +44,9 @@ HEALTHY = frozenset((LISTENING, RUNNING, AT_LIMIT, BUSY, CHANGING))
 
 class PauseReason(Enum):
     """
-    A reason why a service accepts no clients, or is in trouble.  Of several, the
-    member that is declared first counts.
+    A reason why a service accepts no clients, or is in trouble.
+
+    Of several, the member that is declared first counts.
 
     The value is the word that C{status --json} and the log have for it.
 
@@ -112,28 +110,28 @@ def explanationOf(held: Collection[PauseReason]) -> str | None:
 @dataclass(frozen=True)
 class ServiceState:
     """
-    How one service is.
+    The state of one service.
 
-    @ivar name: what the log calls it.
+    @ivar name: its name in the log.
     @ivar address: where it listens.
     @ivar kind: C{stream nowait} and so on.
     @ivar held: the reasons why it accepts no clients or is in trouble.
-    @ivar reason: why it is in trouble, for a person, if it is.
-    @ivar until: when it takes clients again by itself, or is tried again, in seconds
-        since the epoch, if that is known.
-    @ivar running: how many of its programs run.
-    @ivar most: how many may run at once; C{None} if there is no bound.
-    @ivar started: how many were started, or, of an internal service, how many clients
-        were served.
-    @ivar warm: how many of these were forked from an interpreter that was ready.
-    @ivar ready: whether there is such an interpreter now; C{None} if none is wanted.
-    @ivar refused: how many clients were turned away.
+    @ivar reason: why it is in trouble, in words, if it is.
+    @ivar until: when it resumes, or is bound again, in seconds since the epoch, if that
+        is known.
+    @ivar running: the number of running programs.
+    @ivar most: how many may run at once; C{None} if there is no limit.
+    @ivar started: how many were started; of an internal service, how many clients were
+        served.
+    @ivar warm: how many of these were warm starts.
+    @ivar ready: whether a warm interpreter is ready; C{None} if it is not warm.
+    @ivar refused: the number of refused clients.
     @ivar failed: how many programs could not be started.
-    @ivar dropped: how many datagrams were thrown away.
-    @ivar ended: how many programs have ended.
-    @ivar bad: how many of these ended badly.
-    @ivar last: how the last one ended.
-    @ivar cpu: the seconds of processor time of those that ended, if that is known.
+    @ivar dropped: the number of dropped datagrams.
+    @ivar ended: how many programs exited.
+    @ivar bad: how many of these exited with a nonzero status or by a signal.
+    @ivar last: how the last one exited.
+    @ivar cpu: the processor time of those that exited, in seconds, if that is known.
     """
 
     name: str
@@ -162,11 +160,11 @@ class ServiceState:
 
     @property
     def healthy(self) -> bool:
-        """Whether it does what its configuration says."""
+        """Whether its condition is one of L{HEALTHY}."""
         return self.condition in HEALTHY
 
     def asJSON(self) -> dict[str, Any]:
-        """What a machine is told."""
+        """Return it as an object of JSON."""
         last = self.last and {"status": self.last.status, "signal": self.last.signal}
         return {
             "service": self.name,
@@ -194,7 +192,7 @@ class ServiceState:
 
 
 def kindOf(service: Service) -> str:
-    """What kind of service it is, in the words of inetd.conf(5)."""
+    """Return the kind of a service, in the words of inetd.conf(5)."""
     words = [SOCKTYPE_NAMES[service.socktype]]
     words.append("wait" if service.wait else "nowait")
     if service.internal is not None:
@@ -205,18 +203,18 @@ def kindOf(service: Service) -> str:
 @dataclass(frozen=True)
 class DaemonState:
     """
-    How the daemon is.
+    The state of the daemon.
 
-    @ivar version: of this package.
+    @ivar version: the version of this package.
     @ivar pid: its process id.
     @ivar since: when it was started, in seconds since the epoch.
-    @ivar now: when this was so.
-    @ivar draining: whether it ends as soon as no program runs.
-    @ivar running: how many programs run, those of services that are gone as well.
-    @ivar files: the configuration.
-    @ivar problems: what was wrong with the configuration when it was read last.
+    @ivar now: when it was in this state.
+    @ivar draining: whether it exits when no program runs.
+    @ivar running: the number of running programs, including those of removed services.
+    @ivar files: the paths of the configuration.
+    @ivar problems: the errors of the configuration that was read last.
     @ivar services: all services, in the order of the configuration.
-    @ivar descriptors: what each purpose has of the file descriptors.
+    @ivar descriptors: the use of file descriptors, by purpose.
     """
 
     version: str
@@ -232,11 +230,11 @@ class DaemonState:
 
     @property
     def healthy(self) -> bool:
-        """Whether all services do what the configuration says."""
+        """Whether all services are healthy, and the daemon does not drain."""
         return not self.draining and all(each.healthy for each in self.services)
 
     def asJSON(self) -> dict[str, Any]:
-        """What a machine is told."""
+        """Return it as an object of JSON."""
         return {
             "version": self.version,
             "pid": self.pid,
@@ -258,22 +256,23 @@ class DaemonState:
 @dataclass(frozen=True)
 class Use:
     """
-    What a purpose has.
+    The use of file descriptors for a purpose.
 
-    @ivar open: how many descriptors it has.
-    @ivar share: how many it may have; C{None} if it has no share.
+    @ivar open: how many are open.
+    @ivar share: how many may be; C{None} if it has no share.
     """
 
     open: int
     share: int | None
 
 
-#: What is said to those who want something else meanwhile.
-REFUSED = "the daemon takes no more clients, and ends when no program runs"
+#: The message of L{Draining}.
+REFUSED = "the daemon is draining: it exits when no program runs"
 
 
 class Draining(Exception):
-    """The daemon takes no more clients, for good."""
+    """The daemon accepts no more clients, and cannot be changed."""
 
     def __init__(self) -> None:
+        """Make it with its message."""
         super().__init__(REFUSED)

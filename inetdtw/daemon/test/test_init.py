@@ -28,10 +28,11 @@ class Waiting:
     """
 
     def __init__(self) -> None:
+        """Wait for none."""
         self.pids: set[int] = set()
 
     def awaits(self, pid: int) -> bool:
-        """Whether it waits for a child."""
+        """Tell whether it waits for a child."""
         return pid in self.pids
 
 
@@ -39,7 +40,7 @@ class OrphanReaperTests(ServingTestCase):
     """Tests for L{OrphanReaper}."""
 
     def setUp(self) -> None:
-        """Have no children, and the signal do what it did before, in the end."""
+        """Reap children of other tests, and restore the handler afterwards."""
         super().setUp()
         # Those of other tests, whose reactor does not run.
         reapAllProcesses()
@@ -56,21 +57,21 @@ class OrphanReaperTests(ServingTestCase):
             self.service.stopService()
 
     def start(self) -> None:
-        """Start it, and have the reactor run."""
+        """Start it, and run the reactor."""
         self.service.privilegedStartService()
         self.service.startService()
         for call, arguments, named in self.reactor.whenRunningHooks:
             call(*arguments, **named)
 
     def ended(self) -> int:
-        """A child that has ended, and for which nobody waits."""
+        """Return a child that has exited, and that nothing waits for."""
         child = subprocess.Popen(["/bin/sh", "-c", "exit 7"])
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         child.returncode = 7  # Nobody else is to wait for it.
         return child.pid
 
     def isThere(self, pid: int) -> bool:
-        """Whether a child is still there to be waited for."""
+        """Tell whether a child can still be waited for."""
         try:
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
@@ -83,10 +84,7 @@ class OrphanReaperTests(ServingTestCase):
         self.assertEqual(self.service.name, "inetd orphans")
 
     def test_reaped(self) -> None:
-        """
-        Children that nobody knows are waited for when a signal says that one has
-        ended.
-        """
+        """Orphans are reaped when a signal says that a child has exited."""
         self.start()
         pids = [self.ended() for _ in range(5)]
         deadline = time.monotonic() + PATIENCE
@@ -95,16 +93,13 @@ class OrphanReaperTests(ServingTestCase):
         self.assertEqual([self.isThere(pid) for pid in pids], [False] * 5)
 
     def test_before(self) -> None:
-        """Those that had ended before the reactor ran are waited for as well."""
+        """Those that exited before the reactor ran are reaped, too."""
         pid = self.ended()
         self.start()
         self.assertFalse(self.isThere(pid))
 
     def test_superservers(self) -> None:
-        """
-        A child that the superserver waits for is left to it; others are waited for as
-        soon as it is gone.
-        """
+        """A child of the superserver is left to it; others are reaped after it."""
         mine = self.ended()
         self.inetd.pids.add(mine)
         other = self.ended()
@@ -115,7 +110,7 @@ class OrphanReaperTests(ServingTestCase):
         self.assertFalse(self.isThere(other))
 
     def test_reactors(self) -> None:
-        """A child that the reactor waits for is left to it."""
+        """A child of the reactor is left to it."""
         pid = self.ended()
         handlers: dict[int, Any] = reapProcessHandlers
         handlers[pid] = None
@@ -132,10 +127,7 @@ class OrphanReaperTests(ServingTestCase):
         self.assertEqual(child.returncode, 0)
 
     def test_signal(self) -> None:
-        """
-        The signal is listened to when the reactor runs, which takes it over then, and
-        does what it did before when the service has stopped.
-        """
+        """The signal is handled once the reactor runs, until the service stops."""
         before = signal.getsignal(signal.SIGCHLD)
         self.service.privilegedStartService()
         self.service.startService()
@@ -147,7 +139,7 @@ class OrphanReaperTests(ServingTestCase):
         self.assertEqual(signal.getsignal(signal.SIGCHLD), before or signal.SIG_DFL)
 
     def test_stoppedBefore(self) -> None:
-        """One that is stopped before the reactor runs does nothing."""
+        """A service that is stopped before the reactor runs does nothing."""
         self.service.startService()
         self.service.stopService()
         before = signal.getsignal(signal.SIGCHLD)

@@ -36,13 +36,13 @@ class EnvironmentTests(ServingTestCase):
     """Tests for L{watchdogInterval} and L{addressOf}."""
 
     def test_watchdog(self) -> None:
-        """A sign of life is given twice in the time that the supervisor names."""
+        """The watchdog interval is half of what the supervisor requires."""
         self.assertEqual(watchdogInterval({"WATCHDOG_USEC": "3000000"}, 7), 1.5)
         environ = {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "7"}
         self.assertEqual(watchdogInterval(environ, 7), 1.5)
 
     def test_noWatchdog(self) -> None:
-        """None is given that another process is asked for, or that makes no sense."""
+        """It is none if another process is meant, or the value is wrong."""
         for environ in (
             {},
             {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "8"},
@@ -53,7 +53,7 @@ class EnvironmentTests(ServingTestCase):
             self.assertIsNone(watchdogInterval(environ, 7))
 
     def address(self, text: str) -> str | None:
-        """Where notifications go."""
+        """Return the address in the environment."""
         return addressOf({"NOTIFY_SOCKET": text}, self.runtime.report)
 
     def test_address(self) -> None:
@@ -65,14 +65,14 @@ class EnvironmentTests(ServingTestCase):
         self.assertEqual(self.said("notify-failed"), [])
 
     def test_strangeAddress(self) -> None:
-        """One that cannot be reached from here is logged."""
+        """An address of another family is logged."""
         self.assertIsNone(self.address("vsock:2:1234"))
         self.assertEqual(
             [e["address"] for e in self.said("notify-failed")], ["vsock:2:1234"]
         )
 
     def test_status(self) -> None:
-        """The status says what is not as it should be only if there is something."""
+        """The status has counts of services in trouble, if any are."""
         good = ServiceState("7/tcp", "[::]:7", "stream nowait")
         failed = replace(good, held=(PauseReason.UNBOUND,))
         paused = replace(good, held=(PauseReason.OPERATOR,))
@@ -87,17 +87,17 @@ class EnvironmentTests(ServingTestCase):
 
 
 class NotifyTestCase(ServingTestCase):
-    """A test with a supervisor that listens."""
+    """A test with a supervisor."""
 
     def setUp(self) -> None:
-        """Listen."""
+        """Bind the supervisor's socket."""
         super().setUp()
         self.supervisor = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         self.supervisor.settimeout(PATIENCE)
         self.supervisor.bind(f"\0{NAME}")
 
     def heard(self) -> list[list[str]]:
-        """The lines of each notification that has come."""
+        """Return the lines of each notification that was received."""
         found = []
         self.supervisor.setblocking(False)
         try:
@@ -111,18 +111,18 @@ class NotifySocketTests(NotifyTestCase):
     """Tests for L{NotifySocket}."""
 
     def sender(self, address: str = f"@{NAME}") -> NotifySocket:
-        """The way to a supervisor."""
+        """Return a socket to the supervisor."""
         sender = NotifySocket(address, self.reactor, self.runtime.report)
         self.addCleanup(sender.close)
         return sender
 
     def test_abstract(self) -> None:
-        """It leads to an abstract socket; lines that belong together come together."""
+        """Lines are sent to an abstract socket as one datagram."""
         self.sender().send("READY=1", "STATUS=well")
         self.assertEqual(self.heard(), [["READY=1", "STATUS=well"]])
 
     def test_path(self) -> None:
-        """It leads to a socket in the file system."""
+        """Lines are sent to a path."""
         path = os.path.relpath(self.mktemp())
         self.supervisor = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         self.supervisor.bind(path)
@@ -130,7 +130,7 @@ class NotifySocketTests(NotifyTestCase):
         self.assertEqual(self.heard(), [["READY=1"]])
 
     def test_full(self) -> None:
-        """What there is no room for is sent, in order, when there is."""
+        """Notifications are queued, in order, while the socket is full."""
         sender = self.sender()
         full = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         full.setblocking(False)
@@ -147,7 +147,7 @@ class NotifySocketTests(NotifyTestCase):
         self.assertEqual(self.heard(), [["READY=1"], ["STATUS=well"]])
 
     def test_bounded(self) -> None:
-        """What waits for room does not grow without an end."""
+        """The queue has a limit."""
         sender = self.sender()
         full = FullSocket()
         self.patch(sender, "_socket", full)
@@ -159,7 +159,7 @@ class NotifySocketTests(NotifyTestCase):
         self.assertEqual(full.sent[-1], f"STATUS={MOST_QUEUED + 4}".encode())
 
     def test_gone(self) -> None:
-        """When nobody listens, that is logged once, and again after somebody has."""
+        """A missing supervisor is logged once, and again after it was there."""
         self.supervisor.close()
         sender = self.sender()
         sender.send("READY=1")
@@ -173,38 +173,39 @@ class NotifySocketTests(NotifyTestCase):
         self.assertEqual(len(self.said("notify-failed")), 1)
 
     def test_tooLong(self) -> None:
-        """A path that no socket can have is logged."""
+        """A path that is too long is logged."""
         self.sender("/" + "x" * 200).send("READY=1")
         self.assertEqual(len(self.said("notify-failed")), 1)
 
 
 class FullSocket:
     """
-    A socket that has no room.
+    A socket that is full.
 
-    @ivar full: whether that is so.
+    @ivar full: whether it is.
     @ivar sent: what was sent when it was not.
     """
 
     def __init__(self) -> None:
+        """Be full."""
         self.full = True
         self.sent: list[bytes] = []
 
     def sendto(self, data: bytes, to: str) -> None:
-        """Send something."""
+        """Send a datagram."""
         if self.full:
             raise BlockingIOError
         self.sent.append(data)
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
 class NotificationsTests(NotifyTestCase):
     """Tests for L{Notifications}."""
 
     def setUp(self) -> None:
-        """Have a superserver."""
+        """Make a superserver."""
         super().setUp()
         self.path = os.path.abspath(self.mktemp())
         self.write(ECHO)
@@ -218,7 +219,7 @@ class NotificationsTests(NotifyTestCase):
             file.write(text)
 
     def notifications(self, watchdog: float | None = None) -> Notifications:
-        """Have the supervisor told of it."""
+        """Return the notifications of it."""
         return Notifications(
             self.inetd,
             f"@{NAME}",
@@ -229,7 +230,7 @@ class NotificationsTests(NotifyTestCase):
         )
 
     def started(self, watchdog: float | None = None) -> Notifications:
-        """Start the superserver, and have the supervisor told."""
+        """Start the superserver, and then the notifications."""
         service = self.notifications(watchdog)
         self.inetd.startService()
         self.addCleanup(self.inetd.stopService)
@@ -240,12 +241,12 @@ class NotificationsTests(NotifyTestCase):
         return service
 
     def stop(self, service: Notifications) -> None:
-        """Stop it, unless it has been."""
+        """Stop it, unless that is done."""
         if service.running:
             service.stopService()
 
     def run_(self) -> None:
-        """Have the reactor run."""
+        """Run the reactor."""
         for call, arguments, named in self.reactor.whenRunningHooks:
             call(*arguments, **named)
 
@@ -256,16 +257,13 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(service.name, "inetd notifications")
 
     def test_ready(self) -> None:
-        """
-        The superserver is ready once the reactor runs, and the status says how much it
-        serves.
-        """
+        """The superserver is ready once the reactor runs; the status says how it is."""
         self.started()
         status = "STATUS=services: 1; running: 0"
         self.assertEqual(self.heard(), [["READY=1", status]])
 
     def test_stopping(self) -> None:
-        """It says that it stops, and leaves nothing behind."""
+        """It notifies that it stops, and closes everything."""
         before = openDescriptors()
         service = self.started(1.0)
         self.heard()
@@ -278,7 +276,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_stoppedBefore(self) -> None:
-        """One that is stopped before the reactor runs says nothing."""
+        """One that is stopped before the reactor runs sends nothing."""
         service = self.notifications()
         service.startService()
         service.stopService()
@@ -286,7 +284,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_reloading(self) -> None:
-        """While it reads its configuration again it is not ready, and says since when."""
+        """It notifies of the begin of a reload, with its time, and of the end."""
         self.started()
         self.heard()
         self.write(ECHO + ECHO)
@@ -301,7 +299,7 @@ class NotificationsTests(NotifyTestCase):
         )
 
     def test_rejected(self) -> None:
-        """It is ready again as well when what it has read is of no use."""
+        """It notifies of the end of a reload that is rejected, too."""
         self.started()
         self.heard()
         self.write("what is this\n")
@@ -311,7 +309,7 @@ class NotificationsTests(NotifyTestCase):
         )
 
     def test_earlyReload(self) -> None:
-        """A reload before it is ready is none that the supervisor has to know of."""
+        """It does not notify of a reload before it is ready."""
         service = self.notifications()
         service.startService()
         self.addCleanup(service.stopService)
@@ -319,7 +317,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_status(self) -> None:
-        """The status is told when it has changed, and only then."""
+        """It notifies of a new status only."""
         self.started()
         self.heard()
         self.reactor.advance(STATUS_INTERVAL)

@@ -25,9 +25,10 @@ from inetdtw.test.fakes import ServingTestCase
 
 
 class CountingReloads:
-    """A superserver that counts how often it is to read its configuration again."""
+    """A superserver that counts reloads."""
 
     def __init__(self) -> None:
+        """Count from 0."""
         self.reloads = self.told = 0
 
     def logState(self) -> None:
@@ -44,7 +45,7 @@ class ReloadOnHangupTests(ServingTestCase):
     """Tests for L{ReloadOnHangup}."""
 
     def setUp(self) -> None:
-        """Have something listen to the signal that must not be forgotten."""
+        """Install a handler that must be restored."""
         super().setUp()
         self.others = 0
         before = signal.signal(signal.SIGHUP, self.other)
@@ -54,7 +55,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.service = ReloadOnHangup(inetd, self.reactor)
 
     def other(self, number: int, frame: Any) -> None:
-        """What the signal did before."""
+        """Handle the signal as before."""
         self.others += 1
 
     def hangUp(self) -> None:
@@ -73,8 +74,9 @@ class ReloadOnHangupTests(ServingTestCase):
 
     def test_reload(self) -> None:
         """
-        The signal has the configuration read again: not within the signal, but by
-        the reactor.
+        The configuration is read again in the reactor.
+
+        The handler itself does nothing.
         """
         self.start()
         self.hangUp()
@@ -86,7 +88,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.inetd.reloads, 2)
 
     def test_burst(self) -> None:
-        """For many signals at a time it is read once."""
+        """Many signals at a time are one reload."""
         self.start()
         for _ in range(20):
             self.hangUp()
@@ -95,10 +97,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.inetd.reloads, 1)
 
     def test_early(self) -> None:
-        """
-        A signal that comes when the sockets are there and nothing is served yet
-        counts when it is.
-        """
+        """A signal between binding and serving is a reload when it serves."""
         self.service.privilegedStartService()
         self.hangUp()
         self.service.startService()
@@ -106,17 +105,14 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual((self.inetd.reloads, self.others), (1, 0))
 
     def test_unprivileged(self) -> None:
-        """
-        It works as well when it is only started, as in an application that runs
-        already.
-        """
+        """It works if it is only started, as in an application that runs already."""
         self.service.startService()
         self.hangUp()
         self.reactor.turn()
         self.assertEqual(self.inetd.reloads, 1)
 
     def test_stop(self) -> None:
-        """Afterwards the signal does what it did before."""
+        """When it stops, the handler from before is restored."""
         self.start()
         self.service.stopService()
         self.hangUp()
@@ -124,7 +120,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual((self.inetd.reloads, self.others), (0, 1))
 
     def test_stopInBetween(self) -> None:
-        """A signal that came just before it was stopped has nothing read."""
+        """A signal just before the stop causes no reload."""
         self.start()
         self.hangUp()
         self.service.stopService()
@@ -132,7 +128,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.inetd.reloads, 0)
 
     def test_startAgain(self) -> None:
-        """It can be started again, and forgets what came before."""
+        """It can be started again, and drops signals from before."""
         self.start()
         self.hangUp()
         self.service.stopService()
@@ -146,13 +142,13 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.others, 1)
 
     def test_stopUnstarted(self) -> None:
-        """To stop what was never started changes nothing."""
+        """Stopping what was not started changes nothing."""
         self.service.stopService()
         self.hangUp()
         self.assertEqual(self.others, 1)
 
     def test_stopReplaced(self) -> None:
-        """Who listens to the signal since goes on to."""
+        """A handler that was installed since is kept."""
         self.start()
         came: list[int] = []
         signal.signal(signal.SIGHUP, lambda number, _: came.append(number))
@@ -161,10 +157,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual((len(came), self.others), (1, 0))
 
     def test_notPythons(self) -> None:
-        """
-        When Python does not know what the signal did before, it is the system's
-        afterwards.
-        """
+        """A handler that was not installed from Python is replaced by the default."""
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         true = signal.signal
 
@@ -181,10 +174,7 @@ class StateOnUser2Tests(ServingTestCase):
     """Tests for L{StateOnUser2}."""
 
     def test_state(self) -> None:
-        """
-        The signal has the state logged by the reactor, and once the service has
-        stopped it does what it did before.
-        """
+        """The state is logged; afterwards the old handler is restored."""
         came: list[int] = []
         before = signal.signal(signal.SIGUSR2, lambda number, _: came.append(number))
         self.addCleanup(signal.signal, signal.SIGUSR2, before)
@@ -205,10 +195,7 @@ class HandleSignalsTests(ServingTestCase):
     """Tests for L{handleSignals}."""
 
     def setUp(self) -> None:
-        """
-        Have all signals do afterwards what they did before, and a reactor that says
-        whether it was stopped.
-        """
+        """Restore all handlers afterwards, and make a reactor that counts its stops."""
         super().setUp()
         for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
             before = signal.getsignal(number)
@@ -227,20 +214,17 @@ class HandleSignalsTests(ServingTestCase):
         self.stops += 1
 
     def emit(self, event: Event, name: str, action: str) -> None:
-        """Be the log."""
+        """Record a log line."""
         self.assertIs(event, SIGNAL)
         self.told.append((name, action))
 
     def take(self) -> None:
-        """Take all signals."""
+        """Install the handlers."""
         report: Any = self
         handleSignals(report, self.reactor)
 
     def test_ignored(self) -> None:
-        """
-        A signal that the daemon has no use for draws a line, by the reactor and once
-        for all that came until then.
-        """
+        """A signal without a use is logged, once for many at a time."""
         self.take()
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGUSR1)
@@ -252,14 +236,14 @@ class HandleSignalsTests(ServingTestCase):
         self.assertEqual(self.stops, 0)
 
     def test_ending(self) -> None:
-        """A signal that asks for an end stops the reactor."""
+        """A terminating signal stops the reactor."""
         self.take()
         os.kill(os.getpid(), signal.SIGQUIT)
         self.reactor.turn()
         self.assertEqual((self.told, self.stops), ([("SIGQUIT", "shutdown")], 1))
 
     def begin(self) -> None:
-        """Begin to run, as a reactor does: it takes a signal, which waits meanwhile."""
+        """Begin to run as a reactor does, which installs handlers of its own."""
         for hook, args, kwargs in self.reactor.triggers["before"]["startup"]:
             hook(*args, **kwargs)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -269,10 +253,7 @@ class HandleSignalsTests(ServingTestCase):
         self.reactor.turn()
 
     def test_usual(self) -> None:
-        """
-        The reactor handles the first signal that it stops on in its own way, and does
-        not hear of those that come afterwards, however they ask for an end.
-        """
+        """The reactor handles the first of TERM and INT itself, and gets no others."""
         self.take()
         self.begin()
         self.assertEqual(self.reactor.ended, [signal.SIGTERM])
@@ -283,10 +264,7 @@ class HandleSignalsTests(ServingTestCase):
         self.assertEqual((self.told, self.stops), ([], 0))
 
     def test_early(self) -> None:
-        """
-        A signal that comes before the reactor runs, as soon as clients can come, is
-        handled when it does.
-        """
+        """TERM and INT before the reactor runs are handled once it does."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self.reactor.ended = []
             self.take()
@@ -297,7 +275,7 @@ class HandleSignalsTests(ServingTestCase):
             self.assertEqual(self.reactor.ended, [number])
 
     def test_both(self) -> None:
-        """One asks for an end, whichever of them is handled first."""
+        """Of two terminating signals one stops the reactor."""
         self.take()
         for number in (signal.SIGQUIT, signal.SIGTERM):
             os.kill(os.getpid(), number)
@@ -305,7 +283,7 @@ class HandleSignalsTests(ServingTestCase):
         self.assertEqual(len(self.reactor.ended) + self.stops, 1)
 
     def test_stopping(self) -> None:
-        """When the reactor stops, it hears of no signal any more."""
+        """When the reactor stops, it gets no more signals."""
         self.take()
         for stopping, args, kwargs in self.reactor.triggers["before"]["shutdown"]:
             stopping(*args, **kwargs)
@@ -315,10 +293,7 @@ class HandleSignalsTests(ServingTestCase):
         self.assertEqual((self.reactor.ended, self.stops), ([], 0))
 
     def test_all(self) -> None:
-        """
-        No signal ends the process by default but faults, and those to which others
-        listen.
-        """
+        """No signal terminates the process by default, except faults."""
         self.take()
         left = {"KILL", "STOP", "TSTP", "CONT", "CHLD", "URG", "WINCH", "INFO"}
         left |= {"ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS", "EMT"}
@@ -327,7 +302,7 @@ class HandleSignalsTests(ServingTestCase):
                 self.assertIn(signalName(number)[3:], left)
 
     def test_atEnd(self) -> None:
-        """When the interpreter takes its handlers away, no signal ends it."""
+        """Signals are ignored when the interpreter removes its handlers."""
         self.take()
         (end,) = self.atEnd
         end()
@@ -336,7 +311,7 @@ class HandleSignalsTests(ServingTestCase):
         self.assertEqual(signal.getsignal(signal.SIGSEGV), signal.SIG_DFL)
 
     def test_inherited(self) -> None:
-        """Nothing stays blocked, and ends of children are not ignored."""
+        """Signals are unblocked, and SIGCHLD is not ignored."""
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGUSR1])
         self.take()

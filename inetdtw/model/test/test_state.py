@@ -32,13 +32,10 @@ DAEMON = DaemonState("1.0", 7, 100.0, 160.5, False, 2, ("/a.conf",), (), (ONE,))
 
 
 class ConditionTests(SynchronousTestCase):
-    """Tests for what a service is said to be."""
+    """Tests for the condition of a service."""
 
     def test_each(self) -> None:
-        """
-        Every reason why no clients are taken leads to a condition, and none to
-        C{listening}.
-        """
+        """Every reason for a pause leads to a condition other than C{listening}."""
         wanted = {
             (): "listening",
             (PauseReason.CHILD,): "running",
@@ -61,7 +58,7 @@ class ConditionTests(SynchronousTestCase):
         self.assertEqual(set(wanted.values()), set(CONDITIONS))
 
     def test_several(self) -> None:
-        """Of several reasons the one counts that needs an operator most."""
+        """Of several reasons, the one counts that needs an operator most."""
         self.assertEqual(
             conditionOf((PauseReason.CHILD, PauseReason.OPERATOR)), "paused"
         )
@@ -73,10 +70,7 @@ class ConditionTests(SynchronousTestCase):
         )
 
     def test_healthy(self) -> None:
-        """
-        A service that does what its configuration says is healthy, also when that is
-        to let clients wait.
-        """
+        """A service that lets clients wait as configured is healthy."""
         for reason in (
             PauseReason.CHILD,
             PauseReason.LIMIT,
@@ -98,7 +92,7 @@ class StateOfTests(SynchronousTestCase):
     """Tests for L{stateOf} and L{kindOf}."""
 
     def test_program(self) -> None:
-        """The figures of a program come from its tally and from the counts."""
+        """The counts of a program come from its tally and its limits."""
         tally = Tally(3, 4, 1, 6, 2, 1, 0.5, ExitStatus(3), admitted=99, refused=5)
         limits = ServiceLimits(Bounds(), lambda: 0.0, tally)
         limits.running = 2
@@ -116,20 +110,20 @@ class StateOfTests(SynchronousTestCase):
         self.assertEqual((found.condition, found.reason), ("at limit", None))
 
     def test_internal(self) -> None:
-        """What an internal service has started is the clients that it has served."""
+        """An internal service has started as many as it has served clients."""
         limits = ServiceLimits(Bounds(), lambda: 0.0)
         limits.admit()
         found = stateOf(makeService(internal="echo"), "a:1", limits, [])
         self.assertEqual((found.started, found.warm, found.most), (1, 0, None))
 
     def test_wait(self) -> None:
-        """Of a C{wait} service one program runs at most."""
+        """A C{wait} service runs one program at most."""
         limits = ServiceLimits(Bounds(), lambda: 0.0)
         found = stateOf(makeDatagrams(wait=True), "a:1", limits, [PauseReason.CHILD])
         self.assertEqual((found.most, found.condition), (1, "running"))
 
     def test_reason(self) -> None:
-        """Why it pauses is said in words, unless something better is known."""
+        """The explanation of a pause is the reason, unless a better one is known."""
         limits, service = ServiceLimits(Bounds(), lambda: 0.0), makeService()
         paused = stateOf(service, "a:1", limits, [PauseReason.RATE])
         self.assertIn("rate limit exceeded", str(paused.reason))
@@ -137,7 +131,7 @@ class StateOfTests(SynchronousTestCase):
         self.assertEqual(unbound.reason, "no")
 
     def test_kinds(self) -> None:
-        """The kind is what the line in the file says."""
+        """The kind is in the words of inetd.conf(5)."""
         self.assertEqual(kindOf(makeService()), "stream nowait")
         self.assertEqual(kindOf(makeDatagrams(wait=True)), "dgram wait")
         self.assertEqual(kindOf(makeService(internal="x")), "stream nowait internal")
@@ -146,7 +140,7 @@ class StateOfTests(SynchronousTestCase):
 
 
 class JSONTests(SynchronousTestCase):
-    """Tests for what a machine is told."""
+    """Tests for the JSON form."""
 
     def test_service(self) -> None:
         """All of a service is there, as values of JSON."""
@@ -159,20 +153,20 @@ class JSONTests(SynchronousTestCase):
         self.assertIsNone(ONE.asJSON()["last_exit"])
 
     def test_daemon(self) -> None:
-        """The daemon says how it is itself, and how each of its services is."""
+        """The daemon has its own values, and those of each service."""
         said = json.loads(json.dumps(DAEMON.asJSON()))
         self.assertEqual((said["pid"], said["healthy"]), (7, True))
         self.assertEqual([each["service"] for each in said["services"]], ["7/tcp"])
 
     def test_healthy(self) -> None:
-        """The daemon is as healthy as all of its services are, and one that drains is not."""
+        """The daemon is healthy if all services are, unless it drains."""
         bad = replace(ONE, held=(PauseReason.UNBOUND,))
         self.assertFalse(replace(DAEMON, services=(ONE, bad)).healthy)
         self.assertFalse(replace(DAEMON, draining=True).healthy)
         self.assertTrue(replace(DAEMON, services=()).healthy)
 
     def test_frozen(self) -> None:
-        """What was so at one moment stays so."""
+        """A state does not change."""
         self.assertRaises(AttributeError, setattr, ONE, "running", 1)
         self.assertRaises(AttributeError, setattr, DAEMON, "pid", 1)
         self.assertTrue(state.HEALTHY.issubset(CONDITIONS))
