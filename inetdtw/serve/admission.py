@@ -128,7 +128,8 @@ class AdmissionControl:
 
     def _decide(self, client: AcceptedClient) -> None:
         """Serve or refuse a client by the limits as they are now."""
-        self._giveBack(client)
+        if client.claim is not None:
+            self._giveBack(client)
         if not self.admit(client.peer):
             survived(self._name, client.refuse)
         elif not survived(self._name, client.serve):
@@ -223,7 +224,7 @@ class AdmissionControl:
         """Decide on kept clients, and resume below the limit."""
         if self._undecided:
             self._undecided.look()
-        if not self._limits.full:
+        if self.holds and not self._limits.full:
             self.holds.resume(PauseReason.LIMIT)
 
     def short(self, reason: str) -> None:
