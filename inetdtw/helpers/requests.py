@@ -32,5 +32,5 @@ LAUNCH, ACCEPT, WITHDRAW, CANCEL_RESTARTS = range(1, 5)
 #: length of the program.
 #:
 #: L{LAUNCH}: the program may be restarted so often.  L{ACCEPT}: so many children may
-#: run at once for connections that are accepted by the helper process; 0 is no limit.
+#: run at once for connections that are accepted by the helper process; 0 for no limit.
 HEADER = _struct.Struct("=B?xxIIII")
