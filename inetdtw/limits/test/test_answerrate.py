@@ -56,7 +56,7 @@ class AnswerRateTests(SynchronousTestCase):
         self.assertEqual(self.count("b", 6000), 6000)
 
     def test_refilled(self) -> None:
-        """New tokens come all the time, and no more than the bucket has room for."""
+        """A bucket is refilled continuously, and never overflows."""
         self.count("a", 600)
         for seconds, wanted in ((1, 10), (30, 300), (MINUTE * 9, 600)):
             self.clock.advance(seconds)

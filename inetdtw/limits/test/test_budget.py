@@ -42,7 +42,7 @@ class DefaultTests(SynchronousTestCase):
         self.assertGreater(processLimit(), 1000)
 
     def test_unknown(self) -> None:
-        """Where the system does not say how many that are, a usual number is taken."""
+        """A usual number is assumed where the system has no proc file system."""
         infinite = resource.RLIM_INFINITY
         self.patch(resource, "getrlimit", lambda number: (infinite, infinite))
         for opened in (mock.mock_open(read_data="many"), FileNotFoundError()):

@@ -274,7 +274,7 @@ class SourcesTests(SynchronousTestCase):
         self.assertIs(limits.admit(self.OTHER), ADMIT)
 
     def test_prefix(self) -> None:
-        """How long the prefix is can be said, for both families."""
+        """The length of the prefix is configurable for both families."""
         bounds = Bounds(perSource=1, sourcePrefix=(24, 128))
         limits = ServiceLimits(bounds, lambda: 0.0)
         for peer in (self.ONE, self.SAME, "192.0.2.1", "192.0.3.1"):

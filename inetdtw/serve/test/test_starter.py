@@ -110,7 +110,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual((left["kind"], left["lines"]), ("stderr", 8))
 
     def test_endsLast(self) -> None:
-        """The last that a program says is in front of the line about its end."""
+        """The last lines of standard error are logged before the exit."""
         program = self.launched("log").start()
         os.write(program.fds[2], b"Oh!")
         program.end()

@@ -99,7 +99,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.unused, [])
 
     def test_byInterface(self) -> None:
-        """An address of one link is told from the same one of another."""
+        """Scoped addresses with different scopes are different addresses."""
         mine = ofOneLink()
         host, _, name = mine.host.partition("%")
         where = (host, 0, 0, socket.if_nametoindex(name))
@@ -176,7 +176,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.closing(sock).getsockname()[1], port)
 
     def test_unused(self) -> None:
-        """What no service wants is closed, and told with the reason."""
+        """A socket that no service uses is closed and returned with the reason."""
         reading, writing = os.pipe()
         for fd in (reading, writing):
             self.addCleanup(os.close, fd)
@@ -282,7 +282,7 @@ class FromEnvironmentTests(InheritedTestCase):
         self.assertEqual(FIRST, 3)
 
     def test_own(self) -> None:
-        """What is this process' own is left alone, whatever the environment says."""
+        """A descriptor with FD_CLOEXEC is not taken."""
         port = self.bound()
         self.patch(activation, "FIRST", self.given[0].fd)
         environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
@@ -306,7 +306,7 @@ class FromEnvironmentTests(InheritedTestCase):
 
 
 class InheritedSlotTests(InheritedTestCase):
-    """A service whose socket was there before."""
+    """Tests for a service with an inherited socket."""
 
     def slot(self, service: Service) -> Any:
         """Its slot, which serves."""
@@ -329,7 +329,7 @@ class InheritedSlotTests(InheritedTestCase):
         self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
 
     def test_stopped(self) -> None:
-        """When it is not served any more, it still listens for whoever made it."""
+        """The socket still listens when it is not served any more."""
         port = self.bound()
         before = openDescriptors()
         slot = self.slot(at("127.0.0.1", port))

@@ -33,7 +33,7 @@ class PathTests(ServingTestCase):
     """Tests for L{sockets.createListener} and UNIX sockets."""
 
     def setUp(self) -> None:
-        """Have a folder."""
+        """Make a directory."""
         super().setUp()
         self.folder = self.mktemp()
         os.mkdir(self.folder)
@@ -193,7 +193,7 @@ class PathTests(ServingTestCase):
             self.assertEqual(file.read(), "precious")
 
     def test_folder(self) -> None:
-        """Nor is a folder."""
+        """A directory at the path is not removed."""
         os.mkdir(self.path)
         self.refused(errno.EEXIST)
 
@@ -231,7 +231,7 @@ class PathTests(ServingTestCase):
         self.assertFalse(os.path.lexists(self.path))
 
     def test_noFolder(self) -> None:
-        """Without the folder there is no socket, and the umask stays."""
+        """Without the directory binding fails, and the umask stays."""
         self.addCleanup(os.umask, os.umask(0o027))
         missing = makeUnix(os.path.join(self.folder, "none", "s"))
         before = openDescriptors()
@@ -266,7 +266,7 @@ class BoundPathTests(ServingTestCase):
         self.assertEqual((after.st_uid, after.st_gid), (before.st_uid, before.st_gid))
 
     def test_giveAnother(self) -> None:
-        """Those of what somebody else has put there since are not changed."""
+        """The permissions of another file at the path are not changed."""
         os.rename(self.path, self.path + ".old")
         other = self.path + ".other"
         self.closing(createListener(makeUnix(other)))
@@ -284,7 +284,7 @@ class BoundPathTests(ServingTestCase):
         self.mark.remove()
 
     def test_another(self) -> None:
-        """What somebody else has put there since is not removed."""
+        """Another file at the path is not removed."""
         os.rename(self.path, self.path + ".old")
         with open(self.path, "w"):
             pass  # Another file.

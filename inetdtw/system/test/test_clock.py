@@ -57,5 +57,5 @@ class SteadyTimeTests(SynchronousTestCase):
         self.assertEqual(clockOf(reactor)(), 5)
 
     def test_clock(self) -> None:
-        """Durations are told by the steady clock wherever the reactor is a real one."""
+        """The clock of a real reactor is the monotonic one."""
         self.assertIs(clockOf(self.reactor()), time.monotonic)

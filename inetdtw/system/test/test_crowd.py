@@ -23,7 +23,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual((len(self.crowd), list(self.crowd)), (0, []))
 
     def test_oldest(self) -> None:
-        """The oldest is that of who has the most, or of who came first."""
+        """The oldest item is that of the owner with the most, or of the first one."""
         for thing, whose in enumerate("abba"):
             self.crowd.add(thing, whose)
         self.assertEqual(self.crowd.oldest(), 0)

@@ -56,7 +56,7 @@ class RemoveTests(DirectoryTestCase):
             self.assertEqual(openedSince(before), {})
 
     def exchanging(self, name: str, act: Callable[[], object]) -> None:
-        """Have somebody act just before a system call is first made."""
+        """Call a function just before the first call of a system call."""
         call, todo = getattr(os, name), [act]
 
         def exchanged(*given: Any, **named: Any) -> Any:

@@ -82,7 +82,7 @@ class CheckTests(ProgramCase):
         )
 
     def test_good(self) -> None:
-        """A file that everybody may execute is a program for everybody."""
+        """A file that all users may execute is executable for all."""
         path = self.write("a")
         for credentials in (None, STRANGER, ROOT):
             self.assertAllowed(path, credentials)
@@ -135,7 +135,7 @@ class CheckTests(ProgramCase):
             self.assertForbidden(forbidden, member)
 
     def test_owner(self) -> None:
-        """The owner needs the permission of the owner, and no other one helps her."""
+        """The owner needs the owner's permission, and no other one counts."""
         path = self.write("a", 0o700)
         owner = Credentials(os.stat(path).st_uid or 54321, 5, (5,))
         if not os.getuid():
@@ -145,7 +145,7 @@ class CheckTests(ProgramCase):
         self.assertRaises(ExecutableNotFound, checkExecutable, path, owner)
 
     def test_ownerAlone(self) -> None:
-        """What others may does not help an owner who may not."""
+        """The permission of others does not count for the owner."""
         if os.getuid():
             raise SkipTest("only root may execute what she may not herself")
         path = self.write("a", 0o655)
@@ -153,14 +153,14 @@ class CheckTests(ProgramCase):
         self.assertForbidden(path, STRANGER)
 
     def test_root(self) -> None:
-        """Root needs no permission of hers."""
+        """Root needs the permission of any user."""
         path = self.write("a", 0o700)
         if not os.getuid():
             os.chown(path, 54321, 54321)
         self.assertAllowed(path, ROOT)
 
     def test_folders(self) -> None:
-        """Every folder on the way must let a stranger through."""
+        """A user needs permission to search every directory of a path."""
         path = self.write("a/b/c")
         self.assertAllowed(path, STRANGER)
         for name in ("a/b", "a"):
@@ -199,7 +199,7 @@ class CheckTests(ProgramCase):
 
 
 class MissingTests(ProgramCase):
-    """Tests for what is said of a program that there is not."""
+    """Tests for the error about a missing program."""
 
     def test_meanwhile(self) -> None:
         """An executable that appears meanwhile is reported as not permitted."""
@@ -212,7 +212,7 @@ class MissingTests(ProgramCase):
 
 
 class ListTests(ProgramCase):
-    """Tests for what permission bits do not say."""
+    """Tests for L{checkExecutable} and access control lists."""
 
     def setUp(self) -> None:
         """Find the command that sets access control lists."""
@@ -280,7 +280,7 @@ class TrustedCheckTests(CheckTests):
 
 
 class TrustedListTests(ListTests):
-    """Tests for access control lists of what nobody else can change."""
+    """Tests for access control lists of trusted files."""
 
     def setUp(self) -> None:
         """Trust the test's files."""
@@ -289,7 +289,7 @@ class TrustedListTests(ListTests):
 
 
 class ForeignTests(ProgramCase):
-    """Tests for L{checkExecutable} of what its user has a hand in."""
+    """Tests for L{checkExecutable} of files that the user controls."""
 
     def test_asked(self) -> None:
         """It is looked at as that user only, for a bounded time."""
@@ -333,7 +333,7 @@ class GuessTests(ProgramCase):
         return Program("x", tuple(map(self.path, directories)), ("x",))
 
     def test_first(self) -> None:
-        """It is the first that anybody may execute, whoever that is."""
+        """It is the first file that any user may execute."""
         self.write("a/x", 0o644)
         os.makedirs(self.path("b/x"))
         path = self.write("c/x", 0o700)
@@ -357,7 +357,7 @@ class GuessTests(ProgramCase):
             self.assertEqual(str(why), f"'{bad}'{reason}")
 
     def test_missing(self) -> None:
-        """A name that is nowhere is told with the directories."""
+        """The error about a name has the directories of PATH."""
         why = self.assertRaises(
             ExecutableNotFound, guessExecutable, self.named("a", "b")
         )
@@ -441,7 +441,7 @@ class LocateTests(ProgramCase):
         self.assertEqual(findExecutable(program, STRANGER), second)
 
     def test_missing(self) -> None:
-        """A name that is in none of the directories is told with all of them (item 46)."""
+        """The error about a missing name has all directories (item 46)."""
         program = self.program("x", "a", "b")
         problem = self.assertRaises(ExecutableNotFound, findExecutable, program, None)
         where = f"{self.path('a')}:{self.path('b')}"
@@ -458,13 +458,13 @@ class LocateTests(ProgramCase):
             self.assertRaises(ExecutableNotFound, findExecutable, program, credentials)
 
     def test_chroot(self) -> None:
-        """In another root the directories are those there, and the path begins there."""
+        """The directories of PATH are those of the root directory of the program."""
         self.write("jail/bin/x")
         program = Program("x", ("/sbin", "/bin"), ("x",))
         jail = self.path("jail")
         self.assertEqual(findExecutable(program, None, jail), "/bin/x")
 
     def test_absoluteInChroot(self) -> None:
-        """In another root an absolute path is left to whoever executes it there."""
+        """An absolute path in another root is not checked."""
         program = Program("/no/such/x", (), ("x",))
         self.assertEqual(findExecutable(program, None, self.folder), "/no/such/x")

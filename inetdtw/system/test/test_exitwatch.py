@@ -106,7 +106,7 @@ class PidfdWatchTests(ServingTestCase):
         self.assertEqual(dropped, ["pidfd"] * 2)
 
     def test_cancelDropped(self) -> None:
-        """Nothing is told after it was cancelled."""
+        """Nothing is reported after C{cancel}."""
         for turns in (0, 1):
             watch = PidfdWatch(self.reactor, os.getpid(), lambda: self.fail("told"))
             watch.connectionLost(Failure(CONNECTION_LOST))
@@ -126,7 +126,7 @@ class PidfdWatchTests(ServingTestCase):
         self.assertEqual(statuses, [0])
 
     def test_cancel(self) -> None:
-        """Nothing is told after it was cancelled, which may be done twice."""
+        """Nothing is reported after C{cancel}, which can be called twice."""
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
 
@@ -163,7 +163,7 @@ class PollWatchTests(SynchronousTestCase):
     """Tests for L{PollWatch}."""
 
     def setUp(self) -> None:
-        """Have processes that are there or not as the test says."""
+        """Fake kill(2) and waitid(2)."""
         self.reactor = FakeReactor()
         self.answer: Exception | None = None
         self.polls = Polls(self.reactor)
@@ -225,7 +225,7 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.told, [None])
 
     def test_unreaped(self) -> None:
-        """A process that nobody has waited for has ended."""
+        """A zombie has exited."""
         self.watch()
         self.start = ENDED
         self.reactor.advance(INTERVAL)
@@ -249,7 +249,7 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_cancel(self) -> None:
-        """Nothing is told after it was cancelled, which may be done twice."""
+        """Nothing is reported after C{cancel}, which can be called twice."""
         watch = self.watch()
         watch.cancel()
         watch.cancel()
@@ -271,13 +271,13 @@ class ZombieTests(SynchronousTestCase):
         skip = "This system cannot look at a child without waiting for it."
 
     def test_zombie(self) -> None:
-        """A child that has ended has ended, though nobody has waited for it yet."""
+        """A child that is a zombie has exited."""
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
         self.notices(pid)
 
     def test_noProc(self) -> None:
-        """So it is where no proc file system says that."""
+        """A child that is a zombie has exited, also without a proc file system."""
         self.patch(watching, "_startOf", lambda pid: None)
         self.test_zombie()
 
@@ -309,7 +309,7 @@ class StartTests(SynchronousTestCase):
             self.assertEqual(file.read().split(")")[1].split()[19], before)
 
     def test_ended(self) -> None:
-        """One that nobody has waited for is known to have ended."""
+        """The start time of a zombie is C{ENDED}."""
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
         self.assertEqual(watching._startOf(pid), ENDED)

@@ -41,7 +41,7 @@ class NumericTests(SynchronousTestCase):
             self.assertEqual(self.hosts(host), [host])
 
     def test_names(self) -> None:
-        """A name must be looked up, whatever hosts(5) says."""
+        """A name must be looked up, also one in hosts(5)."""
         for host in ("localhost", "a.example", "a.example.", "1.2.3.a4"):
             self.assertRaises(NameWanted, self.hosts, host)
 
@@ -63,7 +63,7 @@ class HostNamesTests(SynchronousTestCase):
     """Tests for L{HostNames}."""
 
     def setUp(self) -> None:
-        """Have look-ups that end when a test says so."""
+        """Make look-ups that end when the test ends them."""
         self.now = 0.0
         self.answers = 0
         self.threads: list[Callable[[], None]] = []
@@ -142,7 +142,7 @@ class HostNamesTests(SynchronousTestCase):
             self.assertEqual(self.at("four"), ["four:7"])
 
     def test_otherFamily(self) -> None:
-        """A name without an address in the family is told with it."""
+        """The reason for a name without an address of a family names both."""
         self.names.ask(["four", "six"])
         self.end()
         for host, family, version in (("four", SIX, "IPv6"), ("six", FOUR, "IPv4")):

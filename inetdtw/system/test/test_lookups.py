@@ -59,7 +59,7 @@ class RootAccountTests(LookupsCase):
         self.assertEqual(login, Login("nobody", "/home/nobody", "/bin/sh"))
 
     def test_group(self) -> None:
-        """A group replaces the user's own, with her supplementary groups (item 41)."""
+        """A group replaces the user's own, and supplementary groups stay (item 41)."""
         found = account("alpine", "daemon", ROOT)
         self.assertEqual(found.credentials, Credentials(1000, 1, (1, 8, 100)))
 
@@ -69,7 +69,7 @@ class RootAccountTests(LookupsCase):
         self.assertEqual(account("alpine.daemon", None, ROOT), wanted)
 
     def test_userWithDot(self) -> None:
-        """If there is a user with the dot in her name, she is meant (item 17)."""
+        """A user whose name has a dot comes before C{user.group} (item 17)."""
         found = account("first.last", None, ROOT)
         self.assertEqual(found.credentials, Credentials(1002, 100, (100,)))
         found = account("first.last.mail", None, ROOT)
@@ -83,13 +83,13 @@ class RootAccountTests(LookupsCase):
         self.assertFails("user", reason, account, "alpine.daemon", "mail", ROOT)
 
     def test_unknownUser(self) -> None:
-        """A user that does not exist is told by the name that was written (item 18)."""
+        """The error about an unknown user has the name as written (item 18)."""
         for name in ("carl", "carl.mail", "1000", "carl\0"):
             reason = f"unknown user '{name}': service ignored"
             self.assertFails("user", reason, account, name, None, ROOT)
 
     def test_unknownGroup(self) -> None:
-        """A group that does not exist is told by its name (item 18)."""
+        """The error about an unknown group has its name (item 18)."""
         reason = "unknown group 'crew': service ignored"
         self.assertFails("group", reason, account, "alpine", "crew", ROOT)
         self.assertFails("group", reason, account, "alpine.crew", None, ROOT)
@@ -122,7 +122,7 @@ class RootAccountTests(LookupsCase):
         self.assertEqual(found, Account(Credentials(0, 0, (0, 8))))
 
     def test_unknownGroups(self) -> None:
-        """A supplementary group that does not exist is told by its name."""
+        """The error about an unknown supplementary group has its name."""
         reason = "unknown group 'crew'"
         groups = ("mail", "crew")
         self.assertFails("groups", reason, account, "alpine", None, ROOT, groups)
@@ -132,7 +132,7 @@ class OwnAccountTests(LookupsCase):
     """Tests for the accounts that a daemon of an ordinary user's can give."""
 
     def test_own(self) -> None:
-        """The user who runs the daemon takes nothing on, by her name or without it."""
+        """The daemon's user keeps its credentials, by name or by C{-}."""
         for name in ("alpine", "-", "alpine.alpine"):
             self.assertEqual(account(name, None, ALPINE), Account())
         self.assertEqual(account("alpine", "alpine", ALPINE), Account())
@@ -145,18 +145,18 @@ class OwnAccountTests(LookupsCase):
         self.assertEqual(account("-", "mail", ask), Account())
 
     def test_others(self) -> None:
-        """Any other user is refused with a message that says so, and what would do."""
+        """Another user is an error, and the message names the alternative."""
         for name in ("root", "beth", "beth.mail"):
             user = name.partition(".")[0]
             reason = f"only root can run a service as '{user}': service ignored ('-' is"
             self.assertFails("user", reason, account, name, None, ALPINE)
 
     def test_unknownUser(self) -> None:
-        """A user that does not exist is told as one (item 18)."""
+        """An unknown user is an error (item 18)."""
         self.assertFails("user", "unknown user", account, "carl", None, ALPINE)
 
     def test_otherGroup(self) -> None:
-        """Any other group is refused, her own supplementary ones too."""
+        """Another group is an error, also a supplementary one of the user."""
         for user, group in (("alpine", "mail"), ("alpine.mail", None), ("-", "mail")):
             self.assertFails("group", "only root can", account, user, group, ALPINE)
 
@@ -178,17 +178,17 @@ class IdTests(LookupsCase):
         self.assertEqual(groupId("socket_group", "mail", ROOT), 8)
 
     def test_unknown(self) -> None:
-        """Names that do not exist are told with their fields."""
+        """The errors about unknown names have their fields."""
         self.assertFails("socket_user", "unknown user 'carl'", userId, "carl", ROOT)
         reason = "unknown group 'crew'"
         self.assertFails("x", reason, groupId, "x", "crew", ROOT)
 
 
 class OwnerTests(LookupsCase):
-    """Tests for who can give a socket away."""
+    """Tests for L{notGiven}."""
 
     def test_owner(self) -> None:
-        """Root can give it to everybody, others to themselves and to their groups."""
+        """Root can give a file to all users, others only to their own groups."""
         for uid, gid in ((-1, -1), (1000, 1000), (1000, 8), (-1, 100)):
             self.assertEqual(notGiven(uid, gid, ALPINE), [])
         self.assertEqual(notGiven(0, 1, ROOT), [])
@@ -205,7 +205,7 @@ class PortTests(LookupsCase):
             self.assertEqual(port(text, "tcp", ROOT), number)
 
     def test_badNumber(self) -> None:
-        """A number that is no port is told with the range."""
+        """The error about a number that is too large has the range."""
         for text in ("65536", "100000", "9" * 5000):
             reason = f"'{text}' is not a port from 0 to 65535"
             self.assertFails("service", reason, port, text, "tcp", ROOT)
@@ -274,7 +274,7 @@ class AddressTests(LookupsCase):
         self.assertEqual(found, [f"fe80::1%{name}", f"fe80::1%{1 << 30}"])
 
     def test_otherFamily(self) -> None:
-        """A host without an address in the family is told with it."""
+        """The error about a host without an address of a family names both."""
         for host, families, version in (
             *(("six", self.FOUR, "IPv4"), ("::1", self.FOUR, "IPv4")),
             *(("four", self.SIX, "IPv6"), ("127.0.0.1", self.SIX, "IPv6")),
@@ -283,7 +283,7 @@ class AddressTests(LookupsCase):
             self.assertFails("bind", reason, addresses, host, families, ROOT)
 
     def test_unknown(self) -> None:
-        """A host that does not exist is told with the system's reason."""
+        """The error about an unknown host has the system's reason."""
         reason = "'nowhere': Name or service not known"
         self.assertFails("bind", reason, addresses, "nowhere", self.FOUR, ROOT)
 

@@ -70,7 +70,7 @@ class PendingDatagramTests(ServingTestCase):
         self.assertTrue(self.turn(False))
 
     def test_vanished(self) -> None:
-        """What somebody else has taken between two turns was not left."""
+        """A datagram that was received between two programs was not left."""
         self.sender.send(b"1")
         self.assertFalse(self.turn(False))
         self.server.recv(100)
@@ -88,7 +88,7 @@ class PendingDatagramTests(ServingTestCase):
             self.assertEqual(received[:2], (data, []))
 
     def test_discard(self) -> None:
-        """What is thrown away is the first, and its sender is told."""
+        """The first datagram is discarded, and its sender returned."""
         self.sender.send(b"1")
         self.sender.send(b"2")
         self.assertEqual(self.pending.discard(), self.sender.getsockname())
@@ -142,14 +142,14 @@ class UnixDatagramTests(ServingTestCase):
         self.assertFalse(self.look())
 
     def test_noStamps(self) -> None:
-        """Nor does who looks get any where the system does not tell the time."""
+        """Peeking receives no descriptors without time stamps either."""
         self.patch(peek, "_SO_TIMESTAMPNS", -1)
         before = openDescriptors()
         self.assertEqual([self.look(), self.look()], [False, True])
         self.assertEqual(openedSince(before), {})
 
     def test_discard(self) -> None:
-        """With what is thrown away they go too."""
+        """Descriptors are discarded with their datagram."""
         before = openDescriptors()
         self.pending.discard()
         self.assertEqual(openedSince(before), {})
@@ -197,7 +197,7 @@ class PendingConnectionsTests(ServingTestCase):
         self.assertIsNone(connections.taken())
 
     def test_notNoted(self) -> None:
-        """Neither is it if nobody has looked closely before."""
+        """It is uncertain if the backlog was not noted closely before."""
         self.pending.note()
         self.assertIsNone(self.pending.taken())
 
@@ -226,7 +226,7 @@ class TakenTests(ServingTestCase):
         self.reactor.turnUntil(lambda: self.waiting() == before + number)
 
     def waiting(self) -> int:
-        """How many wait who are alive."""
+        """Return how many connections are alive in the backlog."""
         told = waiting(self.server)
         assert told is not None
         return len(told.alive)
@@ -242,7 +242,7 @@ class TakenTests(ServingTestCase):
         self.server.accept()[0].close()
 
     def test_none(self) -> None:
-        """When the same are there, none was taken, whoever has come meanwhile."""
+        """None was accepted if all are there, also when others have come."""
         self.come(1)
         self.assertIs(self.pending.taken(), False)
 
@@ -276,7 +276,7 @@ class TakenTests(ServingTestCase):
         self.assertIs(self.pending.taken(), False)
 
     def test_fewer(self) -> None:
-        """When there are fewer, it is noted anew who is there."""
+        """The backlog is noted again when it is shorter."""
         self.accept()
         self.assertFalse(self.pending.left())
         self.pending.note(closely=True)

@@ -76,7 +76,7 @@ class ClaimTests(SynchronousTestCase):
             self.assertTrue(os.path.exists(self.path))
 
     def test_noPid(self) -> None:
-        """What holds something else is somebody's, and stays as it is."""
+        """A file with something else in it stays as it is."""
         for data in (b"nonsense", b"0", b"-1", b"9" * 30, b"9" * 9999, b"\xff", b"9 9"):
             self.write(data)
             self.assertEqual(self.why(), "has no pid in it")
@@ -104,7 +104,7 @@ class ClaimTests(SynchronousTestCase):
         self.assertTrue(os.path.exists(self.path))
 
     def test_folder(self) -> None:
-        """It takes a folder, and one that can be written to."""
+        """The directory must exist and be writable."""
         self.write(b"")
         for path, folder in (
             ("/no/such/pid", "/no/such"),
@@ -121,7 +121,7 @@ class ClaimTests(SynchronousTestCase):
         self.assertEqual(self.why(), "cannot be read: Permission denied")
 
     def test_unremovable(self) -> None:
-        """What cannot be removed is told of."""
+        """The error about a file that cannot be removed has the reason."""
         self.write(b"9")
         self.refuse("unlink")
         self.assertEqual(self.why(), "cannot be removed: Permission denied")

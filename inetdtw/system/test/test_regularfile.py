@@ -55,7 +55,7 @@ class PlainFileTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_others(self) -> None:
-        """What is no regular file is not opened, and the error says what it is."""
+        """A file that is not regular is not opened, and the error has its type."""
         self.others()
 
     def test_notHeld(self) -> None:

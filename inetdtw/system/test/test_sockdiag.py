@@ -38,7 +38,7 @@ class CountTests(ServingTestCase):
         self.assertEqual(count(server), 2)
 
     def test_unknown(self) -> None:
-        """Of UNIX sockets the number is not told."""
+        """The length of the backlog is unknown for UNIX sockets."""
         self.assertIsNone(count(self.closing(listening(makeUnix(self.mktemp())))))
 
 
@@ -47,7 +47,7 @@ class WaitingTests(ServingTestCase):
     """Tests for L{waiting}."""
 
     def check(self, server: socket.socket) -> None:
-        """Who waits is told from the others, who were accepted or are gone."""
+        """Assert that accepted and closed connections are not in the backlog."""
         self.assertEqual(waiting(server), Backlog(frozenset(), 0))
         clients = [self.client(server) for _ in range(4)]
         self.reactor.turnUntil(lambda: len(self.waiting(server).alive) == 4)
@@ -74,7 +74,7 @@ class WaitingTests(ServingTestCase):
         return told
 
     def test_four(self) -> None:
-        """Of connections of IPv4 it is told who waits."""
+        """The backlog of IPv4 connections is known."""
         self.check(self.closing(listening(makeService())))
 
     def test_six(self) -> None:
@@ -98,7 +98,7 @@ class WaitingTests(ServingTestCase):
         self.check(self.closing(listening(makeUnix(self.mktemp()))))
 
     def test_otherAddress(self) -> None:
-        """Who waits for the same port of another address is somebody else's."""
+        """Connections to the same port of another address do not count."""
         server = self.closing(listening(makeService()))
         port = server.getsockname()[1]
         try:
@@ -110,7 +110,7 @@ class WaitingTests(ServingTestCase):
         self.assertEqual(self.waiting(server).alive, frozenset())
 
     def test_halfClosed(self) -> None:
-        """A client that has said everything still waits."""
+        """A connection that its client has shut down for writing is alive."""
         server = self.closing(listening(makeService()))
         client = self.client(server)
         client.shutdown(socket.SHUT_WR)
@@ -122,7 +122,7 @@ class WaitingTests(ServingTestCase):
         self.leavesNothingOpen(lambda: waiting(server))
 
     def test_refused(self) -> None:
-        """What is not there is not told of."""
+        """The backlog is unknown when the kernel does not support the request."""
         pair = socket.socketpair()
         for each in pair:
             self.closing(each)
@@ -191,13 +191,13 @@ class UntoldTests(ServingTestCase):
         self.assertIsNone(waiting(server))
 
     def test_otherSystems(self) -> None:
-        """Where there is nobody to ask neither."""
+        """The backlog is unknown on systems without netlink."""
         server = self.closing(listening(makeService()))
         self.patch(sockdiag, "socket", object())
         self.assertIsNone(waiting(server))
 
     def test_otherAttributes(self) -> None:
-        """What else is told about a UNIX socket is left out."""
+        """Other attributes of a UNIX socket are skipped."""
         other = struct.pack("=HHBxxx", 5, 7, 1)
         clients = struct.pack("=HHII", 12, 3, 8, 9)
         self.assertEqual(sockdiag._clients(other + clients), (8, 9))

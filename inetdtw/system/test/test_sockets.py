@@ -80,7 +80,7 @@ class ListenTests(ServingTestCase):
         self.assertEqual(server.recv(100), b"hello")
 
     def test_inUse(self) -> None:
-        """A port that somebody listens on cannot be had, and nothing is left open."""
+        """A port in use is an error, and nothing is left open."""
         for make in (makeService, makeDatagrams):
             port = self.createListener(make()).getsockname()[1]
             taken = make(address=Address(socket.AF_INET, "127.0.0.1", port))
@@ -361,7 +361,7 @@ class GoodbyeTests(SynchronousTestCase):
         self.assertEqual(error, 0)
 
     def test_nothing(self) -> None:
-        """Where there is nothing to say the connection is closed."""
+        """The connection is closed without a message."""
         client, connection = socket.socketpair()
         self.addCleanup(client.close)
         closeWithMessage(connection, b"")

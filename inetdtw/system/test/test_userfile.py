@@ -158,7 +158,7 @@ class BeginningTests(UserFileTestCase):
         self.assertEqual(why.errno, errno.EIO)
 
     def test_identity(self) -> None:
-        """It is read as the user: what she may not read is not read."""
+        """A file is read with the user's permissions."""
         if os.geteuid() != 0:
             self.skipTest("only root can be another user")
         secret = self.write("secret", mode=0o600)

@@ -84,7 +84,7 @@ class WaitListTests(SynchronousTestCase):
         self.assertEqual(self.calls, ["one", "two"])
 
     def test_unbounded(self) -> None:
-        """All are called where nothing says that there is no capacity."""
+        """All callbacks are called without a check of capacity."""
         waiting = WaitList()
         for name in ("one", "two"):
             waiting.add(partial(self.take, name))
