@@ -3,14 +3,12 @@
 # See LICENSE for details.
 
 """
-Text in UTF-8, and strings as Python gives them to the system.
+Text in UTF-8, in any locale, and how to print it.
 
-A configuration is UTF-8 whatever the locale is; bytes that are not are kept as
-surrogates (PEP 383).  Python encodes strings for the system as the locale says, and
-cannot do that with every text: under C{LC_ALL=en_US.ISO-8859-1} the euro sign has no
-bytes.  So a text is made a I{native} string when the system is given it, which encodes
-to the bytes of the text in UTF-8; and what the system gives is made a text.  In a
-locale of UTF-8 both are the same.
+A configuration is UTF-8 in any locale; other bytes are kept as surrogates (PEP 383).
+Python encodes strings for the system by the locale, which cannot encode every character.
+So a text is converted to a I{native} string for the system, which Python encodes to
+the UTF-8 bytes of the text, and back.  In a UTF-8 locale both are the same.
 """
 
 from __future__ import annotations
@@ -24,27 +22,27 @@ _SAME = sys.getfilesystemencoding().lower() == "utf-8"
 
 
 def toBytes(text: str) -> bytes:
-    """Return the bytes of a text."""
+    """Return the UTF-8 bytes of a text."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def fromBytes(data: bytes) -> str:
-    """Return the text of bytes, whatever they are."""
+    """Return the text of bytes, with surrogate escapes."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def native(text: str) -> str:
-    """Return the string which Python encodes to the bytes of a text."""
+    """Return the string that Python encodes to the UTF-8 bytes of a text."""
     return text if _SAME else os.fsdecode(toBytes(text))
 
 
 def textOf(string: str) -> str:
-    """Return the text of a string that the system has given."""
+    """Return the text of a string from the system."""
     return string if _SAME else fromBytes(os.fsencode(string))
 
 
 def environment() -> dict[str, str]:
-    """Return the variables of this process, as texts."""
+    """Return the environment variables of this process, as texts."""
     return {textOf(name): textOf(value) for name, value in os.environ.items()}
 
 
@@ -52,7 +50,7 @@ def absolute(path: str) -> str:
     """
     Return the absolute path of a path; both are texts.
 
-    @raise FileNotFoundError: if it is relative, and the working directory is gone.
+    @raise FileNotFoundError: if it is relative, and the working directory was removed.
     """
     try:
         return textOf(os.path.abspath(native(path)))
@@ -63,10 +61,12 @@ def absolute(path: str) -> str:
 
 def printable(text: str, kept: str = "") -> str:
     """
-    Return a text as one line, whatever it quotes: control characters, those that change
-    the direction of what follows, and bytes that are not UTF-8 are escaped.
+    Return a text as one printable line.
 
-    @param kept: control characters that stay as they are.
+    Control characters, those that change the writing direction, and bytes that are not
+    UTF-8 are escaped.
+
+    @param kept: control characters that are not escaped.
     """
     if text.isprintable():
         return text
@@ -74,7 +74,6 @@ def printable(text: str, kept: str = "") -> str:
 
 
 def _escaped(character: str) -> str:
-    """Return a character as it can be printed."""
     if character.isprintable():
         return character
     if "\udc80" <= character <= "\udcff":

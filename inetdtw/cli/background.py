@@ -36,12 +36,12 @@ _EXITED = "the daemon exited before it was ready"
 
 
 class Runner(UnixApplicationRunner):
-    """
-    Runs the daemon like twistd(1), but with other messages, and its own pid file.
-    """
+    """Runs the daemon like twistd(1), but with other messages and pid file."""
 
     def __init__(self, config: Any, pidFile: PidFile) -> None:
         """
+        Set the pid file.
+
         @param config: the options of twistd(1), without a pid file.
         @param pidFile: the pid file, which was claimed.
         """
@@ -76,9 +76,7 @@ class Runner(UnixApplicationRunner):
         return (_FAILED + text)[: select.PIPE_BUF]
 
     def startApplication(self, application: Any) -> None:
-        """
-        Start all services, and report how many have no socket yet.
-        """
+        """Start all services, and report how many have no socket yet."""
         super().startApplication(application)
         text = _unboundText(_superservers(IService(application)))
         if text is None:

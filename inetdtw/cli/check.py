@@ -3,9 +3,11 @@
 # See LICENSE for details.
 
 """
-C{--check}: print all errors and warnings in configuration files, each with its line::
+C{--check}: print all errors and warnings in configuration files, with their lines.
 
-    /etc/inetd.conf:3:9: socktype: 'steam' is not a socket type (stream, dgram, seqpacket)
+For example::
+
+    /etc/inetd.conf:3:9: socktype: 'steam' is not a socket type (stream, dgram, ...)
         echo    steam   tcp     nowait  root    internal
                 ^
 
@@ -104,12 +106,14 @@ class Excerpts:
     """The lines of files, with a mark."""
 
     def __init__(self) -> None:
+        """Read no file yet."""
         self._lines: dict[str, list[str]] = {}
 
     def of(self, location: Location) -> Iterator[str]:
         """
-        Yield the line of a location, and a line with a caret; nothing if the file cannot
-        be read.
+        Yield the line of a location, and a line with a caret.
+
+        If the file cannot be read, yield nothing.
         """
         lines = self._linesOf(location.file)
         if not location.line <= len(lines):

@@ -5,8 +5,8 @@
 """
 The entry point of C{inetd}, which handles signals before it imports the rest.
 
-Process 1 ignores signals without a handler (pid_namespaces(7)).  Without one, a container
-that is stopped during the imports would hang until it is killed.
+Process 1 ignores signals without a handler (pid_namespaces(7)).  Without one, a
+container that is stopped during the imports would hang until it is killed.
 """
 
 from __future__ import annotations

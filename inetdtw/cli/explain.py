@@ -3,8 +3,9 @@
 # See LICENSE for details.
 
 """
-C{--explain SERVICE}: print a service with all its keys, after defaults, as a definition
-for a configuration file.
+C{--explain SERVICE}: print the definition of a service, with all keys.
+
+It has the values after defaults, and can be used in a configuration file.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ PID_FILE = "/var/run/inetd.pid"
 EXITS = (
     "The exit status is 0 after SIGTERM or SIGINT, or if --check found no error; 1 if "
     "nothing can be served, or --check or --explain found an error; and 2 if the "
-    "command line is wrong. See inetd(8), and inetd.conf(5) for the format of the files."
+    "command line is wrong. See inetd(8), and inetd.conf(5) for the files."
 )
 
 
@@ -42,8 +42,8 @@ class InetdOptions(ServiceOptions):
 
     synopsis = "Usage: inetd [options] [FILE or DIRECTORY]..."
     longdesc = (
-        f"{ServiceOptions.longdesc} Without -f or -d it goes to the background and logs "
-        "to the system log."
+        f"{ServiceOptions.longdesc} Without -f or -d it daemonizes and logs to the "
+        "system log."
     )
     epilogue = f"{operate.ABOUT}\n\n{SIGNALS}\n\n{EXITS}"
     optFlags = [
@@ -163,8 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     @param arguments: the command line, by default that of this process.
 
-    @raise SystemExit: with 1 if nothing can be served, and with 2 if the command line is
-        wrong, after a message.
+    @raise SystemExit: with 1 if nothing can be served, and with 2 if the command line
+        is wrong, after a message.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in COMMANDS:

@@ -3,7 +3,9 @@
 # See LICENSE for details.
 
 """
-The commands for a running daemon::
+The commands for a running daemon.
+
+They are::
 
     inetd status [--json] [--watch] [SERVICE]    print the state of the services
     inetd health                                 exit with 0 if all are healthy
@@ -33,8 +35,8 @@ from inetdtw.text import printable
 #: The part of C{inetd --help} about them.
 ABOUT = (
     "'inetd status', health, reload, pause SERVICE, resume SERVICE and drain are "
-    "commands for a running daemon; each has a --help. For a configuration file of such "
-    "a name, use ./status."
+    "commands for a running daemon; each has a --help. For a file of such a name, use "
+    "./status."
 )
 #: The interval at which a draining daemon is polled, in seconds.
 LOOK = 0.2
@@ -101,8 +103,8 @@ class Resume(_OfService):
     path = "/resume"
     synopsis = "Usage: inetd resume [options] SERVICE"
     about = (
-        "Accept clients of a service again, whether it was paused by 'inetd pause' or a "
-        "limit, or its address was in use; then bind it now."
+        "Accept clients of a service again after 'inetd pause' or a limit; if its "
+        "address was in use, bind it now."
     )
 
 

@@ -137,12 +137,12 @@ class ServiceOptions(Described):
         ],
         _number(
             *("log-rate", None, rate.BURST, 0, 1 << 22),
-            "The maximum number of log lines of each kind for a service in ten seconds, "
-            f"of {rate.AVERAGE} bytes on average; 0 is no limit.",
+            "The maximum number of log lines of each kind for a service in ten "
+            f"seconds, of {rate.AVERAGE} bytes on average; 0 is no limit.",
         ),
         [
             *("control", None, None),
-            "The UNIX socket of the daemon for commands such as 'inetd status', or none; "
+            "The UNIX socket for commands such as 'inetd status', or none; "
             "$INETD_CONTROL sets it too.  [default: /run/inetd/control for root, "
             "$XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]",
         ],
@@ -171,6 +171,7 @@ class ServiceOptions(Described):
     )
 
     def __init__(self) -> None:
+        """Begin without configuration files."""
         super().__init__()
         self["conf"] = []
 
@@ -185,7 +186,8 @@ class ServiceOptions(Described):
 
     def opt_conf(self, path: str) -> None:
         """
-        A configuration file, or a directory of such files; may be repeated.
+        Add a configuration file, or a directory of such files; may be repeated.
+
         [default: /etc/inetd.conf]
         """
         self["conf"].append(path)

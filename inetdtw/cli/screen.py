@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Draw repeatedly: in place on a terminal, and one below the other elsewhere.
-"""
+"""Draw repeatedly: in place on a terminal, and one below the other elsewhere."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ def makeService(options: ServiceOptions) -> IService:
     """
     Return the service that C{inetd} and C{twistd inetd} run.
 
-    Besides the superserver it handles signals, notifies a supervisor (sd_notify) and, as
-    process 1, reaps orphans, which an application decides by itself.
+    Besides the superserver it handles signals, notifies a supervisor (sd_notify) and,
+    as process 1, reaps orphans, which an application decides by itself.
 
     @raise SystemExit: if no service is configured.
     @raise OptionError: if an option cannot be used.

@@ -3,8 +3,9 @@
 # See LICENSE for details.
 
 """
-The table of C{inetd status}: a line for the daemon, a line for each service, and a line
-for each error.
+The table of C{inetd status}.
+
+It has a line for the daemon, a line for each service, and a line for each error.
 """
 
 from __future__ import annotations

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The options of a command as data, for its help, the man pages and the completions.
-"""
+"""The options of a command as data, for help, man pages and completions."""
 
 from __future__ import annotations
 

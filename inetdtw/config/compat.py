@@ -3,8 +3,10 @@
 # See LICENSE for details.
 
 """
-Keys and internal services of other superservers: what to use instead, or that they are
-not supported, so that no service runs without a protection that its line asks for.
+Keys and internal services of other superservers, and what to use instead.
+
+An unsupported one is an error, so that no service runs without the protection that its
+line asks for.
 """
 
 from __future__ import annotations

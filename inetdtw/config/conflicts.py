@@ -74,9 +74,9 @@ def _needed(address: Address, socktype: int) -> Iterator[Key]:
 
 def dropDuplicates(services: Iterable[Service]) -> Iterator[Service | ConfWarning]:
     """
-    Yield the services, each with a unique name, without those whose socket an earlier
-    one has; a warning in their place names both lines.
+    Yield services with unique names, and a warning for each that is dropped.
 
+    A service is dropped if an earlier one has its socket; the warning names both lines.
     Lines for port 0 get a socket each.
     """
     seen: dict[Key, Service] = {}

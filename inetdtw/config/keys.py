@@ -174,7 +174,7 @@ _KEYS = (
     Key(
         "refusal",
         valuetypes.MESSAGE,
-        "The message to a client that a limit rejects, before its connection is closed.",
+        "The message to a client that a limit rejects; then it is disconnected.",
         default="empty",
         example="busy",
     ),

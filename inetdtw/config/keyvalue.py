@@ -95,7 +95,9 @@ class _Cursor:
 
 def parseAssignments(definition: Tokens, switch: Word) -> Sequence[Assignment]:
     """
-    Return the assignments of a definition::
+    Return the assignments of a definition.
+
+    The grammar::
 
         definition: [item {"," item}] [","] ";"
         item: KEY "=" {WORD} | WORD
@@ -135,8 +137,9 @@ def _item(tokens: _Cursor) -> tuple[Word, list[Word] | None]:
 
 def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
     """
-    Return the key, whether C{=} follows within the token, and the word after that,
-    which may be empty only if it is quoted.
+    Return the key of a token, whether it has C{=}, and the word after that.
+
+    The word may be empty only if it is quoted.
     """
     name, equals, value = token.text.partition("=")
     location = token.location

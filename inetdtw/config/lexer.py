@@ -5,13 +5,13 @@
 """
 The lexer of positional lines: whitespace, quotes, comments and continuation lines.
 
-A line that begins with C{#} is a comment.  A line that begins with whitespace continues
-the previous one (inetd.conf(5) of the BSDs), unless its first word begins with C{#}: then
-it is a comment too.  Elsewhere C{#} is an ordinary character.
+A line that begins with C{#} is a comment.  A line that begins with whitespace
+continues the previous one (inetd.conf(5) of the BSDs), unless its first word begins
+with C{#}: then it is a comment too.  Elsewhere C{#} is an ordinary character.
 
-Whitespace separates words.  Single and double quotes join them anywhere in a word, as in
-a shell.  In double quotes a backslash escapes C{"} and itself; outside of quotes it is an
-ordinary character.
+Whitespace separates words.  Single and double quotes join them anywhere in a word, as
+in a shell.  In double quotes a backslash escapes C{"} and itself; outside of quotes it
+is an ordinary character.
 
 Every function takes linear time, for any text.
 """

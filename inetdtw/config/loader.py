@@ -104,10 +104,10 @@ class Configuration:
 
     def placed(self, at: At) -> Configuration:
         """
-        Return the same configuration, with its services at the addresses that host
-        names have.
+        Return the same configuration, with host names resolved.
 
-        @param at: gives these, as L{HostNames.at<inetdtw.system.hostnames.HostNames.at>} does.
+        @param at: returns the addresses of a name, as
+            L{HostNames.at<inetdtw.system.hostnames.HostNames.at>} does.
         """
         return self if self._findings is None else self._findings.result(at)
 
@@ -141,10 +141,7 @@ def fromStatements(
 
 
 def _internal(statement: Statement, why: Exception) -> ConfError:
-    """
-    Return the error for an unexpected exception: a bug here, or a value that a system
-    call does not take.
-    """
+    """Return the error for a bug, or for a value that a system call rejects."""
     location = (
         statement.location
         if isinstance(statement, Entry)

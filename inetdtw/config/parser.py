@@ -129,7 +129,7 @@ class _Parser:
         """Warn of each IPsec policy among the comments since the last call."""
         policies, self._policyLocations = self._policyLocations, []
         for location in policies:
-            reason = "IPsec policies are not supported: the following services run without it"
+            reason = "IPsec policies are not supported: services run without this one"
             yield ConfWarning(location, "ipsec", reason)
 
     def _toStatement(self) -> bool:
@@ -279,8 +279,9 @@ def parse(
 
 def _limited(statements: Iterator[Statement]) -> Iterator[Statement]:
     """
-    Yield statements up to the maximum numbers of errors and of statements: a file that
-    has more is not a configuration.
+    Yield statements up to the maximum numbers of errors and of statements.
+
+    A file that has more is not a configuration.
     """
     errors = 0
     for count, each in enumerate(statements):

@@ -3,8 +3,9 @@
 # See LICENSE for details.
 
 """
-Warnings about the permissions of configuration files: who can change a file decides what
-the daemon executes.
+Warnings about the permissions of configuration files.
+
+A user who can change a file decides what the daemon executes.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ def _replaceable(path: str) -> Iterator[str]:
         about = os.stat(os.path.dirname(os.path.realpath(native(path))))
     except OSError:
         return
-    # In a sticky directory only the owners of a file and of the directory can replace it.
+    # In a sticky directory only the owners of file and directory can replace it.
     if _isShared(about) and not about.st_mode & stat.S_ISVTX:
-        yield f"other users can replace it: its directory is {stat.filemode(about.st_mode)}"
+        mode = stat.filemode(about.st_mode)
+        yield f"other users can replace it: its directory is {mode}"
     if _isForeign(about):
         yield f"user {about.st_uid} owns its directory, and can replace it"
 

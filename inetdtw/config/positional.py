@@ -90,10 +90,7 @@ def _hosts(word: Word) -> tuple[Word, ...]:
 
 
 def defaultHosts(word: Word) -> tuple[Word, ...]:
-    """
-    Return the addresses of a line of the form C{address:}, which are the default for
-    the lines after it.
-    """
+    """Return the addresses of a line C{address:}, which sets the default."""
     return _hosts(word)
 
 

@@ -32,6 +32,7 @@ class ProgramResolver:
     """The look-ups for the program of an entry."""
 
     def __init__(self, resolution: Resolution) -> None:
+        """@param resolution: the entry and how to look up its names."""
         self._entry = resolution.entry
         self._settings = resolution.settings
         self._ask = resolution.ask

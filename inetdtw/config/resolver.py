@@ -3,8 +3,9 @@
 # See LICENSE for details.
 
 """
-Resolve entries to services: look names up, apply defaults, and reject values that exclude
-each other.
+Resolve entries to services.
+
+Names are looked up, defaults applied, and values that exclude each other rejected.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _LONGEST_NAME = 128
 _MUX = "tcpmux/"
 
 
-#: Returns the numeric addresses of an address that is a host name, or the address itself.
+#: Returns the numeric addresses of a host name, or the address itself.
 At = Callable[[Address], Iterable[Address]]
 
 

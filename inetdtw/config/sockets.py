@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from inetdtw.config.resolution import Resolution
-from inetdtw.model.address import Address
+from inetdtw.model.address import Address, inBrackets
 from inetdtw.model.errors import ConfWarning
 from inetdtw.model.service import SOCKTYPES, Ownership, Service, SocketOptions
 from inetdtw.system import lookups
@@ -37,13 +37,12 @@ _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 
 def atEach(service: Service, addresses: Iterable[Address]) -> Iterator[Service]:
-    """Yield the service at each address; if there are several, its name has the address."""
+    """Yield the service at each address, with the address in its name if needed."""
     found = list(dict.fromkeys(addresses))
     for address in found:
         name = service.name
         if len(found) > 1:
-            host = f"[{address.host}]" if ":" in address.host else address.host
-            name = f"{host}:{name}"
+            name = f"{inBrackets(address.host)}:{name}"
         yield replace(service, name=name, address=address)
 
 
@@ -55,6 +54,7 @@ class SocketResolver:
     """
 
     def __init__(self, resolution: Resolution) -> None:
+        """@raise ConfError: if the protocol cannot be used."""
         self._entry = resolution.entry
         self._settings = resolution.settings
         self._ask = resolution.ask

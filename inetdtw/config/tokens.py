@@ -64,16 +64,16 @@ class Sort(Enum):
 
 
 class Tokens:
-    """
+    r"""
     The tokens of a key-value definition, see inetd.conf(5) of NetBSD.
 
     They are words and strings, separated by whitespace, and the marks C{=}, C{,} and
-    C{;}.  Strings have the escapes C{\\\\ \\n \\t \\r \\' \\" \\xXX}; the last one is a
+    C{;}.  Strings have the escapes C{\\ \n \t \r \' \" \xXX}; the last one is a
     byte.  A comment is whitespace.
 
     A definition ends with its semicolon, or, if that is missing, before a line that can
-    only begin another statement: its second word is C{on}, C{off} or a socket type, or it
-    is C{address:}, or an C{.include}; all without whitespace in front.
+    only begin another statement: its second word is C{on}, C{off} or a socket type, or
+    it is C{address:}, or an C{.include}; all without whitespace in front.
     """
 
     def __init__(self, source: Source) -> None:
@@ -160,8 +160,9 @@ def _value(match: re.Match[str], location: Location) -> str:
 
 def _unescaped(quoted: str, location: Location) -> str:
     """
-    Return the string without escapes, decoded like C{os.fsdecode}: a program gets bytes
-    that are not UTF-8 unchanged.
+    Return a string without escapes.
+
+    Bytes that are not UTF-8 are surrogates, so that a program gets them unchanged.
     """
 
     def bytesOf(escape: re.Match[bytes]) -> bytes:

@@ -102,7 +102,7 @@ def number(low: int, high: int) -> ValueType[int]:
 
 
 def integer(low: int, high: int) -> ValueType[int]:
-    """Return the type of decimal integers from C{low} to C{high}, with or without a sign."""
+    """Return the type of decimal integers from C{low} to C{high}, maybe signed."""
     return ValueType(
         "integer",
         lambda words: _readNumber(_single(words), "[+-]?[0-9]{1,9}", low, high),

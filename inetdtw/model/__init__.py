@@ -1,4 +1,4 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Frozen values that everything else talks about: addresses, services, states, errors."""
+"""Frozen values that all packages share: addresses, services, states, errors."""

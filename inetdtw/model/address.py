@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The addresses of clients, as the log has them."""
+"""Addresses of services and of clients, and how the log formats them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ from typing import Any
 from inetdtw.helpers.connection import plain
 
 
+def inBrackets(host: str) -> str:
+    """Return a host for use with a port: an IPv6 address is in brackets (RFC 3986)."""
+    return f"[{host}]" if ":" in host else host
+
+
 def peerText(peer: Any) -> str:
-    """A client's address, as a word; one of a UNIX socket has none."""
+    """Return the address of a client as a word, or a dash for a UNIX socket."""
     if isinstance(peer, tuple) and len(peer) > 1:
-        host = plain(peer[0])
-        return f"[{host}]:{peer[1]}" if ":" in host else f"{host}:{peer[1]}"
+        return f"{inBrackets(plain(peer[0]))}:{peer[1]}"
     return "-"
 
 
 def prefixText(peer: Any) -> str:
     """
-    The network that a client is in, which is no single person: the first 24 bits of
-    an address of IPv4, and 48 of IPv6.
+    Return the network of a client, which does not identify a person.
+
+    It has the first 24 bits of an IPv4 address, or 48 bits of an IPv6 address.
     """
     if not (isinstance(peer, tuple) and len(peer) > 1):
         return "-"
@@ -34,7 +39,7 @@ def prefixText(peer: Any) -> str:
     return str(ipaddress.ip_network((host, bits), strict=False))
 
 
-#: How much of clients' addresses the log has.
+#: The formats of client addresses in the log.
 ADDRESSES = {
     "full": peerText,
     "prefix": prefixText,
@@ -45,18 +50,16 @@ ADDRESSES = {
 @dataclass(frozen=True)
 class Address:
     """
-    Where a service listens.
+    The address of a service.
 
     @ivar family: C{AF_INET}, C{AF_INET6} or C{AF_UNIX}; C{AF_UNSPEC} behind tcpmux.
-    @ivar host: a numeric address, with C{%} and the interface where it is of one link
-        only; or a host name; or the path of a UNIX socket; behind tcpmux, the word and
-        the name, as in C{tcpmux/name}.
-    @ivar port: 0 lets the system choose one.
-    @ivar dual: whether an IPv6 socket takes IPv4 as well.
-    @ivar ordinal: tells the addresses with port 0 from each other, which are all
-        alike but never the same.
-    @ivar isName: whether the host is a name whose numeric addresses are not known;
-        C{family} is the one that is wanted then, C{dual} says that IPv4 is as well.
+    @ivar host: a numeric address, with C{%zone} if it is link-local; or a host name; or
+        the path of a UNIX socket; or, behind tcpmux, C{tcpmux/name}.
+    @ivar port: 0 lets the system choose a port.
+    @ivar dual: whether an IPv6 socket accepts IPv4 as well.
+    @ivar ordinal: distinguishes addresses with port 0, which are otherwise equal.
+    @ivar isName: whether the host is a name that is not resolved; then C{family} is the
+        wanted one, and C{dual} tells whether IPv4 is wanted as well.
     """
 
     family: int
@@ -67,14 +70,14 @@ class Address:
     isName: bool = False
 
     def __str__(self) -> str:
+        """Return the host and the port, or the path or the name."""
         if self.family in (socket.AF_UNIX, socket.AF_UNSPEC):
             return self.host
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return f"{inBrackets(self.host)}:{self.port}"
 
     def forBind(self) -> Any:
         """
-        The address as bind(2) takes it.
+        Return the address for bind(2).
 
         @raise OSError: if there is no such interface.
         """
@@ -88,19 +91,18 @@ class Address:
 
 
 def hostIn(where: tuple[Any, ...]) -> str:
-    """The L{host<Address.host>} in an address as getsockname(2) gives it."""
+    """Return the L{host<Address.host>} in an address from getsockname(2)."""
     host = str(where[0])
     index = where[3] if len(where) > 3 else 0
-    if not index or not _ofOneLink(host):
+    if not index or not _isScoped(host):
         return host
     try:
         return f"{host}%{socket.if_indextoname(index)}"
     except OSError:
-        # There may be one with this number later.
+        # The interface does not exist now.
         return f"{host}%{index}"
 
 
-def _ofOneLink(host: str) -> bool:
-    """Whether another link may have the same address of IPv6."""
+def _isScoped(host: str) -> bool:
     about = ipaddress.IPv6Address(host)
     return about.is_link_local or about.is_multicast

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What a reload has to do: a comparison of what runs with what is wanted."""
+"""The difference between two configurations, and the result of a reload."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from inetdtw.model.service import Key, Service
 @dataclass(frozen=True)
 class Changes:
     """
-    What is between two configurations.
+    The difference between two configurations.
 
     @ivar keep: the services that are equal in both.
-    @ivar change: those whose socket is the same, as they are to be.
-    @ivar start: those that are only in the new one.
-    @ivar stop: those that are only in the old one.
+    @ivar change: the new values of services that keep their socket.
+    @ivar start: the services that are only in the new one.
+    @ivar stop: the services that are only in the old one.
     """
 
     keep: tuple[Service, ...] = ()
@@ -32,11 +32,11 @@ class Changes:
 @dataclass(frozen=True)
 class ReloadResult:
     """
-    What came of a reload.  It is true if the new configuration holds.
+    The result of a reload, which is true if the new configuration is in use.
 
-    @ivar changes: what it has changed; C{None} if the old configuration stays.
-    @ivar problems: what is wrong with the new configuration.
-    @ivar warnings: what is strange about it.
+    @ivar changes: the changes, or C{None} if the old configuration stays.
+    @ivar problems: the errors of the new configuration.
+    @ivar warnings: its warnings.
     """
 
     changes: Changes | None
@@ -44,11 +44,12 @@ class ReloadResult:
     warnings: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
+        """Tell whether the new configuration is in use."""
         return self.changes is not None
 
 
 def diff(old: Mapping[Key, Service], new: Mapping[Key, Service]) -> Changes:
-    """Compare two configurations."""
+    """Return the difference between two configurations."""
     both = [new[key] for key in new if key in old]
     return Changes(
         keep=tuple(each for each in both if old[each.key] == each),

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Words of a configuration, where they are written, and what is wrong with them."""
+"""Words of a configuration, their locations, errors and warnings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inetdtw.text import printable
 
 class Location(NamedTuple):
     """
-    Where something is written.
+    A location in a configuration file.
 
     @ivar file: the path of the file as it was given.
     @ivar line: counted from 1.
@@ -26,30 +26,33 @@ class Location(NamedTuple):
     column: int = 1
 
     def __str__(self) -> str:
+        """Return C{file:line:column}, as compilers do."""
         return f"{printable(self.file)}:{self.line}:{self.column}"
 
 
 class ConfError(Exception):
     """
-    A part of a configuration cannot be used.
+    A statement of a configuration cannot be used.
 
-    @ivar location: where it is.
-    @ivar field: the name of the field or key that is wrong.
-    @ivar reason: what is wrong with it, and what would be right.
+    @ivar location: the location of the error.
+    @ivar field: the name of the field or key.
+    @ivar reason: what is wrong, and what to do.
     """
 
     def __init__(self, location: Location, field: str, reason: str) -> None:
+        """Escape characters that cannot be printed."""
         super().__init__(location, field, reason)
         self.location = location
         self.field = printable(field)
         self.reason = printable(reason)
 
     def __str__(self) -> str:
+        """Return the location, the field and the reason."""
         return f"{self.location}: {self.field}: {self.reason}"
 
 
 class Word(NamedTuple):
-    """One word of a configuration file, quotes removed, and where it begins."""
+    """A word of a configuration file without quotes, and its location."""
 
     text: str
     location: Location
@@ -57,18 +60,20 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class ConfWarning:
-    """Something that is taken as it is written, but hardly meant so."""
+    """A warning: a statement is used as written, but may not be meant so."""
 
     location: Location
     field: str
     reason: str
 
     def __post_init__(self) -> None:
+        """Escape characters that cannot be printed."""
         object.__setattr__(self, "reason", printable(self.reason))
 
     def __str__(self) -> str:
+        """Return the location, the field and the reason."""
         return f"{self.location}: {self.field}: {self.reason}"
 
 
 class DuplicateService(ConfWarning):
-    """A line that asks for what another one has already; it is not served."""
+    """A statement is ignored, because an earlier one has the same socket."""

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What a process has taken on before it becomes a service's program."""
+"""Process attributes that are set before exec: credentials, umask, limits and more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Credentials:
     """
-    Who a program runs as, where that is not the user who runs the daemon.
+    The user and groups of a program that does not run as the daemon's user.
 
     @ivar groups: all supplementary groups.
     """
@@ -25,7 +25,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Login:
-    """What passwd(5) says of the user that a program runs as."""
+    """The entry in passwd(5) of the user that a program runs as."""
 
     name: str
     home: str
@@ -35,15 +35,15 @@ class Login:
 @dataclass(frozen=True)
 class ProcessContext:
     """
-    What a process has taken on before it becomes the service's program.
+    The attributes of a process before it executes the service's program.
 
-    @ivar credentials: C{None} for the daemon's own.
+    @ivar credentials: C{None} for the daemon's.
     @ivar umask: the file creation mask.
     @ivar directory: the working directory, within C{chroot}.
-    @ivar nice: how much lower its priority is than the daemon's.
-    @ivar chroot: its root directory, if it is not the daemon's.
-    @ivar limits: resource limits, each with its name in C{resource}, the soft and
-        the hard limit.
+    @ivar nice: the nice value, relative to the daemon's.
+    @ivar chroot: the root directory, C{None} for the daemon's.
+    @ivar limits: for each resource limit its name in C{resource}, the soft and the hard
+        limit.
     """
 
     credentials: Credentials | None = None
@@ -55,13 +55,14 @@ class ProcessContext:
 
     @property
     def isDefault(self) -> bool:
-        """Whether it says nothing but who, where and with which umask."""
+        """Tell whether only credentials, directory and umask may differ."""
         return (self.nice, self.chroot, self.limits) == (0, None, ())
 
     def toArguments(self) -> Iterator[str]:
         """
-        All of it, as L{inetdtw.helpers.spawn.contextOf} reads it: C{name=value}, where the
-        value is empty for what a process is to leave as it is.
+        Yield C{name=value} arguments, for L{inetdtw.helpers.spawn.contextOf}.
+
+        The value is empty for an attribute that does not change.
         """
         yield f"umask={self.umask:03o}"
         yield f"directory={self.directory}"

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Which service somebody means who types a word."""
+"""Find the service that a word on the command line refers to."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from typing import TYPE_CHECKING, TypeVar
 from inetdtw.text import printable
 
 if TYPE_CHECKING:
-    # The command that asks the daemon needs none of what this imports.
+    # Commands do not need what this imports.
     from inetdtw.model.state import ServiceState
 
 _T = TypeVar("_T")
-#: How many names are listed to somebody who has to choose.
+#: The maximum number of names in a message.
 LISTED = 20
 
 
 class AmbiguousService(ValueError):
-    """A word means no service, or more than one; the message says which there are."""
+    """A word matches no service, or several; the message lists them."""
 
 
 def findService(word: str, among: Iterable[tuple[ServiceState, _T]]) -> _T:
     """
-    Find the service that is meant: by its name as the log has it, by what the
-    configuration calls it, which is the name without the protocol, or by its address.
+    Return the object of the service that a word matches, see L{matches}.
 
-    @param among: the services, each with what is wanted of it.
+    A service whose name is the word has precedence.
 
-    @raise AmbiguousService: if there is none, or more than one.
+    @param among: the services, each with an object.
+
+    @raise AmbiguousService: if the word matches none, or several.
     """
     pairs = list(among)
     named = [what for state, what in pairs if state.name == word]
@@ -48,7 +49,11 @@ def findService(word: str, among: Iterable[tuple[ServiceState, _T]]) -> _T:
 
 
 def matches(word: str, name: str, address: str) -> bool:
-    """Whether a word is one for a service."""
+    """
+    Tell whether a word is the name or the address of a service.
+
+    @param name: the name in the log; without its protocol it matches too.
+    """
     called, slash, protocol = name.rpartition("/")
     words = {name, address, f"{address}/{protocol}"}
     if slash:
@@ -57,7 +62,7 @@ def matches(word: str, name: str, address: str) -> bool:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names, as many as a person wants to read."""
+    """Return up to L{LISTED} names, and how many are left."""
     names = list(names)
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more

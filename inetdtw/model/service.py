@@ -3,10 +3,9 @@
 # See LICENSE for details.
 
 """
-A service in numbers and absolute paths: all that the daemon needs to know.
+A service after all look-ups, with numbers and absolute paths.
 
-Every class here is a frozen value, so that a reload can compare what runs with
-what is wanted.
+Every class is a frozen value, so that a reload can compare old and new services.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ from inetdtw.model.process import Login, ProcessContext
 #: The names of the internal services (RFC 862-864, 867 and 868).
 INTERNAL_NAMES = frozenset(("echo", "discard", "chargen", "daytime", "time"))
 
-#: The types of sockets that a service can have, as inetd.conf(5) calls them.
+#: The socket types, by their names in inetd.conf(5).
 SOCKTYPES = {
     "stream": socket.SOCK_STREAM,
     "dgram": socket.SOCK_DGRAM,
     "seqpacket": socket.SOCK_SEQPACKET,
 }
-#: What each is called.
+#: The names of socket types.
 SOCKTYPE_NAMES: dict[int, str] = {kind: name for name, kind in SOCKTYPES.items()}
 
 
 @dataclass(frozen=True)
 class Program:
     """
-    What to execute.
+    A program to execute.
 
-    @ivar name: an absolute path, or a name to look for.
-    @ivar directories: those of PATH in which a name is looked for, in order.
+    @ivar name: an absolute path, or a name to search for.
+    @ivar directories: the directories to search, in order.
     @ivar argv: its arguments, its own name first.
     """
 
@@ -49,17 +48,17 @@ class Program:
 @dataclass(frozen=True)
 class WarmSpec:
     """
-    How to keep an interpreter for a program that is Python's.
+    How to start a warm interpreter for a Python program.
 
-    @ivar starter: what is executed to start it, if it is not the program itself but
-        what its first line names.
+    @ivar starter: the interpreter in the C{#!} line of the program, or an empty string
+        if the program is the interpreter.
     @ivar prefix: the arguments up to the interpreter's last option, its own name first.
-    @ivar hidden: how many of these are not the interpreter's but C{env}'s.
-    @ivar form: C{-c}, C{-m}, or nothing for a script.
-    @ivar words: C{-c} or C{-m} or a script, and what follows; without the script where
-        that is the program itself.
-    @ivar preload: what to import before there is a client: C{auto} or names with
-        commas between, or nothing.
+    @ivar hidden: how many of these belong to C{env}.
+    @ivar form: C{-c}, C{-m}, or an empty string for a script.
+    @ivar words: the arguments from C{-c}, C{-m} or the script on; without the script if
+        it is the program.
+    @ivar preload: the modules to import before there is a client: C{auto} or names
+        with commas between, or an empty string.
     """
 
     starter: str
@@ -73,11 +72,11 @@ class WarmSpec:
 @dataclass(frozen=True)
 class EnvironmentSpec:
     """
-    What a service says of the environment of its programs.
+    The changes to the environment of a service's programs.
 
-    @ivar added: names and values.
+    @ivar added: names and values of variables to add.
     @ivar passed: the names of the daemon's variables that programs get; C{None} for
-        all that do no harm.
+        the default, see L{inetdtw.serve.environment}.
     """
 
     added: tuple[tuple[str, str], ...] = ()
@@ -87,16 +86,16 @@ class EnvironmentSpec:
 @dataclass(frozen=True)
 class Bounds:
     """
-    How many programs may start and run; 0 is no bound.
+    The limits of a service; 0 is no limit.
 
-    @ivar acceptMax: at once.
-    @ivar serviceMax: starts in a minute.
-    @ivar ipMax: starts in a minute for one client address.
-    @ivar perSource: at once for one client address.
-    @ivar pause: the seconds to pause for after C{serviceMax} starts in a minute.
-    @ivar answerMax: answers to datagrams in a minute for one client address.
-    @ivar sourcePrefix: how many bits of an address of IPv4 and of IPv6 make what counts
-        as one client address: a host of IPv6 usually has a /64 (RFC 6177, RFC 7421).
+    @ivar acceptMax: running programs.
+    @ivar serviceMax: starts per minute.
+    @ivar ipMax: starts per minute for each client address.
+    @ivar perSource: running programs for each client address.
+    @ivar pause: how long the service pauses after C{serviceMax} starts, in seconds.
+    @ivar answerMax: answers to datagrams per minute for each client address.
+    @ivar sourcePrefix: the prefix lengths of IPv4 and IPv6 that count as one client
+        address; an IPv6 host usually has a /64 (RFC 6177, RFC 7421).
     """
 
     acceptMax: int = 0
@@ -109,7 +108,7 @@ class Bounds:
 
     @property
     def none(self) -> bool:
-        """Whether there are none."""
+        """Tell whether no program is limited."""
         return not (self.acceptMax or self.serviceMax or self.ipMax or self.perSource)
 
 
@@ -136,7 +135,7 @@ class SocketOptions:
 
 @dataclass(frozen=True)
 class Ownership:
-    """Whose a UNIX socket is; an id of -1 changes nothing."""
+    """The owner and permissions of a UNIX socket; an id of -1 is not changed."""
 
     uid: int = -1
     gid: int = -1
@@ -145,30 +144,30 @@ class Ownership:
 
 Key = tuple[Address, int]
 
-#: The context of who runs the daemon.
+#: The context of the daemon.
 OWN = ProcessContext()
 
 
 @dataclass(frozen=True)
 class Service:
     """
-    One socket and what serves it.
+    One socket, and what serves its clients.
 
-    @ivar location: where it is written.
-    @ivar name: what the log calls it.
-    @ivar address: where it listens.
+    @ivar location: where its definition begins.
+    @ivar name: its name in the log.
+    @ivar address: its address.
     @ivar socktype: C{SOCK_STREAM}, C{SOCK_DGRAM} or C{SOCK_SEQPACKET}.
-    @ivar wait: whether one program at a time takes the service's own socket.
-    @ivar internal: which internal service it is, if it is one.
-    @ivar program: what to execute, otherwise.
-    @ivar login: the user, where a program runs as another than the daemon.
+    @ivar wait: whether one program at a time gets the listening socket.
+    @ivar internal: the name of an internal service.
+    @ivar program: the program, if the service is not internal.
+    @ivar login: the user of the program, C{None} for the daemon's.
     @ivar launch: C{direct} or C{forkserver}.
     @ivar stderr: where the program's standard error goes: C{socket}, C{log} or
         C{null}.
-    @ivar variables: what it says of the environment of its programs.
-    @ivar greets: whether a client that came by tcpmux is told that it is served.
-    @ivar warm: how to keep an interpreter for it, if one is to be kept.
-    @ivar refusal: what a client is told that is turned away because of a bound.
+    @ivar variables: the changes to the environment of its programs.
+    @ivar greets: whether tcpmux confirms the service to the client.
+    @ivar warm: how to start a warm interpreter, if it has one.
+    @ivar refusal: the message to a client that a limit rejects.
     """
 
     location: Location = field(compare=False)
@@ -192,30 +191,30 @@ class Service:
 
     @property
     def key(self) -> Key:
-        """What makes it the same service after a reload: the socket it needs."""
+        """Return the socket that it needs, which identifies it over reloads."""
         return self.address, self.socktype
 
     @property
     def isPortless(self) -> bool:
-        """Whether its clients come by tcpmux."""
+        """Tell whether it is behind tcpmux."""
         return self.address.family == socket.AF_UNSPEC
 
     @property
     def isStream(self) -> bool:
-        """Whether clients connect to it."""
+        """Tell whether its socket is connection-oriented."""
         return self.socktype != socket.SOCK_DGRAM
 
 
 @dataclass(frozen=True)
 class Settings:
     """
-    What holds for every service that does not say otherwise.
+    The defaults of services.
 
-    @ivar backlog: connections that may wait to be accepted.
-    @ivar bounds: the defaults of the counts.
+    @ivar backlog: the maximum number of connections that wait to be accepted.
+    @ivar bounds: the limits.
     @ivar launch: how programs are started.
     @ivar bind: the addresses or host names to listen on.
-    @ivar warm: whether interpreters are kept wherever that can be.
+    @ivar warm: whether Python programs run in warm interpreters where possible.
     """
 
     backlog: int = 128

@@ -22,8 +22,10 @@ Prefix = tuple[int, int]
 
 def hostOf(peer: Any) -> str:
     """
-    Return the address of a client without its port.  IPv4 mapped into IPv6 is IPv4; a
-    link-local address has the number of its interface (RFC 4007).
+    Return the address of a client without its port.
+
+    IPv4 mapped into IPv6 is IPv4; a link-local address has the number of its interface
+    (RFC 4007).
 
     @param peer: an address as accept(2) gives it.
 
