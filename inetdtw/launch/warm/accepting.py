@@ -71,15 +71,15 @@ class DelegatingWarmLauncher(WarmLauncher):
         self._sockets: dict[int, _DelegatedSocket] = {}
         self._number = 0
 
-    def delegate(self, watcher: Any, order: LaunchRequest) -> int:
+    def delegate(self, watcher: Any, request: LaunchRequest) -> int:
         """
         Accept from the listening socket that is descriptor 0 of a request.
 
         Programs start cold until a process is ready.
         """
-        self.prepare(order)
+        self.prepare(request)
         self._number += 1
-        delegated = self._sockets[self._number] = _DelegatedSocket(watcher, order)
+        delegated = self._sockets[self._number] = _DelegatedSocket(watcher, request)
         if self._process is not None:
             self._delegateWarm(self._number, delegated, self._process)
         if delegated.process is None:

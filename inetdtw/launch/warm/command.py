@@ -38,39 +38,39 @@ VERSION = version(TEXT)
 
 
 def warmCommand(
-    kept: WarmSpec,
-    order: LaunchRequest,
+    spec: WarmSpec,
+    request: LaunchRequest,
     preload: str,
     context: ProcessContext | None = None,
 ) -> tuple[str, list[str], dict[str, object]]:
     """
     Return how to start an interpreter as a warm process.
 
-    @param kept: the interpreter.
-    @param order: a cold start of the program.
+    @param spec: the interpreter.
+    @param request: a cold start of the program.
     @param preload: the modules to preload.
     @param context: the process context of the program, if it is known.
 
     @return: what to execute, its arguments, and the parameters of the process: see
         L{inetdtw.helpers.warm.protocol.PARAMETERS}.
     """
-    script = (order.executable,) if kept.starter else ()
-    own = kept.prefix[kept.hidden :]
-    words = [*script, *kept.words]
+    script = (request.executable,) if spec.starter else ()
+    own = spec.prefix[spec.hidden :]
+    words = [*script, *spec.words]
     parameters = {
-        "form": kept.form,
+        "form": spec.form,
         "index": len(own),
         "preload": preload,
-        "paths": list(map(toBytes, order.paths)),
-        "argv": list(map(toBytes, order.argv)),
+        "paths": list(map(toBytes, request.paths)),
+        "argv": list(map(toBytes, request.argv)),
         "origArgv": list(map(toBytes, [*own, *words])),
         "directory": b"" if context is None else toBytes(context.directory),
     }
     argument = scriptArgument(None if context is None else context.chroot)
     # The process itself does not read these.
     shown = words if len(toBytes("".join(words))) < _SHOWN else []
-    argv = [*kept.prefix, argument, *shown]
-    return kept.starter or order.executable, argv, parameters
+    argv = [*spec.prefix, argument, *shown]
+    return spec.starter or request.executable, argv, parameters
 
 
 def scriptArgument(chroot: str | None) -> str:

@@ -52,9 +52,9 @@ class WarmLauncher:
     def start(self) -> None:
         """Do nothing: a process is started for a launch request."""
 
-    def prepare(self, order: LaunchRequest) -> None:
+    def prepare(self, request: LaunchRequest) -> None:
         """Start a process for launch requests like this one."""
-        self._supervisor.prepare(order)
+        self._supervisor.prepare(request)
 
     def renew(self) -> None:
         """Start a replacement for the process."""
@@ -71,18 +71,18 @@ class WarmLauncher:
     def disconnected(self, process: WarmProcess) -> None:
         """Do nothing: the supervisor restarts the process."""
 
-    def launch(self, child: Any, order: LaunchRequest) -> None:
+    def launch(self, child: Any, request: LaunchRequest) -> None:
         """Start a program, warm if possible."""
         # The program can have been missing before.
-        self.prepare(order)
+        self.prepare(request)
         process = self._process
-        if process is not None and self._fits(process, order):
+        if process is not None and self._fits(process, request):
             try:
-                process.launch(child, order)
+                process.launch(child, request)
                 return
             except OSError:
                 pass  # it cannot take the request now
-        self.startCold(child, order)
+        self.startCold(child, request)
 
     def _fits(self, process: WarmProcess, request: LaunchRequest) -> bool:
         return self._isFor(process, request) and self._hasRoot(process)

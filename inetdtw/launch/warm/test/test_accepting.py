@@ -40,7 +40,7 @@ class FakeDelegatingLauncher(FakeLauncher):
         self.withdrawn: list[Callable[[], None]] = []
         self._count = 0
 
-    def delegate(self, watcher: Any, order: Any) -> int:
+    def delegate(self, watcher: Any, request: Any) -> int:
         """Note a socket."""
         self._count += 1
         self.watchers[self._count] = watcher
@@ -74,7 +74,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
     def delegate(self, **given: Any) -> int:
         """Delegate a socket."""
         fds = (self.zero,) * 3
-        number = self.warm.delegate(self.watcher, self.order(fds=fds, **given))
+        number = self.warm.delegate(self.watcher, self.request(fds=fds, **given))
         assert isinstance(number, int)
         return number
 
@@ -125,7 +125,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.greet()
         with open(os.devnull) as null:
             fds = (self.zero, null.fileno(), null.fileno())
-            number = self.warm.delegate(self.watcher, self.order(fds=fds))
+            number = self.warm.delegate(self.watcher, self.request(fds=fds))
         given, what, _, (fd,) = self.played.take()
         self.assertEqual(os.readlink(f"/proc/self/fd/{fd}"), "/dev/zero")
         os.close(fd)

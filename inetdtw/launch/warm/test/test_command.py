@@ -27,21 +27,21 @@ class CommandTests(SynchronousTestCase):
     """Tests for L{command.warmCommand}."""
 
     def command(
-        self, kept: WarmSpec, **given: Any
+        self, spec: WarmSpec, **given: Any
     ) -> tuple[str, list[str], dict[str, object]]:
         """Return how an interpreter is started."""
         usual = {"executable": "/bin/py", "argv": ("py", "-u", "s.py", "a")}
-        order = LaunchRequest(
+        request = LaunchRequest(
             environment={}, extra={}, fds=(0, 0, 0), **{**usual, **given}
         )
         return command.warmCommand(
-            kept, order, "pre", ProcessContext(directory="/d", chroot="/c")
+            spec, request, "pre", ProcessContext(directory="/d", chroot="/c")
         )
 
     def test_interpreter(self) -> None:
         """An interpreter has its own options, then the program, then the arguments."""
-        kept = WarmSpec("", ("py", "-u"), 0, "", ("s.py", "a"))
-        executable, argv, parameters = self.command(kept)
+        spec = WarmSpec("", ("py", "-u"), 0, "", ("s.py", "a"))
+        executable, argv, parameters = self.command(spec)
         self.assertEqual(executable, "/bin/py")
         self.assertEqual(argv, ["py", "-u", "-", "s.py", "a"])
         wanted = {
@@ -58,24 +58,24 @@ class CommandTests(SynchronousTestCase):
 
     def test_large(self) -> None:
         """Large arguments are not given to the interpreter as well."""
-        kept = WarmSpec("", ("py",), 0, "", ("s.py", "a" * 100000))
-        _, argv, parameters = self.command(kept, argv=("py", "s.py", "a" * 100000))
+        spec = WarmSpec("", ("py",), 0, "", ("s.py", "a" * 100000))
+        _, argv, parameters = self.command(spec, argv=("py", "s.py", "a" * 100000))
         self.assertEqual(argv, ["py", "-"])
         self.assertEqual(parameters["origArgv"], [b"py", b"s.py", b"a" * 100000])
 
     def test_outside(self) -> None:
         """The interpreter gets a path where the root directory is the daemon's."""
-        kept = WarmSpec("", ("py",), 0, "", ("s.py",))
-        order = LaunchRequest("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
+        spec = WarmSpec("", ("py",), 0, "", ("s.py",))
+        request = LaunchRequest("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
         self.assertEqual(
-            command.warmCommand(kept, order, "")[1], ["py", "/dev/fd/0", "s.py"]
+            command.warmCommand(spec, request, "")[1], ["py", "/dev/fd/0", "s.py"]
         )
 
     def test_script(self) -> None:
         """The interpreter that a script names is executed."""
-        kept = WarmSpec("/usr/bin/env", ("/usr/bin/env", "py", "-u"), 1, "", ("a",))
+        spec = WarmSpec("/usr/bin/env", ("/usr/bin/env", "py", "-u"), 1, "", ("a",))
         given = {"executable": "/s.py", "argv": ("name", "a")}
-        executable, argv, parameters = self.command(kept, **given)
+        executable, argv, parameters = self.command(spec, **given)
         self.assertEqual(executable, "/usr/bin/env")
         self.assertEqual(argv, ["/usr/bin/env", "py", "-u", "-", "/s.py", "a"])
         self.assertEqual(parameters["origArgv"], [b"py", b"-u", b"/s.py", b"a"])

@@ -57,7 +57,7 @@ class WarmTestCase(ServingTestCase):
         self.played.die()
         self.reactor.settle()
 
-    def order(self, **given: Any) -> LaunchRequest:
+    def request(self, **given: Any) -> LaunchRequest:
         """Return a launch request."""
         return replace(START, **given)
 
@@ -65,7 +65,7 @@ class WarmTestCase(ServingTestCase):
         """Launch a program."""
         child = FakeChild()
         with open(os.devnull) as null:
-            self.warm.launch(child, self.order(fds=(null.fileno(),) * 3, **given))
+            self.warm.launch(child, self.request(fds=(null.fileno(),) * 3, **given))
         return child
 
 
@@ -108,7 +108,7 @@ class WarmTests(WarmTestCase):
         self.addCleanup(warm.stop)
         child = FakeChild()
         with open(os.devnull) as null:
-            warm.launch(child, self.order(fds=(null.fileno(),) * 3))
+            warm.launch(child, self.request(fds=(null.fileno(),) * 3))
         process, program = self.launcher.programs[before:]
         self.assertIn("/dev/fd/0", process.request.argv)
         self.assertIs(program.child, child)
@@ -132,7 +132,7 @@ class WarmTests(WarmTestCase):
         self.assertEqual(link, os.devnull)
 
     def test_noRoomForOrder(self) -> None:
-        """A program is started cold when the order cannot be sent."""
+        """A program is started cold when the request cannot be sent."""
         self.greet()
         for _ in range(1000):
             if self.launch(extra={"B": "x" * 10000}).warm is False:
@@ -146,8 +146,8 @@ class WarmTests(WarmTestCase):
         for given in ({"executable": "/x"}, {"argv": ("y",)}, {"environment": other}):
             self.assertIs(self.launch(**given).warm, False)
         self.warm.renew()
-        order = self.launcher.last.request
-        self.assertEqual((order.executable, order.environment), ("/bin/py", other))
+        request = self.launcher.last.request
+        self.assertEqual((request.executable, request.environment), ("/bin/py", other))
 
     def test_equal(self) -> None:
         """An equal environment is the same."""

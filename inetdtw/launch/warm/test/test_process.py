@@ -48,10 +48,10 @@ class StartTests(WarmProcessTestCase):
 
     def test_request(self) -> None:
         """An interpreter is launched with its program, the channel and a pipe."""
-        order = self.launcher.last.request
-        self.assertEqual(order.executable, "/bin/py")
-        self.assertEqual(order.argv, ("py", "-c", "boot"))
-        self.assertIs(order.environment, ENVIRONMENT)
+        request = self.launcher.last.request
+        self.assertEqual(request.executable, "/bin/py")
+        self.assertEqual(request.argv, ("py", "-c", "boot"))
+        self.assertIs(request.environment, ENVIRONMENT)
         links = [os.readlink(f"/proc/self/fd/{fd}") for fd in self.launcher.last.fds]
         with open(f"/proc/self/fd/{self.launcher.last.fds[0]}", "rb") as file:
             self.assertEqual(file.read(), program({}))
@@ -209,8 +209,8 @@ class LaunchTests(WarmProcessTestCase):
         """A request has three descriptors if they differ."""
         with open("/dev/zero") as one, open(os.devnull) as two:
             fds = (one.fileno(), one.fileno(), two.fileno())
-            order = LaunchRequest("/bin/py", START.argv, ENVIRONMENT, {}, fds)
-            self.process.launch(FakeChild(), order)
+            request = LaunchRequest("/bin/py", START.argv, ENVIRONMENT, {}, fds)
+            self.process.launch(FakeChild(), request)
         _, _, _, given = self.played.take()
         links = [os.readlink(f"/proc/self/fd/{fd}") for fd in given]
         self.assertEqual(links, ["/dev/zero", "/dev/zero", os.devnull])
@@ -272,15 +272,15 @@ class LaunchTests(WarmProcessTestCase):
         """A request raises when descriptors are short."""
 
         def work() -> None:
-            self.assertRaises(OSError, self.process.launch, FakeChild(), order)
+            self.assertRaises(OSError, self.process.launch, FakeChild(), request)
 
         with open(os.devnull) as null:
             fds = (null.fileno(),) * 3
-            order = LaunchRequest("/bin/py", START.argv, ENVIRONMENT, {}, fds)
+            request = LaunchRequest("/bin/py", START.argv, ENVIRONMENT, {}, fds)
             self.noDescriptors(work)
             # Nor when what is left is for something else.
             self.patch(self.process._descriptors, "short", lambda count: count == 3)
-            why = self.assertRaises(OSError, self.process.launch, FakeChild(), order)
+            why = self.assertRaises(OSError, self.process.launch, FakeChild(), request)
             self.assertEqual(why.errno, errno.EMFILE)
         self.assertEqual(self.process.load, 0)
 

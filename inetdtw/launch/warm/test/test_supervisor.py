@@ -102,9 +102,9 @@ class StartTests(SupervisorTestCase):
         """The first process is started once, for the first launch request."""
         self.supervisor.prepare(replace(START, executable="/other"))
         self.assertEqual(self.count(), 1)
-        order = self.launcher.last.request
-        self.assertEqual(order.executable, "/bin/py")
-        self.assertEqual(order.argv, ("py", "/dev/fd/0", "script.py"))
+        request = self.launcher.last.request
+        self.assertEqual(request.executable, "/bin/py")
+        self.assertEqual(request.argv, ("py", "/dev/fd/0", "script.py"))
         self.assertEqual(self.owner.told, [("ready", self.supervisor.current)])
         (event,) = self.logged("ready")
         self.assertEqual((event["service"], event["pid"]), ("1/tcp", 1 << 22))
