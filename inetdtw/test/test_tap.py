@@ -30,7 +30,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.patch(sys, "excepthook", sys.__excepthook__)
 
     def test_hook(self) -> None:
-        """After it, L{NothingToServe} is printed without a traceback, others with one."""
+        """L{NothingToServe} is printed without a traceback, others with one."""
         self.assertIs(tap.makeService(tap.Options()), self.made)
         tap.makeService(tap.Options())
         sys.excepthook(NothingToServe, NothingToServe("no port is free"), None)

@@ -34,11 +34,7 @@ class RunnerTests(SynchronousTestCase):
         self.runner = Runner(ServerOptions(), PidFile(""))
 
     def waited(self, said: bytes) -> tuple[int, str]:
-        """
-        What comes of it that the daemon says something and no more.
-
-        @return: the exit status, and what is printed.
-        """
+        """Return the exit status for a status of the daemon, and what is printed."""
         read, write = os.pipe()
         self.addCleanup(os.close, read)
         os.write(write, said)
@@ -48,16 +44,13 @@ class RunnerTests(SynchronousTestCase):
         return self.runner._waitForStart(read), self.output.getvalue()
 
     def failed(self, why: Exception) -> str:
-        """What is printed when there was an exception."""
+        """Return what is printed for an exception."""
         status, text = self.waited(self.runner._formatChildException(why))
         self.assertEqual(status, 1)
         return text
 
     def test_pidFile(self) -> None:
-        """
-        The pid file is written where twistd(1) would write it, which has none, and what
-        keeps it from that is said in a line.
-        """
+        """The runner writes the pid file, and reports why it cannot."""
         path = self.mktemp()
         self.patch(UnixApplicationRunner, "setupEnvironment", lambda *given: None)
         runner = Runner(ServerOptions(), PidFile(path))

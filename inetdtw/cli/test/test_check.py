@@ -19,6 +19,7 @@ class CheckCase(SynchronousTestCase):
     """A test with configuration files."""
 
     def setUp(self) -> None:
+        """Have a directory, and no lines."""
         self.folder = os.path.abspath(self.mktemp())
         os.mkdir(self.folder)
         self.lines: list[str] = []
@@ -36,14 +37,14 @@ class CheckCase(SynchronousTestCase):
         return check(paths, Settings(), lookups(), self.lines.append)
 
     def assertFails(self, text: str, *lines: str) -> None:
-        """A file fails, with these lines, C{FILE} being its path, before the last."""
+        """Assert that a file fails with these lines, in which C{FILE} is its path."""
         path = self.write(text)
         self.assertFalse(self.check(path), self.lines)
         said = [line.replace(path, "FILE") for line in self.lines[:-1]]
         self.assertEqual(said, list(lines))
 
     def assertPasses(self, text: str, *lines: str) -> None:
-        """A file passes, with these lines before the last."""
+        """Assert that a file passes with these lines."""
         path = self.write(text)
         self.assertTrue(self.check(path), self.lines)
         said = [line.replace(path, "FILE") for line in self.lines[:-1]]
@@ -59,10 +60,7 @@ class CheckTests(CheckCase):
         self.assertEqual(self.lines, ["1 service, 0 errors, 0 warnings"])
 
     def test_unknownService(self) -> None:
-        """
-        A service that services(5) does not have fails (item 3), with the line and
-        a caret under the field.
-        """
+        """An unknown service fails, with the line and a caret (item 3)."""
         self.assertFails(
             "# first\nnix stream tcp nowait root internal\n",
             "FILE:2:1: service: 'nix/tcp' is not in services(5): use a port number",
@@ -80,10 +78,7 @@ class CheckTests(CheckCase):
         )
 
     def test_count(self) -> None:
-        """
-        A count that is too large fails (item 16), with the caret under the count
-        itself.
-        """
+        """A count that is too large fails, with a caret under it (item 16)."""
         self.assertFails(
             "7 stream tcp nowait/99999 root internal\n",
             "FILE:1:21: accept_max: '99999' is not a number from 0 to 32767",
@@ -134,10 +129,7 @@ class CheckTests(CheckCase):
         self.assertFalse(self.check(self.write("7 off protocol = xyz;\n")))
 
     def test_nothing(self) -> None:
-        """
-        What a daemon would not start with, and not reload, fails: a file that says
-        nothing, or that was truncated.
-        """
+        """A file without a service fails, as when it was truncated."""
         for text in (
             "",
             "# 7 stream tcp nowait root internal\n",
@@ -168,10 +160,7 @@ class CheckTests(CheckCase):
         )
 
     def test_comment(self) -> None:
-        """
-        What looks like a comment within a line is warned about, and passes
-        (item 11).
-        """
+        """An argument that looks like a comment draws a warning (item 11)."""
         self.assertPasses(
             "7 stream tcp nowait - /bin/sh sh # x\n",
             "FILE:1:34: warning: args: '#' is an argument of the program, not a "
@@ -222,8 +211,9 @@ class CheckTests(CheckCase):
 
     def test_several(self) -> None:
         """
-        Several files and the files of folders are checked together, and a line of
-        one that wants what a line of another has fails.
+        Several files are checked together.
+
+        A line of one fails if a line of another has its socket.
         """
         echo = "7 stream tcp nowait root internal\n"
         first = self.write(echo, "first")
@@ -246,7 +236,7 @@ class ExcerptsTests(CheckCase):
     """Tests for L{Excerpts}."""
 
     def of(self, text: str, column: int, line: int = 1) -> list[str]:
-        """The lines that are shown of a location."""
+        """Return the excerpt for a location."""
         return list(Excerpts().of(Location(self.write(text), line, column)))
 
     def test_tabs(self) -> None:
@@ -254,10 +244,7 @@ class ExcerptsTests(CheckCase):
         self.assertEqual(self.of("a\tb\tcc", 5), ["a b cc", "    ^"])
 
     def test_wide(self) -> None:
-        """
-        The caret is under the field where there are wide characters, and such that
-        take no room, before it.
-        """
+        """The caret is under the field after wide and combining characters."""
         self.assertEqual(self.of("日e\u0301x", 4), ["日e\u0301x", "   ^"])
 
     def test_controls(self) -> None:

@@ -71,8 +71,9 @@ class MainTests(SynchronousTestCase):
 
     def test_first(self) -> None:
         """
-        Process 1 ends well when it is asked to before it serves, though the signals
-        were blocked when it was started.
+        Process 1 exits with 0 if a signal arrives before it serves.
+
+        It unblocks signals that its parent has blocked.
         """
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, entry.ENDING)
         self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, mask)

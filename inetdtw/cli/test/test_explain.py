@@ -32,7 +32,7 @@ HERE = Location("/etc/x", 1)
 def servicesOf(
     text: str, given: Settings = PLAIN, file: str = "/etc/x"
 ) -> list[tuple[Entry, Service]]:
-    """The services of a text, each with its entry."""
+    """Return the services of a text, each with its entry."""
     found = []
     for entry in parse(text, file):
         assert isinstance(entry, Entry), (text, str(entry))
@@ -101,7 +101,7 @@ ranges = {
 
 
 def valuesOf(name: str) -> st.SearchStrategy[Any]:
-    """The values that a key can have in an entry."""
+    """Return a strategy for the values of a key in an entry."""
     if name.startswith("rlimit_"):
         return limits
     return ranges.get(name, bounds)
@@ -189,11 +189,7 @@ class RoundTripTests(SynchronousTestCase):
     )
     @given(entries(), defaults)
     def test_sameService(self, entry: Entry, given: Settings) -> None:
-        """
-        Whatever an entry says: the explanation of each of its services is one
-        definition, which comes to an equal service with no other defaults than
-        those that do not concern it.
-        """
+        """The explanation of any service is one definition of an equal service."""
         try:
             services = resolve(replace(entry, enabled=True), given, ROOT).services
         except ConfError:
@@ -218,7 +214,7 @@ class ExplanationTests(SynchronousTestCase):
     """Tests for L{explanation}."""
 
     def explain(self, text: str) -> str:
-        """The explanation of the one service of a text."""
+        """Return the explanation of the one service of a text."""
         ((entry, service),) = servicesOf(text)
         return explanation(entry, service)
 
@@ -253,10 +249,7 @@ class ExplanationTests(SynchronousTestCase):
         self.assertEqual(self.explain(line), wanted)
 
     def test_internal(self) -> None:
-        """
-        An internal service has nothing of what is for programs, and a name of
-        services(5) becomes its number, but not in the log.
-        """
+        """An internal service has no key for programs, and a port as a number."""
         wanted = """\
 7 on
     id = echo/udp,
@@ -303,6 +296,7 @@ off off protocol = udp, args = discard;
 """
 
     def setUp(self) -> None:
+        """Write the file."""
         self.path = os.path.abspath(self.mktemp())
         with open(self.path, "w", encoding="ascii") as file:
             file.write(self.TEXT)
@@ -310,7 +304,7 @@ off off protocol = udp, args = discard;
         self.complaints: list[str] = []
 
     def explain(self, wanted: str) -> list[Service]:
-        """The services of what is said."""
+        """Return the services of the output."""
         said: list[str] = []
         found = explain(wanted, [self.path], PLAIN, ROOT, said.append, self.err)
         services = [service for _, service in servicesOf("\n".join(said))]
@@ -322,10 +316,7 @@ off off protocol = udp, args = discard;
         self.complaints.append(line.replace(self.path, "FILE"))
 
     def test_names(self) -> None:
-        """
-        A service is found by what the log calls it, by the first word of its line,
-        and by where it listens.
-        """
+        """A service is found by name, by its first word and by address."""
         for wanted in ("mine", "echo", "0.0.0.0:7"):
             (service,) = self.explain(wanted)
             self.assertEqual(service.name, "mine")
@@ -334,10 +325,7 @@ off off protocol = udp, args = discard;
         self.assertEqual(service.address.host, "/s")
 
     def test_several(self) -> None:
-        """
-        A line with two addresses is explained as two services, by its port, and
-        each by its name.
-        """
+        """A line with two addresses is explained as two services."""
         hosts = [each.address.host for each in self.explain("7007")]
         self.assertEqual(hosts, ["127.0.0.1", "127.0.0.2"])
         (service,) = self.explain("127.0.0.2:7007/tcp")
@@ -355,10 +343,7 @@ off off protocol = udp, args = discard;
         self.assertEqual(said[0], f"# {self.path}:2:1")
 
     def test_unknown(self) -> None:
-        """
-        For a name that there is not, those that there are are listed, and what is
-        wrong, which may be why.
-        """
+        """For an unknown name, the services and all errors are printed."""
         self.assertEqual(self.explain("other"), [])
         *wrong, said = self.complaints
         self.assertTrue(said.startswith("'other' is not a service ("), said)

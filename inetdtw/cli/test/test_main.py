@@ -22,7 +22,7 @@ from inetdtw.system.pidfile import PidFileError
 
 
 def optionsOf(*arguments: str) -> main.InetdOptions:
-    """What a command line says."""
+    """Return the options of a command line."""
     options = main.InetdOptions()
     options.parseOptions(list(arguments))
     return options
@@ -48,10 +48,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(optionsOf()["conf"], ["/etc/inetd.conf"])
 
     def test_command(self) -> None:
-        """
-        What is no file, and is a command or nearly so, is taken for one that has to
-        come first.
-        """
+        """A word that resembles a command, and is not a file, is an error."""
         for words, meant in (
             (("-f", "status"), "status"),
             (("staus",), "status"),
@@ -69,10 +66,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(optionsOf("status")["conf"], [os.path.abspath("status")])
 
     def test_foreground(self) -> None:
-        """
-        -f and -i stay in the foreground, -d does so and logs all there is to stderr,
-        and -e logs there.
-        """
+        """-f, -i and -d stay in the foreground; -e and -d log to stderr."""
         self.assertEqual(self.flags(), (0, 0, 0))
         self.assertEqual(self.flags("-f"), (1, 0, 0))
         self.assertEqual(self.flags("-i"), (1, 0, 0))
@@ -99,10 +93,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertRaises(UsageError, optionsOf, "-q", "many")
 
     def test_pidFile(self) -> None:
-        """
-        Root's daemon has the usual pid file; there is none in the foreground, nor
-        of another user, unless one is given.
-        """
+        """Only root's daemon in the background has a pid file by default."""
         self.assertEqual(optionsOf()["pidfile"], "/var/run/inetd.pid")
         self.assertEqual(optionsOf("-f")["pidfile"], "")
         self.assertEqual(optionsOf("-f", "-p", "/pid")["pidfile"], "/pid")
@@ -129,6 +120,7 @@ class Lines:
     """A stream that keeps what is written, line by line."""
 
     def __init__(self, lines: list[str]) -> None:
+        """@param lines: collects the lines."""
         self._lines = lines
 
     def write(self, text: str) -> None:
@@ -143,11 +135,11 @@ class TwistdConfigTests(SynchronousTestCase):
     """Tests for L{cli.twistdConfig}."""
 
     def config(self, *arguments: str) -> Any:
-        """What twistd is told."""
+        """Return the configuration of twistd for a command line."""
         return main.twistdConfig(optionsOf(*arguments))
 
     def written(self, config: Any) -> list[str]:
-        """Where a line of the log goes, and what is special about it."""
+        """Return where a log line goes, and its format."""
         seen: list[str] = []
         system: list[str] = []
         streams = {name: io.StringIO() for name in ("stderr", "stdout")}
@@ -167,10 +159,7 @@ class TwistdConfigTests(SynchronousTestCase):
         return seen
 
     def test_daemon(self) -> None:
-        """
-        A daemon leaves the terminal, goes to the root folder, and takes the usual
-        umask.
-        """
+        """A daemon has the root directory, the usual umask and the system log."""
         config = self.config("-p", "/pid", "/file")
         self.assertFalse(config["nodaemon"])
         self.assertEqual(config["pidfile"], "")
@@ -198,7 +187,7 @@ class TwistdConfigTests(SynchronousTestCase):
             self.assertEqual(self.written(config), [f"{where} json"])
 
     def test_level(self) -> None:
-        """What others have to say is left out as well if it is less than was asked for."""
+        """The log level holds for events of other modules, too."""
         for arguments, wanted in (
             ((), "info warn error"),
             (("--log-level", "error"), "error"),
@@ -273,10 +262,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(output.getvalue(), said)
 
     def test_usage(self) -> None:
-        """
-        When the command line is wrong nothing is run, the message says where to
-        look, and the status is 2.
-        """
+        """A wrong command line draws a message, and the exit status is 2."""
         output = io.StringIO()
         self.patch(sys, "stderr", output)
         why = self.assertRaises(SystemExit, main.main, ["--nonsense"])
@@ -286,7 +272,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(self.ran, [])
 
     def test_noPidFile(self) -> None:
-        """When the pid file cannot be written nothing is run, and the message says why."""
+        """Nothing is run when the pid file cannot be written."""
         output = io.StringIO()
         self.patch(sys, "stderr", output)
         why = self.assertRaises(SystemExit, main.main, ["-p", "/no/such/pid", "/file"])
@@ -297,10 +283,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(self.ran, [])
 
     def test_running(self) -> None:
-        """
-        When the pid file is that of a process that runs nothing is run, and the
-        message says which; one of this very process is no obstacle.
-        """
+        """Nothing is run when another process has the pid file."""
         output = io.StringIO()
         self.patch(sys, "stderr", output)
         path, pid = self.mktemp(), os.getpid()
@@ -331,10 +314,7 @@ class MainTests(SynchronousTestCase):
         )
 
     def test_nothing(self) -> None:
-        """
-        When nothing can be served that is said on the terminal, with where the reasons
-        are, and the status is not 0.
-        """
+        """When nothing can be served, the message says where the reasons are."""
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
         self.failure = NothingToServe("nothing to serve in /file")

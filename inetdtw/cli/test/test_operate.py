@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.cli.operate}, L{inetdtw.cli.status} and L{inetdtw.cli.command}."""
+"""Tests for the commands: L{inetdtw.cli.operate} and L{inetdtw.cli.status}."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class FakeClient:
     """
 
     def __init__(self) -> None:
+        """Have no replies yet."""
         self.answers: list[Reply | NoDaemon] = []
         self.asked: list[Any] = []
         self.made: list[tuple[str, bool]] = []
@@ -227,8 +228,9 @@ class OperateTests(CommandTestCase):
 
     def test_noService(self) -> None:
         """
-        What the daemon does not know is printed, and the exit status is 1; without a
-        service the command line is wrong.
+        The daemon's error is printed, and the exit status is 1.
+
+        Without a service the command line is wrong.
         """
         said = {"error": "there is no service"}
         for name in ("pause", "resume"):
@@ -290,7 +292,7 @@ class DispatchTests(CommandTestCase):
     """Tests for the commands as C{inetd} takes them."""
 
     def code(self, *arguments: str) -> Any:
-        """The exit status of a command line."""
+        """Return the exit status of a command line."""
         output = io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             return self.assertRaises(SystemExit, main.main, list(arguments)).code

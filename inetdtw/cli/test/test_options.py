@@ -20,20 +20,17 @@ class OptionsTests(SynchronousTestCase):
     """Tests for L{ServiceOptions}."""
 
     def options(self, *arguments: str) -> ServiceOptions:
-        """What a command line says."""
+        """Return the options of a command line."""
         options = ServiceOptions()
         options.parseOptions(list(arguments))
         return options
 
     def error(self, *arguments: str) -> str:
-        """What is wrong with a command line."""
+        """Return the error in a command line."""
         return str(self.assertRaises(UsageError, self.options, *arguments))
 
     def test_defaults(self) -> None:
-        """
-        Without options it is the usual file, with the usual backlog, no rate, and
-        fork servers.
-        """
+        """The defaults are the usual file, the usual backlog and fork servers."""
         options = self.options()
         self.assertEqual(options["conf"], ["/etc/inetd.conf"])
         self.assertEqual(
@@ -50,10 +47,7 @@ class OptionsTests(SynchronousTestCase):
         )
 
     def test_conf(self) -> None:
-        """
-        There may be several files; their paths do not depend on where the daemon
-        goes.
-        """
+        """Several files can be given; their paths become absolute."""
         options = self.options("--conf", "one.conf", "--conf", "/two")
         paths = [os.path.join(os.getcwd(), "one.conf"), "/two"]
         self.assertEqual(options["conf"], paths)
@@ -65,7 +59,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["conf"], [f"{here}/a", f"{here}/b", "/c"])
 
     def test_order(self) -> None:
-        """Options may stand behind files; what is behind C{--} is a file, whatever it is."""
+        """Options can follow files; after C{--} every word is a file."""
         options = self.options("/a", "-q", "5", "/b", "-l", "--launch=direct")
         self.assertEqual(options["conf"], ["/a", "/b"])
         self.assertEqual(
@@ -89,10 +83,7 @@ class OptionsTests(SynchronousTestCase):
                 )
 
     def test_settings(self) -> None:
-        """
-        The options of FreeBSD's inetd say what holds where a line does not: -c, -C,
-        -s and -R for the counts, -a for the address; and how long a pause is.
-        """
+        """The options of FreeBSD's inetd, and --pause, set defaults of services."""
         arguments = (
             *("-c", "1", "-C", "2", "-s", "3", "-R", "4", "--pause", "5"),
             *("-a", "host"),
@@ -102,10 +93,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(self.options().settings(), Settings())
 
     def test_sourcePrefix(self) -> None:
-        """
-        How many bits of an address count can be said for all services, and how many
-        answers an address may get.
-        """
+        """The prefix lengths and the answer limit set defaults of services."""
         options = self.options("--per-source-prefix", "24/56")
         self.assertEqual(options.settings().bounds, Bounds(sourcePrefix=(24, 56)))
         options = self.options("--answer-max", "0")
@@ -116,10 +104,7 @@ class OptionsTests(SynchronousTestCase):
         )
 
     def test_check(self) -> None:
-        """
-        With --check all is said that is wrong with the files, and the status is
-        whether there is anything.
-        """
+        """--check prints the errors, and its exit status says if there are any."""
         path = self.mktemp()
         with open(path, "w", encoding="ascii") as file:
             file.write("7 stream tcp nowait root internal\n7 steam\n")
@@ -136,10 +121,7 @@ class OptionsTests(SynchronousTestCase):
             self.assertEqual(left.code, code)
 
     def test_explain(self) -> None:
-        """
-        With --explain it is said what a service comes to, with the defaults of the
-        command line; the status tells whether there is one.
-        """
+        """--explain prints a service with the defaults of the command line."""
         path = self.mktemp()
         with open(path, "w", encoding="ascii") as file:
             file.write("7 stream tcp nowait root internal\n")
@@ -160,14 +142,14 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(self.options("--conf", "/two")["conf"], ["/two"])
 
     def test_numbers(self) -> None:
-        """What is no number, or too large, is an error that says what would be right."""
+        """A wrong number is an error with the accepted range."""
         for option, most in (("--backlog", 65536), ("--rate", 32767)):
             for value in ("x", "-1", str(most + 1), "1.5", ""):
                 self.assertIn(f"from 0 to {most}", self.error(option, value))
             self.options(option, str(most))
 
     def test_address(self) -> None:
-        """An address that is empty, as of a variable that is not set, is not every one."""
+        """An empty address is an error, as of a variable that is not set."""
         self.assertIn("* is every address", self.error("-a", ""))
         self.assertEqual(self.options("-a", "::1").settings().bind, ("::1",))
 
@@ -176,10 +158,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("forkserver, direct", self.error("--launch", "magic"))
 
     def test_log(self) -> None:
-        """
-        The log has what the daemon does, with full addresses; it can have more or
-        less, and -l is for the start and end of programs.
-        """
+        """The log level is notice by default; -l makes it info."""
         names = ("log-level", "log-addresses")
         for arguments, wanted in (
             ((), ("notice", "full")),

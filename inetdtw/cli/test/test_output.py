@@ -26,6 +26,7 @@ class FullStream(io.StringIO):
     encoding = "ascii"
 
     def __init__(self, test: SynchronousTestCase, reason: int) -> None:
+        """Have a stream whose writes fail for a reason."""
         super().__init__()
         self._reason = reason
         self.fd, end = os.pipe()
@@ -45,10 +46,7 @@ class PrintToTests(SynchronousTestCase):
     """Tests for L{printTo}, L{out} and L{err}."""
 
     def test_anything(self) -> None:
-        """
-        It is UTF-8 whatever the encoding of the stream is; what a terminal would obey,
-        and what is not UTF-8, is written as its code.
-        """
+        """Output is UTF-8 in any encoding, with control characters escaped."""
         data = io.BytesIO()
         stream = io.TextIOWrapper(data, encoding="ascii")
         write = printTo(stream)
@@ -67,7 +65,7 @@ class PrintToTests(SynchronousTestCase):
         self.assertEqual(other.getvalue(), "")
 
     def ends(self, reason: int) -> Any:
-        """What a command ends with whose output takes no more."""
+        """Return the exit argument of a command whose output cannot be written."""
         stream = FullStream(self, reason)
         self.patch(sys, "stdout", stream)
         code = self.assertRaises(WriteError, out, "a line").code
@@ -76,7 +74,7 @@ class PrintToTests(SynchronousTestCase):
         return code
 
     def null(self) -> int:
-        """A descriptor of the null device."""
+        """Return a file descriptor of the null device."""
         fd = os.open(os.devnull, os.O_WRONLY)
         self.addCleanup(os.close, fd)
         return fd

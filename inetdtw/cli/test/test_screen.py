@@ -21,6 +21,7 @@ class Terminal(io.StringIO):
     """A stream that is a terminal, or not."""
 
     def __init__(self, isTerminal: bool) -> None:
+        """@param isTerminal: whether it is one."""
         super().__init__()
         self._is = isTerminal
 
@@ -40,12 +41,12 @@ class WatchTests(SynchronousTestCase):
         self.slept: list[float] = []
 
     def draw(self, width: int | None) -> Sequence[str]:
-        """Some lines."""
+        """Return some lines."""
         self.widths.append(width)
         return self.lines
 
     def watch(self, isTerminal: bool, end: Any = KeyboardInterrupt) -> str:
-        """What is written in two rounds."""
+        """Return what two rounds write."""
 
         def sleep(seconds: float) -> None:
             self.slept.append(seconds)
@@ -61,11 +62,7 @@ class WatchTests(SynchronousTestCase):
         raise kind()
 
     def test_inPlace(self) -> None:
-        """
-        On a terminal it is drawn on another screen, each time from the first line on,
-        with what was there cleared; Ctrl-C brings the first screen and the cursor
-        back.
-        """
+        """A terminal shows it on its alternate screen until Ctrl-C."""
         text = self.watch(True)
         once = "\x1b[Hone\x1b[K\r\ntwo\x1b[K\x1b[J"
         enter, leave = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -92,10 +89,7 @@ class WatchTests(SynchronousTestCase):
         self.assertTrue(terminal.getvalue().endswith("\x1b[?25h\x1b[?1049l"))
 
     def test_noTerminal(self) -> None:
-        """
-        Elsewhere it is drawn again and again, at full width, without any control
-        character.
-        """
+        """Elsewhere it is drawn at full width, without control characters."""
         self.assertEqual(self.watch(False), "one\ntwo\n\none\ntwo\n")
         self.assertEqual(self.widths, [None, None])
 

@@ -41,22 +41,19 @@ class MakeServiceTests(SynchronousTestCase):
             file.write(text)
 
     def make(self, *arguments: str) -> Any:
-        """The service of a command line."""
+        """Return the service of a command line."""
         options = ServiceOptions()
         options.parseOptions(["--conf", self.path, *arguments])
         return service.makeService(options)
 
     def inetd(self, *arguments: str) -> InetdService:
-        """The superserver in it."""
+        """Return the superserver in it."""
         inetd = self.make(*arguments).getServiceNamed("inetd")
         assert isinstance(inetd, InetdService)
         return inetd
 
     def test_services(self) -> None:
-        """
-        It is a superserver, and what reloads it and has it tell its state, which
-        listen before it does.
-        """
+        """The clock and the signal handlers start before the superserver."""
         whole = self.make()
         verifyObject(IService, whole)
         clock, reloads, state, inetd = list(whole)
@@ -67,10 +64,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(len(self.taken), 3)
 
     def test_supervisor(self) -> None:
-        """
-        A supervisor that listens is told after the superserver has started, and before
-        it stops.
-        """
+        """A supervisor is notified after the start of the superserver."""
         self.patch(os, "environ", {**os.environ, "NOTIFY_SOCKET": "/run/notify"})
         *_, inetd, told = list(self.make())
         self.assertIsInstance(inetd, InetdService)
@@ -83,10 +77,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn(OrphanReaper, [type(each) for each in self.make()])
 
     def test_control(self) -> None:
-        """
-        The control socket is where an option says, or else the variable, or else in
-        the usual place, and nowhere if it is none.
-        """
+        """The control socket is set by the option, or else by the variable."""
         for path in ("/option", "none"):
             names = [each.name for each in self.make("--control", path)]
             self.assertEqual("inetd control" in names, path != "none", path)
@@ -123,10 +114,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(found.bounds.serviceMax, 5)
 
     def test_nothing(self) -> None:
-        """
-        When there is nothing to serve it says so, and why, and that is the end of
-        it.
-        """
+        """When no service is configured, the message has the errors."""
         self.write("7 stream udp nowait - internal\n")
         why = self.assertRaises(SystemExit, self.make)
         self.assertIn(f"nothing to serve in {self.path}", str(why))

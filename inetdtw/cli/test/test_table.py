@@ -36,12 +36,12 @@ class LinesTests(SynchronousTestCase):
     def lines(
         self, *services: ServiceState, width: int | None = None, **given: Any
     ) -> list[str]:
-        """The lines about a daemon with these services."""
+        """Return the lines for these services."""
         state = replace(DAEMON, services=services, **given)
         return table.lines(state.asJSON(), width)
 
     def cells(self, service: ServiceState) -> dict[str, str]:
-        """The row of a service, by its columns."""
+        """Return the row of a service, by column."""
         row = self.lines(service)[3]
         for word in ("at limit", "bind failed"):
             row = row.replace(word, word.replace(" ", "_"))

@@ -23,7 +23,7 @@ from inetdtw.cli.usage import (
 
 
 def _count(text: str) -> int:
-    """A coercion."""
+    """Convert a string to a number."""
     return int(text)
 
 
@@ -44,10 +44,7 @@ class SomeOptions(usage.Options):
     )
 
     def opt_conf(self, path: str) -> None:
-        """
-        The file, of which there
-        may be many.
-        """
+        """Add a file."""
 
     def opt_i(self) -> None:
         """Like -f."""
@@ -57,7 +54,7 @@ class OptionsOfTests(SynchronousTestCase):
     """Tests for L{optionsOf}."""
 
     def test_sorts(self) -> None:
-        """An option has its names, what it takes, what it does, and what holds without."""
+        """An option has its names, its argument, its help and its default."""
         found = {option.name: option for option in optionsOf(SomeOptions())}
         wanted = [
             Option("foreground", ("f",), "", "Stay."),
@@ -84,7 +81,7 @@ class OptionsOfTests(SynchronousTestCase):
         self.assertEqual(set(ARGUMENTS) - names, set())
 
     def test_twistd(self) -> None:
-        """C{twistd inetd} has the same options, but for those that are twistd's matter."""
+        """C{twistd inetd} has the same options, except those of twistd."""
         ours, twistds = optionsOf(main.InetdOptions()), optionsOf(ServiceOptions())
         others = [each.name for each in twistds if each not in ours]
         self.assertEqual(others, ["version"])
@@ -99,10 +96,7 @@ class GroupedTests(SynchronousTestCase):
     """Tests for L{grouped}."""
 
     def test_every(self) -> None:
-        """
-        Every option that has a long name is in exactly one group; the last is for
-        those that nobody has put into one.
-        """
+        """Every option with a long name is in exactly one group."""
         options = optionsOf(main.InetdOptions())
         groups = list(grouped(options))
         found = [option.name for _, group in groups for option in group]

@@ -20,7 +20,7 @@ from inetdtw.test.system import lookups
 
 
 def problemOf(text: str) -> ConfError:
-    """What is wrong with the only statement of a text."""
+    """Return the error of the only statement of a text."""
     (found,) = parse(text, "x")
     try:
         if isinstance(found, Entry):
@@ -39,7 +39,7 @@ class KeyTests(SynchronousTestCase):
         self.assertEqual(KEYS.keys() & {*compat.FEATURES, *compat.NAMES}, set())
 
     def test_features(self) -> None:
-        """A key that asks for something that is not here is answered with what it is."""
+        """A key for an unsupported feature is an error that names it."""
         for key, what in (
             ("only_from", "access control"),
             ("no_access", "access control"),
@@ -62,10 +62,7 @@ class KeyTests(SynchronousTestCase):
         self.assertIn("accept_max", problemOf("7 on instances = 3;").reason)
 
     def test_similar(self) -> None:
-        """
-        A slip of the pen is answered with what was probably meant, and what is like
-        nothing is not.
-        """
+        """A misspelt key is an error with a suggestion, if one is similar."""
         reason = problemOf("7 on protocl = tcp;").reason
         self.assertEqual(reason, "unknown key; did you mean protocol?")
         self.assertEqual(problemOf("7 on xyz = 1;").reason, "unknown key")
@@ -96,7 +93,7 @@ class LineTests(SynchronousTestCase):
     ECHO = "7 stream tcp nowait root internal\n"
 
     def warnings(self, text: str) -> list[ConfWarning]:
-        """What is strange about a text, all of which can be served."""
+        """Return the warnings of a text without errors."""
         found = list(parse(text, "x"))
         self.assertEqual([each for each in found if isinstance(each, ConfError)], [])
         return [each for each in found if isinstance(each, ConfWarning)]
@@ -121,10 +118,7 @@ class OptionTests(SynchronousTestCase):
     """Tests for options of FreeBSD's inetd."""
 
     def test_wrap(self) -> None:
-        """
-        An option for access rules is rejected with a message: an operator must not
-        believe that services are protected by rules.
-        """
+        """An option for access rules is an error, as no rules would apply."""
         for option in ("-w", "-W", "-wW"):
             options = main.InetdOptions()
             error = self.assertRaises(UsageError, options.parseOptions, [option])

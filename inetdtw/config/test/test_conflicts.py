@@ -20,7 +20,7 @@ class DistinctTests(SynchronousTestCase):
     """Tests for L{dropDuplicates}."""
 
     def dropDuplicates(self, text: str) -> list[Service | ConfWarning]:
-        """The services of a file, and the warnings."""
+        """Return the services of a file, and the warnings."""
         found: list[Service] = []
         for entry in parse(text, "x"):
             assert isinstance(entry, Entry), entry
@@ -28,7 +28,7 @@ class DistinctTests(SynchronousTestCase):
         return list(dropDuplicates(found))
 
     def servedOf(self, text: str) -> list[Service]:
-        """The services of a file, where there are no warnings."""
+        """Return the services of a file without warnings."""
         served = []
         for each in self.dropDuplicates(text):
             assert isinstance(each, Service), each
@@ -36,10 +36,7 @@ class DistinctTests(SynchronousTestCase):
         return served
 
     def test_duplicate(self) -> None:
-        """
-        The first of two services with one socket is served, and a warning names both
-        lines (item 25).
-        """
+        """The first of two services with one socket is served (item 25)."""
         first, warning, last = self.dropDuplicates(
             "7 stream tcp nowait - internal echo\n"
             "echo stream tcp4 nowait - internal discard\n"
@@ -54,10 +51,7 @@ class DistinctTests(SynchronousTestCase):
         )
 
     def test_bothFamilies(self) -> None:
-        """
-        A socket of both families has the port in each of them, whichever line is first;
-        one of UDP has it not in TCP.
-        """
+        """A socket of both families has the port in each, only of its protocol."""
         both = "7 stream tcp46 nowait - internal echo\n"
         for protocol, address in (("tcp", "0.0.0.0:7"), ("tcp6", "[::]:7")):
             one = f"7 stream {protocol} nowait - internal echo\n"
@@ -75,10 +69,7 @@ class DistinctTests(SynchronousTestCase):
         self.assertEqual(len(self.servedOf(anyPort + four + anyPort)), 3)
 
     def test_partOfSeveral(self) -> None:
-        """
-        Of a line with several addresses only those that are taken are left out (item
-        25).
-        """
+        """Of several addresses only those in use are dropped (item 25)."""
         first, second, warning = self.dropDuplicates(
             "127.0.0.2:7 stream tcp nowait - internal echo\n"
             "127.0.0.1,127.0.0.2:7 stream tcp nowait - internal echo\n"
@@ -88,10 +79,7 @@ class DistinctTests(SynchronousTestCase):
         self.assertIsInstance(warning, ConfWarning)
 
     def test_different(self) -> None:
-        """
-        Services that differ in protocol, family, address or port have sockets of their
-        own.
-        """
+        """Services that differ in protocol, family, address or port are kept."""
         lines = (
             "7 stream tcp nowait - internal echo",
             "7 dgram udp wait - internal echo",
@@ -106,10 +94,7 @@ class DistinctTests(SynchronousTestCase):
         self.assertEqual(len({each.key for each in found}), len(lines))
 
     def test_anyPort(self) -> None:
-        """
-        Lines that ask for port 0 each have a socket of their own, which stays the same
-        when the file is read again.
-        """
+        """Lines for port 0 have a socket each, the same after a reload."""
         line = "0 stream tcp nowait - internal echo\n"
         found = self.servedOf(line * 3 + "0 dgram udp wait - internal echo\n")
         self.assertEqual([each.address.port for each in found], [0] * 4)
@@ -137,7 +122,7 @@ class OverlappingTests(SynchronousTestCase):
     """Tests for L{overlapping}."""
 
     def said(self, *lines: str) -> list[str]:
-        """The warnings about the lines of a file."""
+        """Return the warnings about the lines of a file."""
         services: list[Service] = []
         for entry in parse("".join(f"{line} - internal echo\n" for line in lines), "x"):
             assert isinstance(entry, Entry), entry
@@ -145,10 +130,7 @@ class OverlappingTests(SynchronousTestCase):
         return list(map(str, overlapping(services)))
 
     def test_part(self) -> None:
-        """
-        An address of one line that is part of another's draws a warning that names
-        both, whichever is first, and in whatever family and protocol it is.
-        """
+        """An address that overlaps another draws a warning with both."""
         for kind, one, every in (
             ("stream tcp nowait", "127.0.0.1", "0.0.0.0"),
             ("dgram udp wait", "127.0.0.1", "0.0.0.0"),
@@ -170,10 +152,7 @@ class OverlappingTests(SynchronousTestCase):
             self.assertEqual(len(self.said("7 stream tcp46 nowait", one, one)), 2)
 
     def test_apart(self) -> None:
-        """
-        There is no warning of other ports, protocols and families, of port 0, and of
-        what is no address.
-        """
+        """Other ports, protocols and families draw no warning."""
         said = self.said(
             *("7 stream tcp nowait", "127.0.0.1:8 stream tcp nowait"),
             *("127.0.0.1:7 dgram udp wait", "[::1]:7 stream tcp6 nowait"),

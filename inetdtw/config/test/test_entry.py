@@ -28,10 +28,7 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual({entry.get(name) for name in KEYS}, {None})
 
     def test_where(self) -> None:
-        """
-        The location of a key is that of its first word, or that of the key if it has
-        none, or else that of the definition.
-        """
+        """A key is located by its value, its name, or else its definition."""
         entry = entryOf(("args", ("cat", "-u")), ("ipsec", ()))
         self.assertEqual(entry.where("args").column, 110)
         self.assertEqual(entry.where("ipsec").column, 200)

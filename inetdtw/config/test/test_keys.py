@@ -52,7 +52,7 @@ class KindTests(SynchronousTestCase):
     """Tests for the types that are keys' own."""
 
     def refusal(self, key: str, *value: str) -> str:
-        """What is said of a value that is refused."""
+        """Return the reason why a value is refused."""
         return str(self.assertRaises(ConfError, entryOf, (key, value)).reason)
 
     def test_protocols(self) -> None:
@@ -82,10 +82,7 @@ class KindTests(SynchronousTestCase):
         )
 
     def test_ipsec(self) -> None:
-        """
-        An empty IPsec policy is taken, and any other one refused, as the service
-        would run without it.
-        """
+        """Only an empty IPsec policy is accepted."""
         self.assertEqual(entryOf(("ipsec", ("",))).get("ipsec"), ("",))
         self.assertIn("IPsec", self.refusal("ipsec", "in ipsec esp/transport//require"))
 
@@ -103,7 +100,7 @@ class KindTests(SynchronousTestCase):
         self.assertIn("absolute", self.refusal("chroot", "~"))
 
     def test_empty(self) -> None:
-        """An address is not every address because it is empty, nor are groups all of them."""
+        """An empty list of addresses or groups is an error."""
         for value in ((), ("",), ("127.0.0.1", "")):
             self.assertIn("* is every address", self.refusal("bind", *value))
             self.assertIn("no is only the primary", self.refusal("groups", *value))

@@ -17,7 +17,7 @@ class EntryFromTests(SynchronousTestCase):
     def assertProblem(
         self, column: int, field: str, reason: str, *said: tuple[str, tuple[str, ...]]
     ) -> None:
-        """The entry that says this is refused."""
+        """Assert that these assignments are refused."""
         problem = self.assertRaises(ConfError, entryOf, *said)
         self.assertEqual(problem.location, Location("inetd.conf", 4, column))
         self.assertEqual((problem.field, problem.reason), (field, reason))

@@ -17,14 +17,11 @@ class WordsTests(SynchronousTestCase):
     """Tests for the words of a line."""
 
     def assertWords(self, text: str, *wanted: str) -> None:
-        """The line has these words."""
+        """Assert that a line has these words."""
         self.assertEqual([word.text for word in wordsIn(LINE, text)], [*wanted])
 
     def test_blanks(self) -> None:
-        """
-        Any number of blanks and tabs divides words, and those at the ends of a line
-        are no words (item 13).
-        """
+        """Whitespace separates words (item 13)."""
         self.assertWords("")
         self.assertWords(" \t ")
         self.assertWords("a b", "a", "b")
@@ -44,10 +41,7 @@ class WordsTests(SynchronousTestCase):
         self.assertWords("""a '' "" b""", "a", "", "", "b")
 
     def test_escapes(self) -> None:
-        """
-        In double quotes a backslash makes a quote or itself literal, and is a
-        character like any other before other ones.
-        """
+        """A backslash in double quotes escapes only a quote and itself."""
         self.assertWords(r'"a\"b" "a\\" "a\n"', 'a"b', "a\\", "a\\n")
 
     def test_backslash(self) -> None:

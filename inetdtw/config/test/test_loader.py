@@ -26,11 +26,12 @@ class FilesCase(SynchronousTestCase):
     """A test with configuration files."""
 
     def setUp(self) -> None:
+        """Have a directory."""
         self.folder = os.path.abspath(self.mktemp())
         os.mkdir(self.folder)
 
     def path(self, name: str) -> str:
-        """The path of a file."""
+        """Return the path of a file."""
         return os.path.join(self.folder, name)
 
     def write(self, name: str, text: str | bytes) -> str:
@@ -46,14 +47,14 @@ class FilesCase(SynchronousTestCase):
         return load(map(self.path, names), Settings(), lookups())
 
     def assertServes(self, found: Configuration, *ports: int) -> None:
-        """These are the ports that are served, and there are no problems."""
+        """Assert that these ports are served, without an error."""
         self.assertEqual(found.problems, ())
         self.assertEqual([each.address.port for each in found.services], [*ports])
 
     def assertProblem(
         self, found: Configuration, location: str, field: str, reason: str, *ports: int
     ) -> None:
-        """There is one problem, and these ports are served all the same."""
+        """Assert that there is one error, and these ports are served."""
         (problem,) = found.problems
         self.assertIsInstance(problem, ConfError)
         self.assertEqual(str(problem.location), self.path(location))
@@ -75,7 +76,7 @@ class ReadTests(FilesCase):
         self.assertEqual(read(self.write("a", b"\xef\xbb\xbf# a")), "# a")
 
     def test_device(self) -> None:
-        """The device that is always empty can be read, also by a link; no other is opened."""
+        """Only the null device can be read, also by a link."""
         os.symlink(os.devnull, self.path("a"))
         for path in (os.devnull, self.path("a")):
             self.assertEqual(read(path), "")
@@ -90,10 +91,7 @@ class ReadTests(FilesCase):
         self.assertEqual(read(path), "# K\udcfcche \xfc\n\0")
 
     def test_binary(self) -> None:
-        """
-        A file that is nothing but NUL characters between others is no text; one that
-        has some is.
-        """
+        """A file with many NUL characters is not text."""
         path = self.write("a", "7 stream tcp\n".encode("utf-16") * 20)
         problem = self.assertRaises(OSError, read, path)
         reason = "is not UTF-8 text: it has 260 NUL characters"
@@ -107,7 +105,7 @@ class ReadTests(FilesCase):
         self.assertEqual(problem.errno, errno.ENOENT)
 
     def test_noFile(self) -> None:
-        """A folder and a FIFO cannot be read, nor does it wait for somebody to write."""
+        """A directory and a FIFO cannot be read, and do not block."""
         os.mkfifo(self.path("fifo"))
         for path, what in ((self.folder, "directory"), (self.path("fifo"), "FIFO")):
             problem = self.assertRaises(OSError, read, path)
@@ -150,10 +148,7 @@ class LoadTests(FilesCase):
         self.assertServes(self.load("b", "a"), 8, 6, 7)
 
     def test_badLines(self) -> None:
-        """
-        Lines that cannot be used, and services that there are not, are left out (items
-        3 and 14).
-        """
+        """Lines with errors are dropped (items 3 and 14)."""
         self.write("a", f"6 {ECHO}\n7 stream\nnone {ECHO}\n8 {ECHO}\n9 on a=b;")
         found = self.load("a")
         self.assertEqual([each.address.port for each in found.services], [6, 8])
@@ -176,8 +171,9 @@ class LoadTests(FilesCase):
 
     def test_notText(self) -> None:
         """
-        Bytes that are not UTF-8 and NUL characters in comments are nothing; a line is
-        served with such bytes, and has one warning; one with a NUL is one problem.
+        Bytes that are not UTF-8 draw a warning, and NUL is an error.
+
+        In comments both are ignored.
         """
         line = b"9 on protocol = tcp, wait = no, user = -, exec = /bin/true,\n"
         self.write(
@@ -201,10 +197,7 @@ class LoadTests(FilesCase):
         self.assertIn("byte 0xe9 is not UTF-8", found.warnings[0].reason)
 
     def test_folder(self) -> None:
-        """
-        The files of a folder are read in the order of their names, without those that
-        packages and editors leave behind.
-        """
+        """A directory is read in the order of names, without backup files."""
         for port, name in enumerate(
             ("b", "a.conf", "c", ".hidden", "d~", "e.dpkg-old", "f.bak", "g.conf~"), 1
         ):
@@ -231,10 +224,7 @@ class LoadTests(FilesCase):
         self.assertProblem(self.load("d", "a"), "d:1:1", "file", reason, 7)
 
     def test_duplicates(self) -> None:
-        """
-        The first of two lines for one socket is served, and a warning names both, in
-        whichever files they are (item 25).
-        """
+        """Of two lines for one socket in two files the first is served (item 25)."""
         self.write("a", f"7 {ECHO}\n7 dgram udp wait - internal echo\n")
         self.write("b", f"\n7 stream tcp nowait - internal discard\n8 {ECHO}\n")
         found = self.load("a", "b")
@@ -265,10 +255,7 @@ class IncludeTests(FilesCase):
     """Tests for C{.include}."""
 
     def test_pattern(self) -> None:
-        """
-        A pattern is relative to the file that it stands in, and its files come in the
-        order of their names, in place of the line (item 26).
-        """
+        """A pattern is relative to its file; matches are sorted (item 26)."""
         self.write("a", f'6 {ECHO}\n.include "d/*.conf"\n9 {ECHO}\n')
         self.write("d/y.conf", f"8 {ECHO}\n")
         self.write("d/x.conf", f"7 {ECHO}\n.include more/z\n")
@@ -283,7 +270,7 @@ class IncludeTests(FilesCase):
         self.assertServes(self.load("d/a"), 7)
 
     def test_workingFolder(self) -> None:
-        """A path that is relative to the working directory has relative patterns too."""
+        """A pattern in a relative path is relative to the same directory."""
         self.write("a", ".include x\n")
         self.write("x", f"7 {ECHO}\n")
         before = os.getcwd()
@@ -307,10 +294,7 @@ class IncludeTests(FilesCase):
         self.assertServes(self.load("a"), 7)
 
     def test_missingFolder(self) -> None:
-        """
-        The folder in which a pattern looks must be there: what it has had is not to be
-        closed because it was moved, or is another user's for now.
-        """
+        """A pattern in a directory that cannot be read is an error."""
         for pattern in ("d/*.conf", "d/*/x", self.path("d/*.conf")):
             self.write("a", f"\n.include {pattern}\n7 {ECHO}\n")
             found = self.load("a")
@@ -318,20 +302,14 @@ class IncludeTests(FilesCase):
             self.assertIn(repr(self.path("d") + "/"), found.problems[0].reason)
 
     def test_missing(self) -> None:
-        """
-        A name that is no pattern must be that of a file: it is a problem of the line
-        that names it.
-        """
+        """A name that is not a pattern must be that of a file."""
         self.write("a", f"\n.include missing\n7 {ECHO}\n")
         found = self.load("a")
         self.assertProblem(found, "a:2:10", ".include", "No such file or directory", 7)
         self.assertIn(repr(self.path("missing")), found.problems[0].reason)
 
     def test_circular(self) -> None:
-        """
-        A file that includes itself is a problem of the line that does it, by whatever
-        name, and not endless (item 26).
-        """
+        """A file that includes itself, by any path, is an error (item 26)."""
         self.write("a", f"6 {ECHO}\n.include b\n9 {ECHO}\n")
         self.write("b", f"7 {ECHO}\n.include c\n8 {ECHO}\n")
         os.symlink("a", self.path("c"))
@@ -353,10 +331,7 @@ class IncludeTests(FilesCase):
         self.assertEqual(hosts, ["127.0.0.1", "127.0.0.2"])
 
     def test_address(self) -> None:
-        """
-        A file inherits the default address, and does not change that of the file that
-        includes it (item 26).
-        """
+        """A default address is inherited by included files only (item 26)."""
         self.write("a", f"127.0.0.1:\n.include x\n9 {ECHO}\n")
         self.write("x", f"7 {ECHO}\n127.0.0.2:\n8 {ECHO}\n")
         found = self.load("a")
@@ -370,10 +345,7 @@ class StatementsTests(SynchronousTestCase):
     """Tests for L{fromStatements}."""
 
     def test_text(self) -> None:
-        """
-        A configuration can come from a text as well, where other files are not
-        asked for.
-        """
+        """A configuration can be a string, which includes no files."""
         text = f"7 {ECHO}\n8 stream\n.include /etc/passwd\n"
         found = fromStatements(parse(text), Settings(), lookups())
         self.assertEqual([each.address.port for each in found.services], [7])
@@ -384,7 +356,7 @@ class TooMuchTests(FilesCase):
     """Tests of configurations that are too much for anybody to mean them."""
 
     def _problem(self, name: str, text: str) -> str:
-        """The last thing that is wrong with a file."""
+        """Return the last error of a file."""
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.write(text)
         return str(load([self.path(name)], Settings(), lookups()).problems[-1])
@@ -403,7 +375,7 @@ class TooMuchTests(FilesCase):
         self.assertIn("more than 65536 statements", str(found[-1]))
 
     def test_words(self) -> None:
-        """A statement has no more words than a program could be given, in either form."""
+        """A statement has a maximum number of words, in either form."""
         for text in (
             f"7 {ECHO} " + "x " * WORDS,
             f"7 {ECHO}" + "\n x" * WORDS,
@@ -434,10 +406,7 @@ class TooMuchTests(FilesCase):
         self.assertIn("'/dev/zero' is a character device", problem.reason)
 
     def test_deep(self) -> None:
-        """
-        Files that include others ever deeper are left at some depth, and at some
-        number: two in each would be more than anybody can count.
-        """
+        """Included files have a maximum depth and a maximum number."""
         self.patch(loader, "FILES", 300)
         for number in range(40):
             with open(self.path(str(number)), "w") as file:

@@ -29,7 +29,7 @@ def statements(text: str, bind: tuple[str, ...] = ()) -> list[Statement]:
 
 
 def entries(text: str) -> list[Entry]:
-    """The entries of a text, of which there must be nothing else."""
+    """Return the entries of a text that has nothing else."""
     found = []
     for statement in statements(text):
         assert isinstance(statement, Entry), statement
@@ -38,13 +38,13 @@ def entries(text: str) -> list[Entry]:
 
 
 def entry(text: str) -> Entry:
-    """The only thing that a text says."""
+    """Return the only entry of a text."""
     (found,) = entries(text)
     return found
 
 
 def services(text: str) -> list[str]:
-    """The services of a text, of which there must be nothing else."""
+    """Return the services of a text that has only entries."""
     return [each.service for each in entries(text)]
 
 
@@ -64,10 +64,7 @@ class PositionalTests(SynchronousTestCase):
             self.assertEqual(statements(text), [], repr(text))
 
     def test_blankLines(self) -> None:
-        """
-        Blank lines, blanks at the ends of lines, and a missing last line end do not
-        matter (item 13).
-        """
+        """Empty lines and trailing whitespace are ignored (item 13)."""
         self.assertEqual(services(f"\n \n7 {CAT} \t \n\t\n8 {CAT}"), ["7", "8"])
         self.assertEqual(entry(f"7 {CAT} \t "), entry(f"7 {CAT}\n"))
 
@@ -81,7 +78,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(services(f"#7 {CAT}\n8 {CAT}\n#\n#9 {CAT_KEYS}"), ["8"])
 
     def test_commentInside(self) -> None:
-        """A number sign within a line is an argument, and warned about once (item 11)."""
+        """A number sign within a line is an argument, with a warning (item 11)."""
         found, warned = statements(f"7 {CAT} # x # y")
         assert isinstance(found, Entry)
         self.assertEqual(found.get("args"), ("cat", "#", "x", "#", "y"))
@@ -104,10 +101,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(found[0].get("args"), ("cat", "-u", "a b"))
 
     def test_indented(self) -> None:
-        """
-        A line that goes on with the one before it, but looks as if it was to be one of
-        its own, is warned about: other inetds have it so (item 10).
-        """
+        """A continuation line that looks like a statement draws a warning (item 10)."""
         for more in (
             f"8 {CAT}",
             "[::1]:8 dgram,4:f udp6,sndbuf=1 nowait.5 u p",
@@ -134,10 +128,7 @@ class PositionalTests(SynchronousTestCase):
             self.assertEqual(len(statements(f"7 {CAT}\n {more}\n")), 1, more)
 
     def test_carriageReturn(self) -> None:
-        """
-        A carriage return within a line is part of a word, and warned about once: where
-        lines end with nothing else, all of them are one.
-        """
+        """A carriage return within a line draws one warning."""
         found, warned = statements(f"7 {CAT}\r8 {CAT}\r9 {CAT}\r")
         assert isinstance(found, Entry) and isinstance(warned, ConfWarning)
         self.assertEqual(found.service, "7")
@@ -146,20 +137,14 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(len(statements(f"7 {CAT}\r\n8 {CAT}\r\n")), 2)
 
     def test_continuedOverComments(self) -> None:
-        """
-        A comment behind a blank does not end a line that continues, nor does a line
-        of blanks (item 10).
-        """
+        """An indented comment does not end a continued line (item 10)."""
         self.assertEqual(
             entry(f"7 {CAT}\n # -x\n   \n -u").get("args"),
             ("cat", "-u"),
         )
 
     def test_notContinued(self) -> None:
-        """
-        A comment in the first column and an empty line end a line: what has a blank
-        in front there is a line of its own.
-        """
+        """A comment in the first column and an empty line end a line."""
         for between in ("#", ""):
             self.assertEqual(services(f"7 {CAT}\n{between}\n 8 {CAT}"), ["7", "8"])
         self.assertEqual(services(f"  7 {CAT}\n"), ["7"])
@@ -204,10 +189,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual([first, last], entries(f"7 {CAT}\n9 {CAT}"))
 
     def test_noService(self) -> None:
-        """
-        An address without a service is no default if there are other fields, and a
-        service alone is none either.
-        """
+        """An address without a service is an error if other fields follow."""
         for line, field in (
             ("127.0.0.1: stream tcp nowait - p", "service"),
             ("127.0.0.1", "socktype"),
@@ -221,14 +203,11 @@ class DefaultAddressTests(SynchronousTestCase):
     """Tests for the addresses that hold for later lines."""
 
     def bindsOf(self, text: str) -> list[tuple[str, ...] | None]:
-        """The addresses of each entry."""
+        """Return the addresses of each entry."""
         return [each.get("bind") for each in entries(text)]
 
     def test_later(self) -> None:
-        """
-        An address alone is that of the lines behind it, and a star is all addresses
-        again (item 7).
-        """
+        """An address alone on a line is the default of later lines (item 7)."""
         text = f"6 {CAT}\n127.0.0.1:\n7 {CAT}\n8 {CAT_KEYS}\n*:\n9 {CAT}"
         local = ("127.0.0.1",)
         self.assertEqual(self.bindsOf(text), [None, local, local, ("*",)])
@@ -273,10 +252,7 @@ class IncludeTests(SynchronousTestCase):
     """Tests for requests for other files."""
 
     def test_include(self) -> None:
-        """
-        A request has the pattern as it is written, and the address that holds there
-        (item 26).
-        """
+        """An include has its pattern and its default address (item 26)."""
         found, _ = statements(f'.include "a b/*.conf"\n7 {CAT}')
         assert isinstance(found, Include)
         self.assertEqual((found.pattern.text, found.bind), ("a b/*.conf", ()))
@@ -301,7 +277,7 @@ class DefinitionTests(SynchronousTestCase):
     """Tests for key-value definitions."""
 
     def problemOf(self, text: str) -> ConfError:
-        """The only thing that comes of a text, an error."""
+        """Return the error that is the only statement of a text."""
         (problem,) = statements(text)
         assert isinstance(problem, ConfError), problem
         return problem
@@ -309,10 +285,7 @@ class DefinitionTests(SynchronousTestCase):
     def assertProblem(
         self, text: str, line: int, column: int, reason: str, field: str = "definition"
     ) -> None:
-        """
-        A wrong definition is one error at this location, and hides nothing in front of
-        it or behind it.
-        """
+        """Assert that a definition is one error, and hides no other statement."""
         for form in (CAT, CAT_KEYS):
             around = f"6 {form}\n{text}\n9 {form}"
             first, problem, last = statements(around)
@@ -388,10 +361,7 @@ class DefinitionTests(SynchronousTestCase):
             self.assertEqual(entry(text), wanted, text)
 
     def test_several(self) -> None:
-        """
-        Several definitions may stand in one line, and a positional line and a
-        comment behind them.
-        """
+        """Several definitions can be on one line."""
         line = f"6 on; 7 off user=u;8 on wait=no; 9 {CAT}\n10 on; # 11 on;\n12 on;#"
         self.assertEqual(services(line), ["6", "7", "8", "9", "10", "12"])
 
@@ -415,7 +385,7 @@ class DefinitionTests(SynchronousTestCase):
         self.assertEqual(args.get("args"), ("a b; c, d = e # f", "A\n\t\r\\'\"", "xyz"))
 
     def test_equalsSign(self) -> None:
-        """A value may hold an equals sign, and an empty string stay empty without blanks."""
+        """A value can have an equals sign, or be an empty string."""
         self.assertEqual(entry("7 on args=a=b --c=d;").get("args"), ("a=b", "--c=d"))
         self.assertEqual(entry("""7 on args='' "";""").get("args"), ("", ""))
         self.assertEqual(entry("7 on args=;").get("args"), ())
@@ -430,19 +400,13 @@ class DefinitionTests(SynchronousTestCase):
         self.assertEqual((found.service, found.get("bind")), ("7", ("::1",)))
 
     def test_continuation(self) -> None:
-        """
-        C{on} tells a definition by the second word of a line, not by that of a line
-        that continues another.
-        """
+        """On a continuation line, C{on} does not make a definition."""
         self.assertEqual(
             entry(f"7 {CAT}\n switch on").get("args"), ("cat", "switch", "on")
         )
 
     def test_badKeys(self) -> None:
-        """
-        An unknown key, a key given twice and a wrong value are each one error, and
-        only their own definition is ignored (item 29).
-        """
+        """A wrong key or value makes only its definition an error (item 29)."""
         text = "7 on\n protocol = tcp,\n {}, wait = no;"
         self.assertProblem(text.format("usr = u"), 3, 2, "unknown key", "usr")
         self.assertProblem(text.format("wait = no"), 3, 13, "given twice", "wait")
@@ -565,10 +529,7 @@ class WorkTests(SynchronousTestCase):
         self.assertLess(twice, 2.2 * once + 100, repr(prefix + unit))
 
     def test_definitions(self) -> None:
-        """
-        Definitions take linear time: one a line, all in a line, and without their
-        semicolons.
-        """
+        """Definitions take linear time, with and without semicolons."""
         for unit in (
             *("a on k=v\n", "a on k=v;", "a on\n", "a on ", "a on;", "a on k =\n"),
             *("a on k=v\n#\n", "a on k=v\n b on k=v\n", "a on = ;", "a on k=v ; ;"),
@@ -630,7 +591,7 @@ class PropertyTests(SynchronousTestCase):
         skip = "hypothesis is not installed"
 
     def test_anyText(self) -> None:
-        """Any text can be read, and says nothing but statements with locations in it."""
+        """Any text has only statements with a location in it."""
         from hypothesis import example, given, settings
         from hypothesis import strategies as st
 
@@ -679,10 +640,7 @@ class PropertyTests(SynchronousTestCase):
         check()
 
     def test_oneErrorEach(self) -> None:
-        """
-        Each statement with a mistake is one error, on a line of its own, and all
-        good ones come out in order.
-        """
+        """Each statement with an error is one error, in order."""
         from hypothesis import given, settings
         from hypothesis import strategies as st
 

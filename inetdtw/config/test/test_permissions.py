@@ -51,7 +51,11 @@ class PermissionWarningsTests(SynchronousTestCase):
         self.assertEqual(self.reasons(), [wanted])
 
     def test_group(self) -> None:
-        """A file that a group can write draws a warning, unless it is root's or the owner's."""
+        """
+        A file that a group can write draws a warning.
+
+        The groups of root and of the owner do not count.
+        """
         self.asRoot()
         os.chmod(self.path, 0o664)
         for gid, count in ((0, 0), (12345, 1)):
@@ -66,7 +70,7 @@ class PermissionWarningsTests(SynchronousTestCase):
         self.assertEqual(self.reasons(), [wanted])
 
     def test_directory(self) -> None:
-        """A directory in which others can replace the file draws a warning, if not sticky."""
+        """A directory that others can write draws a warning, unless sticky."""
         for mode, count in ((0o757, 1), (0o1757, 0)):
             os.chmod(self.directory, mode)
             found = self.reasons()

@@ -27,7 +27,7 @@ class LineTests(SynchronousTestCase):
     """Tests for what each field of a positional line says."""
 
     def assertSays(self, line: str, service: str, **wanted: Any) -> None:
-        """A line is about a service, and gives these keys and no other."""
+        """Assert that a line has this service and these keys."""
         name, said = parseLine(list(wordsIn(Location("f", 1), line)))
         self.assertEqual(name.text, service)
         entry = buildEntry(name, True, said)
@@ -35,7 +35,7 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(found, {**GIVEN, **wanted})
 
     def assertProblem(self, line: str, column: int, field: str, reason: str) -> None:
-        """A line has a mistake in this column and field."""
+        """Assert that a line has an error in this column and field."""
         with self.assertRaises(ConfError) as caught:
             name, said = parseLine(list(wordsIn(Location("f", 1), line)))
             buildEntry(name, True, said)
@@ -60,10 +60,7 @@ class LineTests(SynchronousTestCase):
         self.assertSays(line, "7", args=tuple(arguments))
 
     def test_tooFewFields(self) -> None:
-        """
-        A line with too few fields is an error that names the first one that is
-        missing, at the last one there is (item 14).
-        """
+        """A line with too few fields is an error that names the next (item 14)."""
         fields = "service stream tcp nowait nobody"
         ends = {1: "socktype", 9: "protocol", 16: "wait", 20: "user", 27: "program"}
         for count, (column, missing) in enumerate(ends.items(), 1):
@@ -134,10 +131,7 @@ class LineTests(SynchronousTestCase):
         self.assertSays(f"::g::/s {rest}", "/s", protocol="unix", socket_group="g")
 
     def test_badOwner(self) -> None:
-        """
-        What is in front of a path must be complete, and is an error where it is
-        wrong.
-        """
+        """The owner in front of a path must be complete."""
         rest = " stream unix nowait nobody /bin/cat"
         form = "is not of the form :user:group:mode:/path"
         for word in (":u:/s", ":u:g:0600:s/t", ":u:g:/s", ":/s"):
@@ -195,7 +189,7 @@ class LineTests(SynchronousTestCase):
         self.assertProblem(line, 30, "sndbuf", "given twice")
 
     def test_unsupportedProtocols(self) -> None:
-        """faith and RPC are errors that name them (item 30)."""
+        """The protocols of faith and RPC are errors (item 30)."""
         rest = "nowait nobody /bin/cat"
         self.assertProblem(f"7 stream tcp6/faith {rest}", 10, "protocol", "faith(4)")
         self.assertProblem(f"7 stream rpc/tcp {rest}", 10, "protocol", "RPC")
@@ -263,10 +257,7 @@ class LineTests(SynchronousTestCase):
             )
 
     def test_user(self) -> None:
-        """
-        A group behind a colon is told from the user, a class of login.conf(5) is
-        passed over, and a dot is left to whoever knows the users (item 17).
-        """
+        """A group follows a colon; a login class is ignored (item 17)."""
         rest = "stream tcp nowait"
         self.assertSays(f"7 {rest} u:g /bin/cat", "7", user="u", group="g")
         self.assertSays(f"7 {rest} u.g /bin/cat", "7", user="u.g")
@@ -288,10 +279,7 @@ class LineTests(SynchronousTestCase):
         self.assertProblem(line, 23, "exec", "must not be empty")
 
     def test_internal(self) -> None:
-        """
-        Nothing is executed for an internal service, and its arguments may tell
-        which one it is (item 2).
-        """
+        """The arguments of an internal service name it (item 2)."""
         line = "echo stream tcp nowait - internal"
         _, said = parseLine(list(wordsIn(Location("f", 1), line)))
         keys = [key.text for key, _ in said]
@@ -331,7 +319,7 @@ class HostsTests(SynchronousTestCase):
     """Tests for default addresses."""
 
     def hostsOf(self, text: str) -> list[str]:
-        """The addresses of a line."""
+        """Return the addresses of a line."""
         (word,) = wordsIn(Location("f", 1), text)
         return [host.text for host in defaultHosts(word)]
 

@@ -23,13 +23,13 @@ class ProgramTests(ResolveCase):
     """Tests for programs and those who run them."""
 
     def programOf(self, text: str, ask: Lookups = ROOT) -> Program:
-        """The program of an entry."""
+        """Return the program of an entry."""
         program = serviceOf(text, ask).program
         assert program is not None
         return program
 
     def test_firstArgument(self) -> None:
-        """Without arguments the program's own name is the last part of its path (item 8)."""
+        """Without arguments argv[0] is the last component of exec (item 8)."""
         rest = "7 stream tcp nowait -"
         for path in ("/bin/sh", "../sh", "sh"):
             self.assertEqual(self.programOf(f"{rest} {path}").argv, ("sh",))
@@ -42,10 +42,7 @@ class ProgramTests(ResolveCase):
         self.assertEqual(self.programOf(line).argv, ("a",) * 25)
 
     def test_path(self) -> None:
-        """
-        A name is to be looked for in the daemon's PATH, or where execvp(3) looks
-        without one.
-        """
+        """A name is searched for in the daemon's PATH."""
         line = "7 stream tcp nowait - python3 python3 lower.py"
         program = self.programOf(line)
         self.assertEqual(program.name, "python3")
@@ -69,7 +66,7 @@ class ProgramTests(ResolveCase):
             self.assertEqual(service.program.directories, ())
 
     def test_relativeFile(self) -> None:
-        """If the path of the file is relative too, it begins in the working directory."""
+        """In a relative file, a relative path starts in the working directory."""
         (service,) = resolved("7 stream tcp nowait - ./a", file="etc/x").services
         assert service.program is not None
         self.assertEqual(service.program.name, os.path.join(os.getcwd(), "etc", "a"))
@@ -80,10 +77,7 @@ class ProgramTests(ResolveCase):
         self.assertProblem(text, 56, "args", "must not have a NUL character in it")
 
     def test_missing(self) -> None:
-        """
-        A program that is not there, or not for its user, is served with a warning at
-        its location (item 46).
-        """
+        """A program that cannot be executed draws a warning (item 46)."""
         for path, ask in (("/no/such", ROOT), ("/etc", ROOT), ("nosuch", ALPINE)):
             found = resolved(f"7 stream tcp nowait - {path}", ask)
             self.assertEqual(len(found.services), 1)
@@ -111,7 +105,7 @@ class ProgramTests(ResolveCase):
         self.assertProblem(text.format("crew"), 59, "groups", "unknown group 'crew'")
 
     def test_unknownUser(self) -> None:
-        """A user or a group that does not exist is an error at its location (item 18)."""
+        """An unknown user or group is an error at its location (item 18)."""
         rest = "7 stream tcp nowait"
         ignored = "service ignored"
         for ask in (ROOT, ALPINE):
@@ -120,10 +114,7 @@ class ProgramTests(ResolveCase):
         self.assertProblem(f"{rest} beth.crew /bin/sh", 21, "group", ignored)
 
     def test_otherUser(self) -> None:
-        """
-        Only root can run a program as somebody else, and whoever runs the daemon can
-        as herself.
-        """
+        """Only root can run a program as another user."""
         rest = "7 stream tcp nowait"
         for user in ("alpine", "-"):
             service = serviceOf(f"{rest} {user} /bin/sh", ALPINE)
@@ -138,11 +129,11 @@ class ContextTests(ResolveCase):
     START = "7 on protocol=tcp,wait=no,user=alpine,exec=/bin/sh,"
 
     def contextOf(self, keys: str, ask: Lookups = ROOT) -> ProcessContext:
-        """The context of a service with these keys."""
+        """Return the context of a service with these keys."""
         return serviceOf(f"{self.START}{keys};", ask).context
 
     def assertRefuses(self, keys: str, reason: str, ask: Lookups) -> None:
-        """The first of these keys is an error at its value."""
+        """Assert that the value of the first key is an error."""
         key = keys.partition("=")[0]
         column = len(self.START) + len(key) + 2
         self.assertProblem(f"{self.START}{keys};", column, key, reason, ask)

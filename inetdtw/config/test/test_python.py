@@ -51,7 +51,7 @@ UNFIT: dict[str, str] = {
 
 
 def program(*argv: str, name: str = "/usr/bin/python3") -> Program:
-    """A program."""
+    """Return a program."""
     return Program(name, (), argv)
 
 
@@ -59,10 +59,7 @@ class DividedTests(SynchronousTestCase):
     """Tests for L{divided} and L{isPython}."""
 
     def test_fit(self) -> None:
-        """
-        Options that change nothing but how it runs, and then a script, a module, or
-        code.
-        """
+        """Supported options precede a script, a module or code."""
         found = {text: divided(text.split()) for text in FIT}
         self.assertEqual(found, FIT)
 
@@ -90,13 +87,13 @@ class InterpretedTests(SynchronousTestCase):
         self.folder.makedirs()
 
     def script(self, first: str) -> str:
-        """The absolute path of a script with this first line."""
+        """Return the absolute path of a script with this first line."""
         file = self.folder.child("script")
         file.setContent(first.encode() + b"\nprint()\n")
         return str(file.path)
 
     def ofScript(self, first: str, *argv: str) -> WarmSpec:
-        """What is found of a script."""
+        """Return how to start the interpreter of a script."""
         return interpretedBy(program("name", *argv, name=self.script(first)))
 
     def test_interpreter(self) -> None:
@@ -119,10 +116,7 @@ class InterpretedTests(SynchronousTestCase):
             self.assertEqual(self.ofScript(first, "a", "b"), wanted)
 
     def test_noInterpreter(self) -> None:
-        """
-        One that names no interpreter, or in a way that only a system understands, or
-        one that takes the script for something else, cannot be kept.
-        """
+        """A #! line without a plain Python interpreter is unfit."""
         for first in (
             "print()",
             "#!",
@@ -143,7 +137,7 @@ class InterpretedTests(SynchronousTestCase):
             self.assertRaises(Unfit, self.ofScript, first)
 
     def test_unreadable(self) -> None:
-        """So it is with what is not there, and with a path that depends on where one is."""
+        """A missing script and a relative path are unfit."""
         for name in (f"{self.folder.path}/none", "script"):
             self.assertRaises(Unfit, interpretedBy, program("x", name=name))
 

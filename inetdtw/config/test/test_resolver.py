@@ -135,17 +135,14 @@ class ServiceTests(ResolveCase):
         self.assertEqual(serviceOf("7 on protocol=tcp;").variables, EnvironmentSpec())
 
     def test_badVariables(self) -> None:
-        """A variable without an equals sign, without a name or with a NUL is refused."""
+        """A variable without a name or a value, or with NUL, is an error."""
         for word in ("A", "=1", "'A=\\x00'"):
             (problem,) = parse(f"7 on protocol=tcp, env={word};")
             assert isinstance(problem, ConfError), word
             self.assertEqual((problem.field, problem.location.column), ("env", 24))
 
     def test_refusal(self) -> None:
-        """
-        What a client is told that is turned away is bytes, and nothing unless the line
-        says so; where nobody can be told it is refused (item 69).
-        """
+        """The message to rejected clients is only for stream nowait (item 69)."""
         line = "7 on protocol={}, wait={}, user=-, exec=sh, refusal={};"
         said = line.format("tcp", "no", r'"busy\r\n\xff"')
         self.assertEqual(serviceOf(said).refusal, b"busy\r\n\xff")
@@ -157,10 +154,7 @@ class ServiceTests(ResolveCase):
         self.assertProblem(behind, 61, "refusal", "tcpmux")
 
     def test_noAddresses(self) -> None:
-        """
-        A line that bounds what each client address may have is refused where it is not
-        known, or can be forged: nothing would hold what it asks for (items 67, 68).
-        """
+        """A limit for each client address needs known addresses (items 67, 68)."""
         for rest, column, reason in (
             ("7 stream tcp wait", 18, "only the program sees the clients"),
             ("7 dgram udp wait", 17, "only the program sees the clients"),
@@ -178,10 +172,7 @@ class ServiceTests(ResolveCase):
             self.assertProblem(text, where, key, "source addresses can be forged")
 
     def test_noBoundsOfAddresses(self) -> None:
-        """
-        Where the address of a client is not known a line may say that there is no
-        bound for it, and the bounds of the settings are not in force.
-        """
+        """Without known addresses, 0 is accepted, and defaults do not hold."""
         settings = Settings(bounds=Bounds(1, 2, 3, 4))
         for line in (
             f"7 stream tcp wait{{}} {SH}",
@@ -194,7 +185,7 @@ class ServiceTests(ResolveCase):
                 self.assertEqual(service.bounds, Bounds(1, 2, 0, 0), line)
 
     def test_sourcePrefix(self) -> None:
-        """How many bits of an address count is said by the definition, or by the settings."""
+        """The prefix lengths are those of the definition, or of the settings."""
         rest = "user = root, exec = /bin/sh"
         settings = Settings(bounds=Bounds(sourcePrefix=(24, 56)))
         for text, wanted in (
@@ -217,10 +208,7 @@ class ServiceTests(ResolveCase):
         self.assertProblem(text, location + 20, "per_source_prefix", "only the program")
 
     def test_answerMax(self) -> None:
-        """
-        How many answers one address may get is said by the definition or by the
-        settings, of what the daemon answers.
-        """
+        """The answer limit is that of the definition, or of the settings."""
         settings = Settings(bounds=Bounds(answerMax=7))
         exec = "user = root, exec = /bin/sh, wait ="
         for text, wanted in (
@@ -250,10 +238,7 @@ class ServiceTests(ResolveCase):
             self.assertEqual(serviceOf(line).bounds, Bounds(1, 0, 2, 3), line)
 
     def test_pause(self) -> None:
-        """
-        How long a service pauses that was started too often is said by the line, or
-        else by the settings (item 64).
-        """
+        """The pause is that of the definition, or of the settings (item 64)."""
         line = "7 on protocol=tcp, wait=no, user=-, exec=sh{};"
         given = Settings(bounds=Bounds(pause=9))
         for more, settings, wanted in (
@@ -281,10 +266,7 @@ class ServiceTests(ResolveCase):
             serviceOf(f"7 on protocol=udp, {key}=no;")
 
     def test_settingsBind(self) -> None:
-        """
-        The address of the command line holds for lines that give none, and a line's
-        own address, or that of a line above, holds against it; a path has none.
-        """
+        """The address of the settings holds for lines without one, not for paths."""
         settings = Settings(bind=("192.0.2.4",))
 
         def hosts(text: str) -> list[str]:
@@ -301,7 +283,7 @@ class ServiceTests(ResolveCase):
         self.assertEqual(hosts(unix), ["/s"])
 
     def test_ownMistake(self) -> None:
-        """A mistake in this program is not taken for one in the entry, whatever it is."""
+        """A bug in a look-up is not reported as an error of the entry."""
         for mistake in (KeyError("x"), LookupError("user", "is no user"), IndexError()):
 
             def getaddrinfo(
@@ -359,10 +341,7 @@ class InternalTests(ResolveCase):
         self.assertEqual(serviceOf(line).internal, "echo")
 
     def test_definition(self) -> None:
-        """
-        A definition without a program is an internal service, and needs neither wait
-        nor a user.
-        """
+        """A definition without a program is internal, without wait or user."""
         service = serviceOf("echo on protocol=udp;")
         self.assertEqual((service.internal, service.wait), ("echo", False))
 
@@ -387,10 +366,7 @@ class InternalTests(ResolveCase):
         self.assertProblem(line, 1, "args", "'http' is not an internal service")
 
     def test_unknownService(self) -> None:
-        """
-        An internal service on a port that does not exist is an error of the port
-        (item 3).
-        """
+        """An internal service on an unknown port is an error (item 3)."""
         line = "nosuch stream tcp nowait - internal"
         self.assertProblem(line, 1, "service", "not in services(5)")
 
@@ -412,8 +388,9 @@ class MuxedTests(ResolveCase):
 
     def test_behind(self) -> None:
         """
-        What is behind it has a name in lower case and no address, whatever the file
-        says of addresses; only the plus sign has a client told.
+        A tcpmux service has a name in lower case and no address.
+
+        With a plus sign, the client gets a confirmation.
         """
         for written, greets in (("Name", False), ("+nAme", True)):
             text = f"127.0.0.1:\ntcpmux/{written} stream tcp nowait {SH}"
@@ -425,7 +402,7 @@ class MuxedTests(ResolveCase):
             self.assertTrue(service.isPortless)
 
     def test_id(self) -> None:
-        """It can have a name of its own in the log, which does not matter to clients."""
+        """A tcpmux service can have another name in the log."""
         service = serviceOf(
             "tcpmux/+x on protocol=tcp, wait=no, user=-, exec=sh, id=+y;"
         )
@@ -433,10 +410,7 @@ class MuxedTests(ResolveCase):
         self.assertTrue(service.greets)
 
     def test_bad(self) -> None:
-        """
-        A name that no client can ask for, a protocol that tcpmux does not have, and
-        what is not a program for each client are refused.
-        """
+        """A wrong name or protocol, wait and internal services are errors."""
         for name in ("", "+", "x" * 200):
             line = f"tcpmux/{name} stream tcp nowait {SH}"
             self.assertProblem(line, 1, "service", "is not 1 to 128 printable")

@@ -26,7 +26,7 @@ class ProtocolTests(ResolveCase):
     """Tests for protocols, families and addresses."""
 
     def test_families(self) -> None:
-        """tcp and udp are IPv4, 6 is IPv6 alone, and 46 is both (item 23)."""
+        """The protocol tcp is IPv4, tcp6 is IPv6, and tcp46 is both (item 23)."""
         for suffix, family, host, dual in (
             ("", socket.AF_INET, "0.0.0.0", False),
             ("4", socket.AF_INET, "0.0.0.0", False),
@@ -40,10 +40,7 @@ class ProtocolTests(ResolveCase):
                 self.assertEqual(serviceOf(line).address, wanted, line)
 
     def test_mismatch(self) -> None:
-        """
-        A type of socket that does not go with the protocol is told with the one that
-        does (item 24).
-        """
+        """A socket type that the protocol does not have is an error (item 24)."""
         line = f"7 stream udp nowait {SH}"
         reason = "'stream' must be dgram for udp"
         self.assertProblem(line, 3, "socktype", reason)
@@ -83,10 +80,7 @@ class ProtocolTests(ResolveCase):
         self.assertProblem(line, 1, "bind", "'127.0.0.1' has no IPv6 address")
 
     def test_hostNames(self) -> None:
-        """
-        A name is each of its addresses in the protocol's families, with a socket for
-        each (item 6).
-        """
+        """A name has a socket for each of its addresses (item 6)."""
         for protocol, wanted in (
             ("tcp", ["192.0.2.4:7", "192.0.2.5:7"]),
             ("tcp6", ["[2001:db8::6]:7"]),
@@ -104,7 +98,7 @@ class ProtocolTests(ResolveCase):
         self.assertEqual(addressesOf(line), ["192.0.2.4:7", "192.0.2.5:7"])
 
     def test_wideAddress(self) -> None:
-        """The address of all of IPv6 takes IPv4 too, if both are asked for (item 23)."""
+        """With tcp46, the address :: accepts IPv4 too (item 23)."""
         address = serviceOf(f"[::]:7 stream tcp46 nowait {SH}").address
         self.assertEqual(address, Address(socket.AF_INET6, "::", 7, True))
         address = serviceOf(f"[::]:7 stream tcp6 nowait {SH}").address
@@ -175,10 +169,7 @@ class UnixTests(ResolveCase):
         )
 
     def test_ownership(self) -> None:
-        """
-        The owner, the group and the permissions may be given, all or some of them
-        (item 20).
-        """
+        """The owner, the group and the permissions are optional (item 20)."""
         rest = f"stream unix nowait {SH}"
         for prefix, wanted in (
             (":nobody:nogroup:0660:", Ownership(65534, 65534, 0o660)),
@@ -189,7 +180,7 @@ class UnixTests(ResolveCase):
             self.assertEqual(serviceOf(f"{prefix}/s {rest}").ownership, wanted)
 
     def test_unknownOwner(self) -> None:
-        """An owner or a group that does not exist is an error at its location (item 18)."""
+        """An unknown owner or group is an error at its location (item 18)."""
         rest = f"stream unix nowait {SH}"
         self.assertProblem(
             f":carl:mail::/s {rest}", 2, "socket_user", "unknown user 'carl'"
@@ -214,10 +205,7 @@ class UnixTests(ResolveCase):
                 )
 
     def test_othersOwner(self) -> None:
-        """
-        Whoever is not root is warned that she can give a socket to herself and her
-        groups only.
-        """
+        """Other users than root are warned of an owner they cannot set."""
         for prefix, fields in (
             (":alpine:mail:0660:", []),
             (":::0660:", []),

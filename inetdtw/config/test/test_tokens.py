@@ -16,19 +16,19 @@ class TokensTests(SynchronousTestCase):
     """Tests for L{Tokens}."""
 
     def tokensOf(self, text: str) -> list[str]:
-        """The tokens of a definition, marks with an apostrophe in front."""
+        """Return the tokens of a definition, with an apostrophe before marks."""
         return [
             f"'{word.text}" if sort is Sort.MARK else word.text
             for sort, word in Tokens(Source(text, "f"))
         ]
 
     def valueOf(self, text: str) -> str:
-        """The only word of a definition."""
+        """Return the only word of a definition."""
         (value,) = self.tokensOf(text)
         return value
 
     def problemOf(self, text: str) -> ConfError:
-        """What is wrong with a definition."""
+        """Return the error of a definition."""
         with self.assertRaises(ConfError) as caught:
             self.tokensOf(text)
         problem: ConfError = caught.exception
@@ -45,14 +45,11 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual(self.tokensOf("a=b --c=d"), ["a=b", "--c=d"])
 
     def test_lines(self) -> None:
-        """
-        Lines may end anywhere, with a carriage return too, and need no blank in
-        front.
-        """
+        """Lines can end anywhere, with a carriage return, too."""
         self.assertEqual(self.tokensOf("a\r\n=\nb\n\n\t;"), ["a", "'=", "b", "';"])
 
     def test_comments(self) -> None:
-        """A comment may stand wherever a blank may, and hides what ends a definition."""
+        """A comment is whitespace, and hides the end of a definition."""
         text = "a #x; '\n= # y\n#7 on = z;\nb#c 'd'#e\n;#f"
         self.assertEqual(self.tokensOf(text), ["a", "'=", "b#c", "d", "';"])
 
@@ -63,10 +60,7 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual(source.position, 2)
 
     def test_strings(self) -> None:
-        """
-        Marks, blanks and number signs in strings are literal, and strings join with
-        what they touch.
-        """
+        """Marks and whitespace in strings are literal; strings join words."""
         self.assertEqual(self.valueOf("""'a = b, "c"; #'"""), 'a = b, "c"; #')
         self.assertEqual(self.valueOf("""a"b 'c'"'d'e"""), "ab 'c'de")
         self.assertEqual(self.valueOf("''"), "")
@@ -84,10 +78,7 @@ class TokensTests(SynchronousTestCase):
             self.assertEqual(self.valueOf(text), "\\ \n \t \r ' \" A~")
 
     def test_bytes(self) -> None:
-        """
-        A hexadecimal escape is a byte: those of UTF-8 make one character, and others
-        are as C{os.fsdecode} has them.
-        """
+        """A hexadecimal escape is a byte, decoded like C{os.fsdecode}."""
         self.assertEqual(self.valueOf(r"'\xc3\xa9'"), "\u00e9")
         self.assertEqual(self.valueOf(r"'\xfF'"), "\udcff")
         self.assertEqual(self.valueOf(r"'\x41" + "\u00e9'"), "A\u00e9")
@@ -142,10 +133,7 @@ class TokensTests(SynchronousTestCase):
             self.assertEqual(tokens[-2:], ["z", "';"], line)
 
     def assertSkips(self, text: str, rest: str) -> None:
-        """
-        If a definition turns out wrong where its text has a tilde, what comes next
-        is C{rest}.
-        """
+        """Assert that after an error at the tilde, C{rest} comes next."""
         here = text.index("~")
         source = Source(text.replace("~", ""), "f")
         definition = Tokens(source)
@@ -156,10 +144,7 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual(source.text[source.position :], rest)
 
     def test_skip(self) -> None:
-        """
-        What is left of a wrong definition goes to its semicolon, to the beginning of
-        another statement, or to the end.
-        """
+        """A wrong definition ends at its semicolon or before a statement."""
         self.assertSkips("a ~= 'b;' #;\n c; d", " d")
         self.assertSkips("a ~= b\n8 on x;", "8 on x;")
         self.assertSkips("a ~= b\n", "")
@@ -169,10 +154,7 @@ class TokensTests(SynchronousTestCase):
         self.assertSkips("a;~ b; c", " b; c")
 
     def test_skipOpenString(self) -> None:
-        """
-        A string that is not closed goes to the end of its line, and a semicolon
-        there ends the definition.
-        """
+        """An unclosed string ends at the end of its line."""
         self.assertSkips("a ~= 'b; c;\nd;", "\nd;")
         self.assertSkips("a ~= 'b; c; \r\nd;", "\nd;")
         self.assertSkips("a ~= 'b; c\nd; e", " e")

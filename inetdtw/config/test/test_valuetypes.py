@@ -17,7 +17,7 @@ class KindTests(SynchronousTestCase):
     """Tests for the kinds of values."""
 
     def assertReads(self, type: AnyType, wanted: dict[str, Any]) -> None:
-        """Each word is read as its value, and the value can be written and read again."""
+        """Assert that each word is read as its value, also when written."""
         for word, value in wanted.items():
             self.assertEqual(type.read((word,)), value, word)
             self.assertEqual(type.read(type.write(value)), value, word)
@@ -119,10 +119,7 @@ class KindTests(SynchronousTestCase):
         )
 
     def test_noSize(self) -> None:
-        """
-        What is no size is refused with an example, and what is out of range with
-        the range.
-        """
+        """A wrong size is an error with an example or with the range."""
         message = self.assertRefuses(
             valuetypes.SIZE, "", "k", "64kb", "-1", "1.5m", "6 4"
         )

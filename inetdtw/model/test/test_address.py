@@ -15,10 +15,7 @@ class PeerTests(SynchronousTestCase):
     """Tests for L{peerText}."""
 
     def test_addresses(self) -> None:
-        """
-        An address is one word, with brackets for IPv6, and mapped IPv4 is IPv4 (item
-        44).
-        """
+        """An IPv6 address is in brackets; mapped IPv4 is IPv4 (item 44)."""
         for peer, wanted in (
             (PEER, "192.0.2.1:40000"),
             (("2001:db8::1", 40000, 0, 0), "[2001:db8::1]:40000"),

@@ -17,7 +17,7 @@ from inetdtw.model.service import Key, Service
 
 
 def service(port: int, *, line: int = 1, internal: str = "echo") -> Service:
-    """A service on a port."""
+    """Return a service on a port."""
     address = Address(socket.AF_INET, "0.0.0.0", port)
     location = Location("x", line)
     return Service(
@@ -55,10 +55,7 @@ class DiffTests(SynchronousTestCase):
         self.assertEqual(found.keep[0].location.line, 2)
 
     def test_change(self) -> None:
-        """
-        What has the same socket and is different is changed to what it is to be (item
-        74).
-        """
+        """A different service on the same socket is a change (item 74)."""
         old, new = service(7), service(7, internal="discard")
         found = diff(byKey(old), byKey(new))
         self.assertEqual(found, Changes((), (new,), (), ()))

@@ -36,8 +36,9 @@ class WordsTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """
-        All that is in a context is said; the groups before the user, who could not
-        change them.
+        All attributes are arguments; groups precede the user.
+
+        A process that has changed its user cannot change its groups.
         """
         context = ProcessContext(
             Credentials(1000, 100, (8, 100)),

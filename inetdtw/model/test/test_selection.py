@@ -26,11 +26,11 @@ class ChosenTests(SynchronousTestCase):
     """Tests for L{findService}."""
 
     def error(self, word: str) -> str:
-        """What is said about a word that means no single service."""
+        """Return the error for a word."""
         return str(self.assertRaises(AmbiguousService, findService, word, STATES))
 
     def test_names(self) -> None:
-        """A service has its name with and without the protocol, its id, and its address."""
+        """A service matches its name, with or without protocol, and its address."""
         for word, found in {
             "smtp/tcp": "SMTP/TCP",
             "smtp": "SMTP/TCP",
@@ -50,8 +50,9 @@ class ChosenTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """
-        If there is none, those that there are are named; what was typed cannot do
-        anything to a terminal.
+        For an unknown word, the message lists the services.
+
+        Control characters in the word are escaped.
         """
         names = ", ".join(NAMES)
         self.assertEqual(self.error("x"), f"'x' is not a service ({names})")

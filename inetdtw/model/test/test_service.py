@@ -46,10 +46,7 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(PATH.forBind(), "/run/s")
 
     def test_interface(self) -> None:
-        """
-        An address that each link has anew says which interface it is of, by its name
-        or, where there is no such interface, its number.
-        """
+        """A link-local address has its interface, by name or number."""
         index, name = socket.if_nameindex()[0]
         where = ("fe80::1", 7, 0, index)
         self.assertEqual(hostIn(where), f"fe80::1%{name}")
@@ -80,10 +77,7 @@ class ServiceTests(SynchronousTestCase):
     """Tests for L{Service}."""
 
     def test_key(self) -> None:
-        """
-        Two services are the same after a reload if they need the same socket, whatever
-        else is different (items 72 and 74).
-        """
+        """Services with the same socket have the same key (items 72 and 74)."""
         for same in (
             replace(SERVICE, location=Location("y", 2), name="other"),
             replace(SERVICE, wait=True, internal="echo", launch="direct"),
@@ -91,7 +85,7 @@ class ServiceTests(SynchronousTestCase):
             self.assertEqual(same.key, SERVICE.key)
 
     def test_otherKeys(self) -> None:
-        """Another address, port, family, ordinal or type of socket is another service."""
+        """Services with different sockets have different keys."""
         others = [
             *(replace(SERVICE, address=each) for each in (SIX, PATH)),
             *(replace(SERVICE, address=replace(FOUR, port=8)),),

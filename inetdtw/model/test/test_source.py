@@ -17,10 +17,7 @@ class HostOfTests(SynchronousTestCase):
     """Tests for L{hostOf}."""
 
     def test_hosts(self) -> None:
-        """
-        A client is its address without the port, the same over IPv4 and over IPv6;
-        one of a UNIX socket has none.
-        """
+        """A host has no port; a client of a UNIX socket has no host."""
         self.assertEqual(hostOf(("192.0.2.1", 4)), "192.0.2.1")
         self.assertEqual(hostOf(("::ffff:192.0.2.1", 4, 0, 0)), "192.0.2.1")
         self.assertEqual(hostOf(("2001:db8::1", 4, 0, 0)), "2001:db8::1")
