@@ -37,7 +37,7 @@ def configuration(data: bytes) -> None:
     """
     Read a configuration file, and look up all that it names.
 
-    What is wrong with it is said in one line each, which names a line that is there.
+    Each error is one line that names an existing line.
     """
     text = fromBytes(data)
     lines = text.count("\n") + 1
@@ -52,9 +52,9 @@ def configuration(data: bytes) -> None:
 
 class _Client:
     """
-    A connection on which a client says what it says in some pieces.
+    A connection on which a client sends some pieces.
 
-    @ivar taken: what was taken of it.
+    @ivar taken: what was received.
     """
 
     def __init__(self, pieces: list[bytes]) -> None:
@@ -70,7 +70,7 @@ class _Client:
         self._seen += self._pieces.pop(0) if self._pieces else b""
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """Give what has arrived; nothing when all was said."""
+        """Return what has arrived; nothing after the end."""
         found, rest = self._seen[:size], self._seen[size:]
         if not found and self._pieces:
             raise BlockingIOError
@@ -85,23 +85,23 @@ class _Reactor:
 
     class _Call:
         def active(self) -> bool:
-            """Nothing was called."""
+            """Return true: nothing was called."""
             return True
 
         def cancel(self) -> None:
-            """Nothing will be."""
+            """Do nothing: nothing will be called."""
 
     def addReader(self, reader: Any) -> None:
-        """Nothing is read."""
+        """Do nothing: nothing is read."""
 
     removeReader = addReader
 
     def callLater(self, *what: Any) -> Any:
-        """Nothing is called."""
+        """Do nothing: nothing is called."""
         return self._Call()
 
     def seconds(self) -> float:
-        """No time passes."""
+        """Return 0: no time passes."""
         return 0.0
 
 
@@ -168,7 +168,7 @@ class _Programs(programs.ChildTable):
     _started = 0
 
     def enterDirectory(self, number: int = 0) -> bool:
-        """They are to be where this process is."""
+        """Return true: they start where this process is."""
         return True
 
     def _start(self, program: Any, fds: Any) -> int:
@@ -228,7 +228,7 @@ def _noneLeft() -> Iterator[None]:
 
 class _Watcher:
     """
-    Who left a socket to others.
+    Delegates a socket.
 
     @ivar children: what was started for it.
     """
@@ -249,7 +249,7 @@ class _Watcher:
 
 
 class _Child(FakeChild):
-    """A child that is told what makes sense."""
+    """A child that verifies what it is notified of."""
 
     def started(self, pid: int) -> None:
         """Verify that it starts once, and before it ends."""
@@ -323,7 +323,7 @@ def _orders(count: int) -> list[_Child]:
 
 
 class _Transport:
-    """A helper process that is told what comes."""
+    """A process that ignores what is sent to it."""
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
         """Ignore that it may begin."""

@@ -29,13 +29,13 @@ _WORDS = (
 
 
 class AnyBytesTests(SynchronousTestCase):
-    """Nothing that is read can do any harm."""
+    """No bytes can do any harm."""
 
     if find_spec("hypothesis") is None:
         skip = "hypothesis is not installed"
 
     def _check(self, name: str, *kinds: Any) -> None:
-        """Have hypothesis try."""
+        """Let hypothesis find bytes."""
         from hypothesis import given, settings
         from hypothesis import strategies as st
 
@@ -107,11 +107,11 @@ class AnyBytesTests(SynchronousTestCase):
         self._check(name, st.lists(packets).map(b"".join))
 
     def test_forkServerReports(self) -> None:
-        """Whatever a fork server reports, a program starts and ends once at most."""
+        """A program starts and ends once at most, whatever a fork server reports."""
         self._reports("reports")
 
     def test_warmReports(self) -> None:
-        """Whatever a warm process reports, likewise."""
+        """A program starts and ends once at most, whatever a warm process reports."""
         self._reports("warm")
 
     def test_found(self) -> None:

@@ -73,7 +73,7 @@ class ConnectionTests(SynchronousTestCase):
     """Tests for L{connectionEnvironment}."""
 
     def test_version4(self) -> None:
-        """The addresses are told in both dialects (items 43 and 44)."""
+        """The addresses are given in both dialects (items 43 and 44)."""
         self.assertEqual(
             connectionEnvironment(("192.0.2.1", 7), ("192.0.2.2", 40000)),
             {
@@ -88,7 +88,7 @@ class ConnectionTests(SynchronousTestCase):
         )
 
     def test_version6(self) -> None:
-        """The addresses of IPv6 are told without brackets (items 43 and 44)."""
+        """IPv6 addresses are given without brackets (items 43 and 44)."""
         found = connectionEnvironment(
             ("2001:db8::1", 7, 0, 0), ("2001:db8::2", 40000, 0, 0)
         )
@@ -108,7 +108,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(found["TCPLOCALIP"], "192.0.2.1")
 
     def test_noNames(self) -> None:
-        """A client's name is not told, since nobody has verified it (item 45)."""
+        """A client's name is not given, because it was not verified (item 45)."""
         found = connectionEnvironment(("192.0.2.1", 7), ("192.0.2.2", 40000))
         self.assertEqual([name for name in found if "HOST" in name], [])
         self.assertEqual([name for name in found if "INFO" in name], [])
@@ -202,7 +202,7 @@ class StreamListenerTests(ServingTestCase):
         self.assertEqual(self.accepting.said, [])
 
     def test_counts(self) -> None:
-        """What the launcher starts counts until it has ended."""
+        """A program that the launcher starts counts until it has ended."""
         self.serve(makeService())
         child = self.listener.accepted(("127.0.0.1", 7))
         child.started(77)

@@ -69,10 +69,11 @@ def packed(
 
 class Running:
     """
-    A helper that runs, and the daemon's end of its socket.
+    A fork server that runs, and the daemon's end of its channel.
 
     @ivar pid: its process id.
-    @ivar begin: what lets it begin.
+
+    @ivar begin: the byte that lets it begin.
     """
 
     begin = b"\n"
@@ -122,9 +123,9 @@ class Running:
         most: int = 0,
     ) -> None:
         """
-        Have it accept connections.
+        Request it to accept connections.
 
-        @param most: how many programs there may be then.
+        @param most: how many children there may be.
         """
         request = LaunchRequest(
             argv[0], tuple(argv), PATH, {}, (0, 0, 0), search=search
@@ -135,7 +136,7 @@ class Running:
         self.channel.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
     def withdraw(self, number: int) -> None:
-        """Have it accept from a socket no more."""
+        """Withdraw a listening socket."""
         self.channel.send(HEADER.pack(WITHDRAW, False, 7, number, 0, 0))
 
     def opened(self) -> tuple[int, int]:
@@ -241,7 +242,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(set(fds) - {"0", "1", "2"} - left, set())
 
     def test_three(self) -> None:
-        """Each of three descriptors comes to its place."""
+        """Each of three descriptors has its number in the program."""
         helper = self.helper()
         ours, theirs = zip(*[socket.socketpair() for _ in range(3)])
         command = ("/bin/sh", "-c", "cat; echo one; echo two >&2")
@@ -263,7 +264,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(ignored(found["ignored"], signal.SIGPIPE, signal.SIGXFSZ), 0)
 
     def test_brokenPipe(self) -> None:
-        """Not even those that the helper ignores."""
+        """A program ignores not even the signals that the fork server ignores."""
         command = ("/bin/sh", "-c", "grep SigIgn /proc/self/status")
         said = self.talk(self.helper(), command)
         self.assertEqual(ignored(said.split()[1]), 0)
@@ -285,7 +286,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(third, b"")
 
     def test_context(self) -> None:
-        """The context is what the helper was started with."""
+        """A program has the context that the fork server was started with."""
         folder = os.path.realpath(self.mktemp())
         os.mkdir(folder)
         limit = "RLIMIT_NOFILE=40:50"
@@ -296,7 +297,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(found["nofile"], [40, 50])
 
     def test_defaults(self) -> None:
-        """Without any it is the root folder, and the usual umask."""
+        """A program has the root directory and the usual umask by default."""
         found = self.probe(self.helper())
         self.assertEqual((found["umask"], found["cwd"]), ("022", "/"))
 
@@ -318,7 +319,7 @@ class ProgramTests(ProgramTestCase):
         )
 
     def test_ends(self) -> None:
-        """The end of a program is told with its status, or its signal."""
+        """The exit of a program is reported with its status or its signal."""
         helper = self.helper()
         for number, (command, status) in enumerate(
             (("exit 3", 3 << 8), ("kill -9 $$", 9)), 1
@@ -467,7 +468,7 @@ class ProgramTests(ProgramTestCase):
         self.assertServes(helper, 5, servers[5])
 
     def test_untaken(self) -> None:
-        """Where it cannot accept any, it says that, and the client still waits."""
+        """A connection that cannot be accepted is reported, and stays queued."""
         helper, server = self.helper(), self.unixServer()
         helper.accept(5, ("/bin/true",), server)
         self.talk(helper, ("/bin/true",))
@@ -477,7 +478,7 @@ class ProgramTests(ProgramTestCase):
         server.accept()[0].close()
 
     def test_failuresWithLimits(self) -> None:
-        """It is the same where there are limits."""
+        """A program with limits that cannot be started is reported."""
         helper = self.helper("RLIMIT_CORE=0:0")
         report = self.failure(helper, ("/nowhere",))
         self.assertEqual(report, (FAILED, 1, 0, errno.ENOENT))
@@ -571,7 +572,7 @@ class ProgramTests(ProgramTestCase):
         return self.closing(ours)
 
     def test_large(self) -> None:
-        """What a program is given may be in a file: as much as execve(2) takes."""
+        """A program may be in a file, up to the limit of execve(2)."""
         before = resource.getrlimit(resource.RLIMIT_STACK)
         most = before[1] if before[1] != resource.RLIM_INFINITY else 64 << 20
         resource.setrlimit(resource.RLIMIT_STACK, (most, before[1]))
@@ -594,7 +595,7 @@ class ProgramTests(ProgramTestCase):
             self.assertEqual(len(os.listdir(folder)), count)
 
     def test_tooLarge(self) -> None:
-        """What execve(2) does not take is told, and a file that is too short."""
+        """A program that is too large for execve(2) fails, and so does a short file."""
         helper = self.helper()
         self.launchLarge(helper, {"A": "x" * (1 << 18)})
         self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.E2BIG))
@@ -613,7 +614,7 @@ class ProgramTests(ProgramTestCase):
             self.assertEqual(numbers, [*range(1, 51)])
 
     def test_refused(self) -> None:
-        """One that the daemon does not let begin takes no request, and ends."""
+        """A fork server that may not begin handles no request, and exits."""
         helper = Running()
         helper.begin = b""
         self.addCleanup(helper.end)
@@ -638,7 +639,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(helper.hear()[:2], (STARTED, 7))
 
     def test_daemonGone(self) -> None:
-        """It ends when the daemon is gone, and the programs that run go on."""
+        """The fork server exits when the daemon is gone; its programs go on."""
         helper = self.helper()
         ours, theirs = socket.socketpair()
         with ours:

@@ -50,7 +50,7 @@ class RepeatingTests(ProgramTestCase):
     """Tests for programs that are started again for further datagrams."""
 
     def setUp(self) -> None:
-        """Have a socket with three datagrams."""
+        """Make a socket with three datagrams."""
         super().setUp()
         self.server = self.closing(listening(makeDatagrams()))
         self.server.setblocking(True)
@@ -58,7 +58,7 @@ class RepeatingTests(ProgramTestCase):
         self.sends(b"1", b"2", b"3")
 
     def sends(self, *datagrams: bytes) -> None:
-        """Have datagrams wait."""
+        """Send datagrams."""
         for each in datagrams:
             self.sender.send(each)
 
@@ -91,13 +91,13 @@ class RepeatingTests(ProgramTestCase):
         self.assertEqual(self.left(), [])
 
     def test_bound(self) -> None:
-        """There are no more than were allowed."""
+        """A program is restarted as often as allowed."""
         kinds = self.kinds(self.helper(), TAKE_ONE, 1)
         self.assertEqual(kinds, [STARTED, REPEATED, STARTED, ENDED])
         self.assertEqual(self.left(), [b"3"])
 
     def test_none(self) -> None:
-        """Nor is there any without permission."""
+        """A program is not restarted when that is not allowed."""
         kinds = self.kinds(self.helper(), TAKE_ONE, 0)
         self.assertEqual(kinds, [STARTED, ENDED])
         self.assertEqual(self.left(), [b"2", b"3"])
@@ -109,7 +109,7 @@ class RepeatingTests(ProgramTestCase):
         self.assertEqual(self.left(), [b"1", b"2", b"3"])
 
     def test_alike(self) -> None:
-        """So is one that looks like the one before."""
+        """A program is not restarted for a datagram that is equal to the first."""
         self.left()
         self.server.setblocking(True)
         self.sends(b"same", b"same")
@@ -139,7 +139,7 @@ class RepeatingTests(ProgramTestCase):
         self.assertEqual(self.left(), [b"2", b"3"])
 
     def test_nothingKeptOfRepeats(self) -> None:
-        """Nothing of them is open in the helper afterwards."""
+        """No descriptor of a restart is left in the fork server."""
         helper = self.helper()
         before = len(os.listdir(f"/proc/{helper.pid}/fd"))
         self.kinds(helper, TAKE_ONE, 10)
@@ -148,7 +148,7 @@ class RepeatingTests(ProgramTestCase):
         self.assertEqual(len(os.listdir(f"/proc/{helper.pid}/fd")), before)
 
     def test_repeatOf(self) -> None:
-        """There is one if it is wanted, and if there is a descriptor left."""
+        """There is a restart when it is allowed and a descriptor is left."""
         server = self.closing(listening(makeDatagrams()))
         fd = server.fileno()
         self.assertIsNone(datagramRestart(0, fd))
@@ -189,7 +189,7 @@ class PatienceTests(TableTestCase):
     """Tests for L{ChildTable.launch} when resources are short."""
 
     def setUp(self) -> None:
-        """Have programs start as the test says."""
+        """Let the test decide what starts."""
         super().setUp()
         self.answers: list[int] = []
         self.patch(programs, "spawn", self.spawn)
@@ -272,7 +272,7 @@ class ReapTests(TableTestCase):
     """Tests for L{ChildTable.reap}, and for L{timeout}."""
 
     def setUp(self) -> None:
-        """Have a child that has exited."""
+        """Make a child that has exited."""
         super().setUp()
         self.patch(os, "wait4", self.wait)
         self.usage = resource.getrusage(resource.RUSAGE_SELF)

@@ -40,7 +40,7 @@ class PartsTests(ServingTestCase):
             self.assertEqual(receive(theirs, buffer), (b"", []))
 
     def test_decode(self) -> None:
-        """What the daemon has encoded is found again."""
+        """A program that the daemon has encoded is decoded."""
         request = LaunchRequest(
             "/x", ("x", "", "a=b"), {"A": "", "B": "c=d"}, {}, (0, 0, 0)
         )

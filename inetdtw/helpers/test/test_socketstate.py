@@ -26,7 +26,7 @@ BACKLOG = 64
 
 
 def dropAll(sock: socket.socket) -> None:
-    """Have a socket get nothing any more, as a filter drops it: see bpf(4)."""
+    """Drop all that a socket receives, by a filter: see bpf(4)."""
     code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
     program = struct.pack("HL", 1, ctypes.addressof(code))
     sock.setsockopt(socket.SOL_SOCKET, 26, program)
@@ -70,7 +70,7 @@ class RestoreTests(OriginalTestCase):
     """Tests for L{Original.restore}."""
 
     def test_nothing(self) -> None:
-        """A socket that nobody has changed is as it was."""
+        """A socket that was not changed stays as it is."""
         for sock in (self.stream(), self.datagrams()):
             self.assertIsNone(self.restored(sock, lambda each: None))
 
@@ -112,7 +112,7 @@ class RestoreTests(OriginalTestCase):
                 self.assertEqual(sock.getsockopt(level, number, 16), before)
 
     def test_flags(self) -> None:
-        """It does not block, and nobody is sent signals for it."""
+        """The socket does not block, and sends no signals."""
 
         def harm(sock: socket.socket) -> None:
             sock.setblocking(True)
@@ -135,7 +135,7 @@ class RestoreTests(OriginalTestCase):
         self.assertEqual(sock.getsockname(), where)
 
     def test_connectedForGood(self) -> None:
-        """Where it cannot be disconnected, it is of no use."""
+        """A socket that cannot be disconnected is spoiled."""
         self.patch(socketstate, "disconnect", lambda sock: None)
         sock, peer = self.datagrams(), self.datagrams()
         original = Original(sock)
@@ -144,7 +144,7 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "only Linux has a queue of errors")
     def test_errors(self) -> None:
-        """No error is left in it."""
+        """No error is pending afterwards."""
 
         def harm(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_IP, 11, 1)
@@ -160,7 +160,7 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "elsewhere that is no error")
     def test_errorOfPath(self) -> None:
-        """Nor is one left in a socket with a path, whose datagrams stay."""
+        """No error is pending in a UNIX socket, which keeps its datagrams."""
         folder = os.path.relpath(self.mktemp())
         os.mkdir(folder)
         made = []
@@ -184,7 +184,7 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "only Linux has a socket filter")
     def test_filter(self) -> None:
-        """No filter drops anything; one that is locked is there for good."""
+        """A filter is detached, unless it is locked."""
         sock = self.datagrams()
         found = self.restored(sock, dropAll)
         self.assertEqual(found, "a program has attached a filter to its socket")
@@ -214,13 +214,13 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "elsewhere the numbers are others")
     def test_barring(self) -> None:
-        """An option that keeps clients away is told from others."""
+        """An option that keeps clients away is reported."""
         found = self.restored(self.stream(), lambda each: each.setsockopt(0, 21, 255))
         said = "a program has set an option that keeps clients away"
         self.assertEqual(found, said)
 
     def test_route(self) -> None:
-        """What is sent takes no route that a program has chosen."""
+        """IP options, such as a source route, are restored."""
         route = bytes((131, 7, 4, 127, 0, 0, 9, 0))
         for sock in (self.stream(), self.datagrams()):
             self.assertIsNone(
@@ -272,7 +272,7 @@ class RestoreTests(OriginalTestCase):
             self.assertRaises(Spoiled, original.restore)
 
     def test_shutPath(self) -> None:
-        """Nor is one that has a path."""
+        """A UNIX socket that was shut down is spoiled."""
         sock = self.made(socket.socket(socket.AF_UNIX))
         sock.bind(os.path.relpath(self.mktemp()))
         sock.listen(BACKLOG)
@@ -281,7 +281,7 @@ class RestoreTests(OriginalTestCase):
         self.assertRaises(Spoiled, original.restore, BACKLOG)
 
     def test_connection(self) -> None:
-        """Nor is one that a program has made a connection of."""
+        """A socket that was connected instead of listening is spoiled."""
         sock, other = self.stream(), self.stream()
         original = Original(sock)
         sock.shutdown(socket.SHUT_RDWR)
@@ -290,7 +290,7 @@ class RestoreTests(OriginalTestCase):
         self.assertRaises(Spoiled, original.restore, BACKLOG)
 
     def test_forGood(self) -> None:
-        """Nor is one with an option that cannot be set as it was."""
+        """A socket with an option that cannot be restored is spoiled."""
         sock = self.datagrams()
         original = Original(sock)
         original._options[(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)] = 1 << 30
@@ -301,7 +301,7 @@ class ChangingTests(OriginalTestCase):
     """Tests for L{Original.changing}."""
 
     def test_changing(self) -> None:
-        """What is set meanwhile stays, and nothing else."""
+        """Options that are set meanwhile are kept, and no others."""
         sock = self.stream()
         original = Original(sock)
         with original.changing():

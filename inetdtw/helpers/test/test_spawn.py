@@ -116,7 +116,7 @@ class StartTestsMixin:
         self.assertEqual(set(fds) - {"0", "1", "2"} - left, set())
 
     def test_three(self: Any) -> None:
-        """Each of three descriptors comes to its place."""
+        """Each of three descriptors has its number in the program."""
         pairs = [os.pipe() for _ in range(3)]
         pid = self.start(
             ["/bin/sh"],
@@ -158,7 +158,7 @@ class StartTestsMixin:
         self.assertEqual(ignored(found["ignored"], signal.SIGPIPE, signal.SIGXFSZ), 0)
 
     def test_pipeSignal(self: Any) -> None:
-        """Nor the signal for a broken pipe, which this process ignores."""
+        """The program does not ignore SIGPIPE, which this process ignores."""
         said = self.run_(
             "/bin/sh",
             ("sh", "-c", "grep SigIgn /proc/self/status"),
@@ -179,14 +179,14 @@ class StartTestsMixin:
         self.assertLessEqual(children(), before)
 
     def test_notExecutable(self: Any) -> None:
-        """So is it that it cannot be executed."""
+        """A file that is not executable raises C{OSError}."""
         given: Any = (["/etc/passwd"], ("x",), {}, [0])
         why = self.assertRaises(OSError, self.start, *given)
         self.assertEqual(why.errno, errno.EACCES)
 
     def install(self: Any, name: str, mode: int = 0o755) -> str:
         """
-        Make a program in a folder of its own, which says where it is.
+        Make a program in a directory of its own, which prints where it is.
 
         @return: its path.
         """
@@ -217,7 +217,7 @@ class StartTestsMixin:
             os.waitpid(pid, 0)
 
     def test_searchInVain(self: Any) -> None:
-        """Where none can be, the error says whether one is there."""
+        """The errno says whether a program exists, when none can be executed."""
         forbidden = self.install("forbidden", 0o644)
         for paths, code in (
             (["/nowhere/a", "/etc/passwd/a"], errno.ENOENT),
@@ -229,7 +229,7 @@ class StartTestsMixin:
             self.assertEqual(why.errno, code)
 
     def test_searchEnds(self: Any) -> None:
-        """What is wrong with a program that was found ends the search."""
+        """An error of a program that was found ends the search."""
         given: Any = ([self.install("a"), self.install("b")], ("a", "x" * (1 << 18)))
         why = self.assertRaises(OSError, self.start, *given, {}, [0])
         self.assertEqual(why.errno, errno.E2BIG)
@@ -335,7 +335,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         self.assertEqual(why.errno, errno.EPERM)
 
     def test_noProcesses(self) -> None:
-        """When the machine has no room for another process, nothing is left open."""
+        """No descriptor is left open when fork(2) fails."""
 
         def fork() -> int:
             raise BlockingIOError(errno.EAGAIN, "no more processes")
@@ -352,7 +352,7 @@ class LimitsOfTests(ServingTestCase):
     """Tests for L{resourceLimits}."""
 
     def test_limits(self) -> None:
-        """What is a limit in a context comes with its number, and nothing else does."""
+        """The limits of a context are found, and nothing else."""
         context = {"umask": "022", "RLIMIT_CPU": "1:2", "RLIMIT_NOFILE": "3:-1"}
         self.assertEqual(
             resourceLimits(context),
@@ -365,7 +365,7 @@ class MakeRoomTests(ServingTestCase):
 
     def room(self, most: int, hard: int) -> list[tuple[int, tuple[int, int]]]:
         """
-        Make room for a hard limit where there is another one.
+        Raise a hard limit where there is another one.
 
         @return: the limits that are set.
         """
@@ -402,7 +402,7 @@ class ContextOfTests(ServingTestCase):
     """Tests for L{parseContext}."""
 
     def test_same(self) -> None:
-        """It reads what a context says, of a user and with limits."""
+        """A context is parsed, with a user and with limits."""
         limits = (("RLIMIT_CPU", 1, 2),)
         context = ProcessContext(
             Credentials(3, 4, (5, 6)), 0o027, "/a=b", 7, "/c", limits
@@ -412,7 +412,7 @@ class ContextOfTests(ServingTestCase):
         self.assertEqual(parseContext(words)["directory"], "/a=b")
 
     def test_missing(self) -> None:
-        """A context that does not say all there is to say is none."""
+        """A context that lacks a word is refused."""
         words = list(ProcessContext(Credentials(3, 4, (5,))).toArguments())
         for left in words:
             short = [word for word in words if word != left]
@@ -427,7 +427,7 @@ class ContextOfTests(ServingTestCase):
             self.assertRaises(ValueError, parseContext, words)
 
     def test_unknown(self) -> None:
-        """Nor is one with a word that is not known, or comes twice."""
+        """A context with an unknown or repeated word is refused."""
         words = list(ProcessContext().toArguments())
         for more in ("user=3", "uid", "uid=3", "RLIMIT_NONE=1:1", "getrlimit=1:1", ""):
             why = self.assertRaises(ValueError, parseContext, [*words, more])

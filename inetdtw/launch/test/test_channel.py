@@ -186,7 +186,7 @@ class ReceiveTests(ChannelTestCase):
         self.assertNotIn(self.channel, self.reactor.getReaders())
 
     def test_reports(self) -> None:
-        """All reports of a packet are handled, and then the owner is told so."""
+        """All reports of a packet are handled before the owner is notified."""
         self.report(1, 2)
         self.report(3)
         self.reactor.settle()
@@ -241,7 +241,7 @@ class ReceiveTests(ChannelTestCase):
         self.assertFalse(self.channel.closed)
 
     def test_disconnected(self) -> None:
-        """The owner is told once when the other end is closed, after all reports."""
+        """The owner is notified once, after all reports, of a closed end."""
         self.channel.theirs.close()
         self.report(*range(REPORTS + 1))
         self.helper.close()

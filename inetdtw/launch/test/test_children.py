@@ -143,19 +143,19 @@ class ForkServerTests(HelperTestCase):
     """Tests for L{RunningPrograms}, as a fork server uses them."""
 
     def test_ended(self) -> None:
-        """The end of a program is told with its status and its time."""
+        """The exit of a program is passed on with its status and CPU time."""
         child = self.running()
         self.say((ENDED, 1, PID, 3 << 8))
         self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_killed(self) -> None:
-        """Or with its signal."""
+        """The exit of a program is passed on with its signal."""
         child = self.running()
         self.say((ENDED, 1, PID, 9))
         self.assertEqual(child.told, [PID, ExitStatus(signal=9, cpu=1.5)])
 
     def test_failed(self) -> None:
-        """That a program could not be started is told with the reason."""
+        """A program that could not be started fails with the reason."""
         child = self.launch()
         self.say((FAILED, 1, 0, errno.ENOENT))
         self.assertEqual(child.told, [os.strerror(errno.ENOENT)])
@@ -178,7 +178,7 @@ class ForkServerTests(HelperTestCase):
 
 
 class ForkServerOrphanTests(HelperTestCase):
-    """Tests for programs whose helper has died."""
+    """Tests for programs whose fork server has died."""
 
     def test_orphans(self) -> None:
         """
@@ -202,7 +202,7 @@ class ForkServerOrphanTests(HelperTestCase):
         self.assertEqual(len(self.helper.running), 0)
 
     def test_orphansGone(self) -> None:
-        """Those that are gone already have ended."""
+        """A program that is gone already has ended."""
         child = self.running()
         self.played.die()
         self.assertEqual(child.told, [PID, ExitStatus()])
@@ -218,7 +218,7 @@ class ForkServerOrphanTests(HelperTestCase):
         self.assertLessEqual(len(self.reactor.getReaders()), before + 1)
 
     def test_stopWithOrphans(self) -> None:
-        """Programs whose helper has died are not waited for any more."""
+        """No program is watched any more after a stop."""
         self.running(os.getpid())
         self.played.die()
         self.helper.stop()
@@ -227,7 +227,7 @@ class ForkServerOrphanTests(HelperTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_retireOrphan(self) -> None:
-        """So does one that came after a helper that had died."""
+        """A replacement that is retired exits after the programs it inherited."""
         if not hasattr(os, "pidfd_open"):
             self.skipTest("This system has no pidfds.")
         with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:

@@ -40,7 +40,7 @@ from inetdtw.limits.budget import Lease, ProcessBudget
 
 @implementer(IAcceptDelegate)
 class Watcher:
-    """Remembers what it is told."""
+    """Records what happens to a delegated socket."""
 
     def __init__(self) -> None:
         """Record nothing yet."""
@@ -52,11 +52,11 @@ class Watcher:
         return self
 
     def dropped(self, peer: Any, reason: str) -> None:
-        """No more are."""
+        """Record that no more connections are accepted."""
         self.told.append(("dropped", peer, reason))
 
     def crowded(self) -> None:
-        """No more are for now."""
+        """Record that no more connections are accepted for now."""
         self.told.append(("crowded",))
 
     def started(self, pid: int) -> None:
@@ -69,10 +69,10 @@ class Watcher:
 
 
 class DelegationTests(HelperTestCase):
-    """Tests for L{inetdtw.launch.delegation.Delegations}, as a helper uses them."""
+    """Tests for L{Delegations}, as a fork server uses them."""
 
     def setUp(self) -> None:
-        """Leave a socket to the helper."""
+        """Delegate a socket to the fork server."""
         super().setUp()
         self.server = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(self.server.close)
@@ -99,7 +99,7 @@ class DelegationTests(HelperTestCase):
         return int(number)
 
     def lease(self, budget: ProcessBudget) -> None:
-        """Have the helper count."""
+        """Give the fork server a lease."""
         self.helper.lease = self.helper.delegations._lease = Lease(budget)
 
     def connection(self, kind: int, *report: int, peer: Any = None) -> None:
@@ -110,7 +110,7 @@ class DelegationTests(HelperTestCase):
         self.reactor.settle()
 
     def say(self, *reports: tuple[int, int, int, int]) -> None:
-        """Have the helper say something."""
+        """Send reports of the fork server."""
         self.played.say(*reports)
         self.reactor.settle()
 
@@ -195,7 +195,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(self.withdrawn(), 5)
 
     def test_large(self) -> None:
-        """A program that no packet has room for goes in a file."""
+        """A program that is too large for a packet is sent in a file."""
         self.taken()
         shared = os.urandom(300_000)
         self.helper.delegate(6, Delegation(self.watcher, shared, self.server.fileno()))
@@ -207,7 +207,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(self.watcher.told, [])
 
     def test_tooLarge(self) -> None:
-        """A program that no helper can be told of has its watcher accept."""
+        """The watcher accepts when a program is too large for any request."""
         large = Delegation(self.watcher, b"x" * (1 << 24), self.server.fileno())
         self.helper.delegate(6, large)
         self.reactor.advance(0)
@@ -216,7 +216,7 @@ class DelegationTests(HelperTestCase):
         )
 
     def test_withdrawnWhileStopping(self) -> None:
-        """When a helper is told to end, a socket is free once it has."""
+        """A socket is free when a fork server that was stopped has exited."""
         freed: list[int] = []
         self.helper.stop()
         self.helper.withdraw(5, lambda: freed.append(5))
@@ -246,7 +246,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(self.watcher.told, [])
 
     def test_crowded(self) -> None:
-        """A helper that says that it has as many programs as may be is believed."""
+        """A fork server that has as many programs as may be returns its sockets."""
         self.taken()
         self.say((CROWDED, 5, 0, 0))
         self.assertEqual(self.watcher.told, [("crowded",)])
@@ -274,7 +274,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual((budget.leased, len(self.helper.delegations)), (0, 0))
 
     def nothingMore(self) -> None:
-        """See that the helper finds nothing else in its socket."""
+        """Assert that the channel is empty."""
         self.played.channel.setblocking(False)
         self.assertRaises(BlockingIOError, self.played.channel.recv, 100)
 
@@ -354,7 +354,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(freed, [5])
 
     def test_deathFreesUnwanted(self) -> None:
-        """The death of a helper frees what was taken back, and only that."""
+        """The death of a fork server frees the sockets that were withdrawn only."""
         freed: list[int] = []
         kept = Delegation(self.watcher, b"shared", self.server.fileno())
         self.helper.delegate(6, kept)
@@ -366,7 +366,7 @@ class DelegationTests(HelperTestCase):
 
     def untold(self) -> int:
         """
-        Delegate a socket to a helper whose channel is full.
+        Delegate a socket while the channel is full.
 
         @return: how many packets are in it.
         """
@@ -395,7 +395,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(freed, [6])
 
     def test_unsentToTheDead(self) -> None:
-        """What a helper was not told before it died, its successor is told once."""
+        """A request that was not sent before a death is sent once afterwards."""
         self.taken()
         sent = self.untold()
         self.played.die()
@@ -409,7 +409,7 @@ class DelegationTests(HelperTestCase):
         self.nothingMore()
 
     def test_shareOfTheDead(self) -> None:
-        """A helper that died is lent nothing; its successor only what is left."""
+        """A fork server that died has no lease; its replacement has what is left."""
         budget = ProcessBudget(100)
         self.lease(budget)
         self.helper.delegate(6, Delegation(self.watcher, b"", self.server.fileno()))

@@ -30,7 +30,7 @@ class DirectTestCase(ServingTestCase):
     pidfds: bool | None = None
 
     def setUp(self) -> None:
-        """Have somebody at the other end of what programs are given."""
+        """Make a socket pair, whose other end programs get."""
         super().setUp()
         ours, theirs = socket.socketpair()
         self.ours, self.theirs = self.closing(ours), self.closing(theirs)
@@ -83,7 +83,7 @@ class PidfdTests(DirectTestCase):
         skip = "This system has no pidfds."
 
     def test_interface(self) -> None:
-        """It is a launcher, with nothing to start, to give up or to settle."""
+        """It is a launcher that starts no helper process."""
         launcher = self.launcherOf()
         verifyObject(ILauncher, launcher)
         launcher.retire()
@@ -91,7 +91,7 @@ class PidfdTests(DirectTestCase):
         self.assertTrue(launcher.hasCapacity)
 
     def test_over(self) -> None:
-        """It is over when no program of it runs."""
+        """It is over when none of its programs runs."""
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/cat")
         self.assertFalse(launcher.over)
@@ -120,7 +120,7 @@ class PidfdTests(DirectTestCase):
             self.assertEqual(self.reactor.getReaders(), [])
 
     def test_killed(self) -> None:
-        """One that was killed is told with the signal."""
+        """A program that was killed ends with the signal."""
         for launcher in self.contexts():
             child = self.launch(launcher, "/bin/sh", "-c", "kill -9 $$")
             self.await_(child)
@@ -188,7 +188,7 @@ class PidfdTests(DirectTestCase):
             self.assertEqual(openedSince(self.before), {})
 
     def test_noDirectory(self) -> None:
-        """Where the working directory is not there, the reason names it."""
+        """A missing working directory is named in the reason."""
         path = os.path.abspath(self.mktemp())
         child = self.launch(self.launcherOf(directory=path), "/bin/true")
         self.assertEqual(child.told, [f"{path}: No such file or directory"])
@@ -278,7 +278,7 @@ class PidfdTests(DirectTestCase):
         self.assertEqual(len(child.told), 1)
 
     def test_stopEnded(self) -> None:
-        """What has ended by then is waited for at once."""
+        """A program that has exited before the stop is reaped at once."""
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/true")
         os.waitid(os.P_PID, child.told[0], os.WEXITED | os.WNOWAIT)
@@ -286,7 +286,7 @@ class PidfdTests(DirectTestCase):
         self.assertRaises(ChildProcessError, os.waitpid, child.told[0], os.WNOHANG)
 
     def test_inherited(self) -> None:
-        """What was left open for this process is not inherited by programs."""
+        """Programs do not inherit descriptors that this process has inherited."""
         stray = os.open(os.devnull, os.O_RDONLY)
         self.addCleanup(os.close, stray)
         os.set_inheritable(stray, True)
@@ -328,7 +328,7 @@ class SpawnProcessTests(DirectTestCase):
         self.assertEqual((process.uid, process.gid), (None, None))
 
     def test_killed(self) -> None:
-        """A signal is told."""
+        """A program that was killed ends with the signal."""
         child = self.launch(self.launcherOf(), "/bin/true")
         self.reactor.processes[0].exit(number=9)
         self.assertEqual(child.told[1], ExitStatus(signal=9))
@@ -351,7 +351,7 @@ class SpawnProcessTests(DirectTestCase):
         self.assertEqual(child.told, [self.reactor.processes[0].pid])
 
     def test_heldAndGone(self) -> None:
-        """A program that is not there any more when there is room has failed."""
+        """A program that is missing at the retry fails."""
         path = os.path.abspath(self.mktemp())
         os.symlink("/bin/true", path)
         self.reactor.spawnFailure = OSError(errno.EAGAIN, "no")

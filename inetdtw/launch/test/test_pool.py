@@ -64,7 +64,7 @@ class LaunchersTests(ServingTestCase):
     """Tests for L{LauncherPool}."""
 
     def setUp(self) -> None:
-        """Have launchers that start nothing."""
+        """Make launchers that start nothing."""
         super().setUp()
         self.made: list[Recorded] = []
         self.launchers = LauncherPool(self.reactor, self.runtime.report)
@@ -169,7 +169,7 @@ class LaunchersTests(ServingTestCase):
         self.assertIsNone(self.launchers.of(INTERNAL))
 
     def test_needLess(self) -> None:
-        """One that is not needed any more is retired, and the others are kept."""
+        """A launcher that is not needed is retired, and the others are kept."""
         self.launchers.need([FORKSERVER, DIRECT])
         self.launchers.need([DIRECT])
         forkserver, direct = self.made
@@ -178,7 +178,7 @@ class LaunchersTests(ServingTestCase):
         self.assertIs(self.launchers.of(DIRECT), direct)
 
     def test_needAgain(self) -> None:
-        """One that is needed again is a new one."""
+        """A launcher that is needed again is a new one."""
         self.launchers.need([FORKSERVER])
         self.launchers.need([])
         self.launchers.need([FORKSERVER])
@@ -358,7 +358,7 @@ class LaunchersTests(ServingTestCase):
         self.assertIs(self.launchers.of(service), self.made[0])
 
     def test_noSequencedPackets(self) -> None:
-        """Where a fork server cannot be reached, the daemon starts all programs."""
+        """All services are direct where there are no sequenced-packet sockets."""
         self.patch(socket, "SOCK_SEQPACKET", None)
         del socket.SOCK_SEQPACKET
         self.launchers.need([FORKSERVER])
@@ -380,7 +380,7 @@ class LaunchersTests(ServingTestCase):
             self.assertEqual(each.said.count("stop"), 1)
 
     def test_over(self) -> None:
-        """One that was retired is forgotten when it is over, and only then."""
+        """A retired launcher is forgotten when it is over, and not before."""
         self.launchers.need([FORKSERVER, DIRECT])
         self.launchers.need([])
         self.made[0].over = True
@@ -414,7 +414,7 @@ class WarmTests(ServingTestCase):
     """Tests for the interpreters that L{LauncherPool} keeps."""
 
     def setUp(self) -> None:
-        """Have launchers that start nothing, and a service with an interpreter."""
+        """Make launchers that start nothing, and a warm service."""
         super().setUp()
         self.made: list[RecordedWarm] = []
         for name in ("WarmLauncher", "warmLauncherFor"):
@@ -447,7 +447,7 @@ class WarmTests(ServingTestCase):
         self.assertIsNot(self.launchers.of(FORKSERVER), self.made[0])
 
     def test_of(self) -> None:
-        """One that is asked for before is made then, once."""
+        """A warm launcher is made when it is needed first, and once."""
         for _ in range(2):
             self.assertIs(self.launchers.of(self.service), self.made[0])
         self.assertEqual(len(self.made), 1)

@@ -19,13 +19,13 @@ from inetdtw.test.fakes import FakeChild, ServingTestCase, openedSince
 
 
 class ShortageTests(DirectTestCase):
-    """Tests for L{DirectLauncher} when the machine has no room for another process."""
+    """Tests for L{DirectLauncher} when processes are short."""
 
     if not hasPidfds():
         skip = "This system has no pidfds."
 
     def setUp(self) -> None:
-        """Have a machine that has no room, or whatever the test says."""
+        """Let starts fail, until the test changes that."""
         super().setUp()
         self.error = errno.EAGAIN
         self.tries = 0

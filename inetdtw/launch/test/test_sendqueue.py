@@ -17,14 +17,14 @@ class PostsTests(SynchronousTestCase):
     """Tests for L{SendQueue}."""
 
     def setUp(self) -> None:
-        """Make a queue that has room for nothing."""
+        """Make a queue whose socket is full."""
         self.clock = Clock()
         self.room = 0
         self.sent: list[str] = []
         self.posts = SendQueue(self.clock, self.send)
 
     def send(self, first: str, second: str = "") -> None:
-        """Send something, if there is room."""
+        """Send a message, if the socket has room."""
         if first == "lost":
             raise ConnectionResetError
         if not self.room:
@@ -33,14 +33,14 @@ class PostsTests(SynchronousTestCase):
         self.sent.append(first + second)
 
     def test_atOnce(self) -> None:
-        """What there is room for is sent at once, and nothing is planned."""
+        """A message is sent at once if there is room, and no timer is set."""
         self.room = 1
         self.posts.add("one", "1")
         self.assertEqual(self.sent, ["one1"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_order(self) -> None:
-        """The rest is sent in order, when there is room, each once."""
+        """The other messages are sent in order, each once, when there is room."""
         for name in ("one", "two", "three"):
             self.posts.add(name)
         self.assertEqual(self.sent, [])
@@ -53,7 +53,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_shortage(self) -> None:
-        """What the machine has no room for is not lost either."""
+        """A message is not lost when memory is short."""
         whys = [errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM]
 
         def send(name: str) -> None:
@@ -67,7 +67,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual(self.sent, ["one"])
 
     def test_lost(self) -> None:
-        """One that can never be sent keeps no other."""
+        """A message that can never be sent is dropped, and the next ones are sent."""
         self.posts.add("one")
         self.posts.add("lost")
         self.posts.add("two")
@@ -76,7 +76,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual(self.sent, ["one", "two"])
 
     def test_takeBack(self) -> None:
-        """What is not sent yet can be taken back; what is, cannot."""
+        """A message can be taken back until it is sent."""
         self.room = 1
         self.posts.add("one", "1")
         self.posts.add("two", "2")
@@ -106,7 +106,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual((len(self.posts), self.clock.getDelayedCalls()), (0, []))
 
     def test_added(self) -> None:
-        """What is added while another is sent is sent after it, once."""
+        """A message that is added while another is sent is sent after it, once."""
 
         def send(name: str) -> None:
             if len(self.sent) == self.room:

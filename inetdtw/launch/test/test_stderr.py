@@ -54,7 +54,7 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(list(Lines().feed(b"one\ntw")), ["one"])
 
     def test_controls(self) -> None:
-        """What a terminal would obey, and what is no text, is shown by its code."""
+        """Control characters and bytes that are no text are escaped."""
         data = b"a\tb\x1b[2J\x00\xff\xc2\x9b \xe6\x97\xa5"
         wanted = r"a\tb\x1b[2J\x00\xff\x9b 日"
         self.assertEqual(self.lines(data), [wanted])
@@ -105,14 +105,14 @@ class ComplaintsTests(SynchronousTestCase):
         return made, program
 
     def goOn(self) -> None:
-        """Have as many turns as there is something to do."""
+        """Run reactor iterations until nothing is left to do."""
         self.reactor.settle()
         while self.reactor.getDelayedCalls():
             self.reactor.advance(0)
             self.reactor.settle()
 
     def few(self, line: str) -> bool:
-        """Have room for three lines."""
+        """Set the rate to three lines."""
         if len(self.said) == 3:
             self.left += 1
             return False
@@ -120,7 +120,7 @@ class ComplaintsTests(SynchronousTestCase):
         return True
 
     def leaveOut(self, lines: int) -> bool:
-        """Count, and have no room until there is."""
+        """Count lines that are left out."""
         self.left += lines
         return len(self.said) == 3
 
@@ -154,7 +154,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_leftOutAtEnd(self) -> None:
-        """What is left out of a program that has ended is read to its end."""
+        """Lines that are left out are read to the end when the program has exited."""
         self.left = 0
         made, program = self.complaints()
         made.start(self.few, self.leaveOut)
@@ -166,7 +166,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def assertDone(self) -> None:
-        """Nothing is read any more, and no descriptor is left."""
+        """Assert that nothing is read any more, and no descriptor is left."""
         self.assertEqual(self.open, set())
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(openDescriptors(), self.before)
@@ -269,7 +269,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_emptyLines(self) -> None:
-        """Neither is it if what is written makes no lines."""
+        """The exit is not delayed by output without an end of line."""
         made, program = self.complaints()
         real = os.read
 
@@ -288,7 +288,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_leaveMuch(self) -> None:
-        """When the daemon stops it does not stay for all that was said."""
+        """The daemon does not read all output before it stops."""
         made, program = self.complaints()
         made.start(self.said.append)
         os.write(program, b"a\n" * 1000)
@@ -314,7 +314,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_leaveUnended(self) -> None:
-        """What has no end of line is passed on when the daemon stops."""
+        """A line without an end is logged when the daemon stops."""
         made, program = self.complaints()
         made.start(self.said.append)
         os.write(program, b"one\ntwo")
@@ -325,7 +325,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_early(self) -> None:
-        """What is written before the program is known to run is kept until then."""
+        """Output from before the start was reported is kept until then."""
         made, program = self.complaints()
         os.write(program, b"one\n")
         self.reactor.settle()
@@ -403,7 +403,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertEqual(self.said, ["by name"])
 
     def test_noProc(self) -> None:
-        """Where the system has no names for descriptors it is a pipe like any other."""
+        """The pipe is a usual one where there is no proc file system."""
         self.patch(os.path, "exists", lambda path: False)
         made, program = self.complaints()
         made.start(self.said.append)
@@ -446,7 +446,7 @@ class ComplaintsTests(SynchronousTestCase):
         made.leave()
 
     def test_share(self) -> None:
-        """Several programs share what is passed on in a turn, and none has nothing."""
+        """Several programs share the lines of an iteration; each has at least one."""
         made = [self.complaints() for _ in range(LINES // 2)]
         for number in range(2):
             made[number][0].start(self.said.append)

@@ -31,7 +31,7 @@ class RootedTests(ServingTestCase):
     """Tests for L{ChrootForkServerPool}."""
 
     def setUp(self) -> None:
-        """Have a root directory behind a link."""
+        """Make a root directory behind a link."""
         super().setUp()
         self.folder = os.path.abspath(self.mktemp())
         self.path = os.path.join(self.folder, "current")
@@ -59,7 +59,7 @@ class RootedTests(ServingTestCase):
         return self.made[-1]
 
     def switch(self, name: str) -> None:
-        """Have the path lead elsewhere."""
+        """Switch the link to another directory."""
         os.symlink(name, f"{self.path}.new")
         os.rename(f"{self.path}.new", self.path)
 
@@ -88,7 +88,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(self.made[0].said, ["start"])
 
     def test_count(self) -> None:
-        """There are as many at a time as there would be in the usual root directory."""
+        """There are as many current fork servers as without a chroot."""
         self.assertEqual(self.rooted.count, usualCount())
         given = (
             self.rooted.context,
@@ -123,7 +123,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(self.made[1].said, ["start"])
 
     def test_renewed(self) -> None:
-        """So they are when it is asked for."""
+        """Fork servers are replaced when the pool is renewed."""
         self.switch("two")
         self.rooted.renew()
         self.assertEqual((self.launched(), self.rooted.moves), ([0, 0], 1))
@@ -165,7 +165,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual((self.launched(), self.rooted.moves), ([0, 1], 1))
 
     def test_noneAtAll(self) -> None:
-        """Where there are none at the beginning, nothing is left open."""
+        """No descriptor is left open when no fork server can be made."""
         self.failure = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         before = openDescriptors()
         given = (
@@ -178,7 +178,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_room(self) -> None:
-        """Those who wait for room are told in turn, also when others take the place."""
+        """Those that wait are called in order, also after a replacement."""
         told: list[int] = []
         self.made[0].hasCapacity = False
         self.assertFalse(self.rooted.hasCapacity)
@@ -194,7 +194,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(self.made[1]._waiters, [])
 
     def test_roomAgain(self) -> None:
-        """So it is in the same directory, for one and for the next."""
+        """Those that wait are called in the same directory, one by one."""
         told: list[int] = []
         for number in (1, 2):
             self.made[0].hasCapacity = False
@@ -205,7 +205,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(self.made[0]._waiters, [])
 
     def test_over(self) -> None:
-        """It is over when all that were in any directory have ended."""
+        """The pool is over when the fork servers of all directories have exited."""
         self.switch("two")
         self.rooted.renew()
         self.rooted.retire()
@@ -224,7 +224,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(len(self.rooted._retired), 1)
 
     def test_stop(self) -> None:
-        """All of them stop, and nothing is left open."""
+        """All fork servers are stopped, and no descriptor is left open."""
         self.switch("two")
         self.rooted.renew()
         self.rooted.stop()

@@ -16,11 +16,11 @@ from inetdtw.launch.forkserver.code import BOOT, MODULES, Code, codeOf
 
 
 class CodeTests(SynchronousTestCase):
-    """Tests for what a helper is given, and L{BOOT}."""
+    """Tests for the code of a fork server, and for L{BOOT}."""
 
     def boot(self, code: Code, sent: bytes) -> str:
         """
-        Start a helper.
+        Start a fork server.
 
         @param sent: what it reads.
 
@@ -34,7 +34,7 @@ class CodeTests(SynchronousTestCase):
         return done.stderr.decode().strip().rpartition("\n")[2]
 
     def test_runs(self) -> None:
-        """The helper runs the code that it is sent, with its further arguments."""
+        """The fork server runs the code that it reads, with its further arguments."""
         code = codeOf(*MODULES)
         told = self.boot(code, code.data)
         wanted = "ValueError: the context has 'x=1', which is unknown or repeated"
@@ -49,7 +49,7 @@ class CodeTests(SynchronousTestCase):
         self.assertIn(wanted, self.boot(code, b"x" + code.data[1:]))
 
     def test_short(self) -> None:
-        """Nor is half of it, which a daemon has sent that was killed."""
+        """A fork server does not run a part of the code, when the daemon was killed."""
         code = codeOf(*MODULES)
         self.assertEqual(self.boot(code, code.data[:-1]), "the daemon has ended")
 

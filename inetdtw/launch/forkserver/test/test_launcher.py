@@ -35,7 +35,7 @@ class ForkServersTestCase(ServingTestCase):
     """A test of fork servers."""
 
     def started(self, count: int) -> None:
-        """Have some that are ready."""
+        """Make fork servers that are ready."""
         self.before = openDescriptors()
         self.servers = self.make(count)
         self.servers.start()
@@ -79,12 +79,12 @@ class ForkServersTests(ForkServersTestCase):
     """Tests for L{ForkServerPool}."""
 
     def setUp(self) -> None:
-        """Have two that are ready."""
+        """Make two fork servers that are ready."""
         super().setUp()
         self.started(2)
 
     def test_interface(self) -> None:
-        """They are a launcher."""
+        """The pool is a launcher."""
         verifyObject(ILauncher, self.servers)
 
     def test_count(self) -> None:
@@ -96,7 +96,7 @@ class ForkServersTests(ForkServersTestCase):
             self.assertEqual(len(self.reactor.processes) - before, count)
 
     def test_noDescriptors(self) -> None:
-        """Where there are descriptors for some of them only, there is none."""
+        """No fork server is left when descriptors are short for some of them."""
         pair, left = socket.socketpair, [None, None]
 
         def few(*given: Any) -> Any:
@@ -185,7 +185,7 @@ class ForkServersTests(ForkServersTestCase):
         )
 
     def test_manyEnvironments(self) -> None:
-        """What is kept of services does not grow with every reload."""
+        """The cache of programs does not grow with every reload."""
         for number in range(2500):
             request = LaunchRequest("/bin/x", ("x",), {"A": str(number)}, {}, (0, 0, 0))
             self.servers._program(request)
@@ -220,7 +220,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(told, [None])
 
     def test_roomForOne(self) -> None:
-        """Those who wait for room are told one by one, as long as there is some."""
+        """Those that wait for capacity are called one by one."""
         for _ in range(2 * IN_FLIGHT):
             self.launch()
         order: list[int] = []
@@ -239,7 +239,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(order, [1, 2, 3])
 
     def test_noRoomYet(self) -> None:
-        """There is none before the first of them is ready."""
+        """There is no capacity before the first fork server is ready."""
         servers = self.make(1)
         self.assertFalse(servers.hasCapacity)
         servers.start()
@@ -264,7 +264,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(told, [None])
 
     def test_settle(self) -> None:
-        """All of them are asked to repeat nothing."""
+        """All fork servers are requested to restart no program."""
         self.servers.cancelRestarts()
         for played in self.played:
             self.assertEqual(played.take()[1:], (b"", b"", []))
@@ -342,7 +342,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertRaises(BlockingIOError, self.played[0].channel.recv, 100)
 
     def test_over(self) -> None:
-        """They are over when they were retired and all of them have ended."""
+        """The pool is over when all its fork servers have exited."""
         one, two = self.played
         self.assertFalse(self.servers.over)
         self.servers.retire()
@@ -359,7 +359,7 @@ class FullTests(ForkServersTestCase):
     LARGE: ClassVar[dict[str, str]] = {"A": "x" * 60_000}
 
     def setUp(self) -> None:
-        """Have one that is ready, and has got all that it may have before it."""
+        """Make a fork server that is ready, and fill its channel."""
         super().setUp()
         self.started(1)
         sock = self.servers._processes[0].channel._ours
@@ -371,7 +371,7 @@ class FullTests(ForkServersTestCase):
 
     def take(self) -> int:
         """
-        Take an request, and say that its program runs.
+        Receive a request, and report that its program runs.
 
         @return: the process id.
         """
@@ -397,7 +397,7 @@ class FullTests(ForkServersTestCase):
         self.assertEqual(openedSince(self.before), {})
 
     def test_waiters(self) -> None:
-        """Those who wait for room are told when there is some."""
+        """Those that wait are called when there is capacity."""
         told: list[bool] = []
         self.servers.whenCapacity(lambda: told.append(self.servers.hasCapacity))
         for _ in self.children:
@@ -419,7 +419,7 @@ class FullTests(ForkServersTestCase):
         self.assertEqual(child.told, [])
 
     def test_noDescriptors(self) -> None:
-        """Where it cannot be kept it has failed."""
+        """A request fails when no descriptor is left to queue it."""
 
         def none(fd: int) -> int:
             raise OSError(errno.EMFILE, "no more descriptors")
@@ -429,13 +429,13 @@ class FullTests(ForkServersTestCase):
         self.assertIn(os.strerror(errno.EAGAIN), told)
 
     def test_stop(self) -> None:
-        """What had no room until the daemon stops is not started."""
+        """Queued requests fail when the daemon stops."""
         self.servers.stop()
         self.assertEqual(self.children[-1].told, ["the daemon stops"])
         self.assertEqual(self.children[0].told, [])
 
     def test_retire(self) -> None:
-        """Those that are retired are given it before."""
+        """Queued requests are sent before the fork servers are retired."""
         self.servers.retire()
         pids = [self.take() for _ in self.children]
         self.assertEqual(self.children[-1].told, [pids[-1]])
@@ -444,7 +444,7 @@ class FullTests(ForkServersTestCase):
         self.assertEqual(self.played[0].channel.recv(100), b"")
 
     def test_gone(self) -> None:
-        """Nor is it ever started where a helper has ended."""
+        """Queued requests fail when the fork server is gone."""
         self.servers._processes[0].stop()
         self.reactor.advance(PAUSE)
         (told,) = self.children[-1].told

@@ -60,11 +60,13 @@ PID = (1 << 22) + 77
 
 class Owner:
     """
-    Whom a helper works for.
+    Records what a fork server notifies.
 
-    @ivar notes: how often there may have been room.
+    @ivar notes: how often there may have been capacity.
+
     @ivar stalls: the reasons for stalls.
-    @ivar deaths: what was said of helpers that died.
+
+    @ivar deaths: the process id, the reason and the pause of each death.
     """
 
     def __init__(self) -> None:
@@ -74,7 +76,7 @@ class Owner:
         self.deaths: list[tuple[int | None, str, float]] = []
 
     def notify(self) -> None:
-        """There may be room."""
+        """Record that there may be capacity."""
         self.notes += 1
 
     def stalled(self, reason: str) -> None:
@@ -88,7 +90,7 @@ class Owner:
 
 class PlayedHelper:
     """
-    The part of a helper process, played by the test.
+    The program of a fork server, played by the test.
 
     @ivar process: the process that it would be.
     """
@@ -147,10 +149,10 @@ class PlayedHelper:
 
 
 class HelperTestCase(ServingTestCase):
-    """A test of a helper."""
+    """A test of a fork server."""
 
     def setUp(self) -> None:
-        """Have a helper that is ready."""
+        """Make a fork server that is ready."""
         super().setUp()
         self.before = openDescriptors()
         self.owner = Owner()
@@ -164,14 +166,14 @@ class HelperTestCase(ServingTestCase):
         self.reactor.settle()
 
     def closeHelper(self) -> None:
-        """Close what the helper has."""
+        """Stop the fork server, and end its processes."""
         self.helper.stop()
         for each in self.reactor.processes:
             if not each.exited:
                 each.exit()
 
     def play(self) -> PlayedHelper:
-        """Be the helper that was started last."""
+        """Return the process that was started last."""
         played = PlayedHelper(self.reactor.processes[-1])
         self.addCleanup(played.channel.close)
         return played
@@ -194,12 +196,12 @@ class HelperTestCase(ServingTestCase):
         return child
 
     def say(self, *reports: tuple[int, int, int, int]) -> None:
-        """Have the helper say something, and hear it."""
+        """Send reports, and handle them."""
         self.played.say(*reports)
         self.reactor.settle()
 
     def succeed(self, first: int) -> None:
-        """Have another helper come after one that died."""
+        """Start a replacement."""
         self.reactor.advance(LONGEST_PAUSE)
         self.played = self.play()
         self.say((HELLO, first, 5, 0))
@@ -222,7 +224,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(path, os.devnull)
 
     def test_begin(self) -> None:
-        """A helper may begin once it has said what it is, and is told that once."""
+        """A fork server may begin once it has reported its version."""
         helper = ForkServerProcess(
             self.owner, self.reactor, ["/py"], "/", code=Code(b"c", "1f")
         )
@@ -238,7 +240,7 @@ class HelperTests(HelperTestCase):
         played.die()
 
     def refused(self, why: str, version: int = 0) -> None:
-        """See that a helper is not let begin, and is killed with what it was sent."""
+        """Assert that a fork server may not begin, and is killed."""
         process = self.restarted()
         self.helper.withdraw(1, lambda: None)
         child = self.launch()
@@ -254,18 +256,18 @@ class HelperTests(HelperTestCase):
         self.assertTrue(self.helper.up)
 
     def restarted(self) -> FakeProcess:
-        """Have a helper that has not said anything."""
+        """Make a fork server that has not reported anything."""
         self.played.die()
         self.reactor.advance(FIRST_PAUSE)
         self.played = self.play()
         return self.played.process
 
     def test_otherVersion(self) -> None:
-        """A helper of another version gets no client, and is killed."""
+        """A fork server of another version is killed, and gets no client."""
         self.refused("its code is of version 1, not 0", 1)
 
     def test_otherUser(self) -> None:
-        """Nor does one that is not the user it should be."""
+        """A fork server with other credentials is killed, and gets no client."""
         asked: list[Any] = []
 
         def mismatch(*given: Any) -> str | None:
@@ -280,7 +282,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(asked, [(pid, Credentials(3, 4, ())) for pid in pids])
 
     def test_helloOfTheDead(self) -> None:
-        """What a helper says that has ended since is no mistake."""
+        """A report of a fork server that has exited since raises no error."""
         process = self.restarted()
 
         def writeToChild(childFD: int, data: bytes) -> None:
@@ -292,7 +294,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(len(self.owner.deaths), 2)
 
     def test_up(self) -> None:
-        """It is ready when it says so."""
+        """A fork server is up when it has reported that."""
         helper = ForkServerProcess(self.owner, self.reactor, ["/py"], "/")
         self.addCleanup(helper.stop)
         helper.start()
@@ -329,7 +331,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(child.told, [PID])
 
     def test_together(self) -> None:
-        """A packet may say several things, also of the same program."""
+        """A packet may have several reports, also about the same program."""
         one, two = self.launch(), self.launch()
         self.say(
             (STARTED, 1, PID, 0),
@@ -373,7 +375,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual([death[1] for death in self.owner.deaths], [why])
 
     def test_notify(self) -> None:
-        """After whatever it says there may be room."""
+        """The owner is notified after each report."""
         before = self.owner.notes
         self.say((ENDED, 1, PID, 0))
         self.assertEqual(self.owner.notes, before + 1)
@@ -442,7 +444,7 @@ class DeathTests(HelperTestCase):
         self.assertEqual((number, kept.told), (2, [PID]))
 
     def test_lost(self) -> None:
-        """Orders that it had taken and said nothing of have failed, all of them."""
+        """All requests that were received and not answered fail."""
         children = [self.launch() for _ in range(3)]
         for _ in children:
             os.close(self.played.take()[3][0])
@@ -473,14 +475,14 @@ class DeathTests(HelperTestCase):
         self.assertEqual(child.told, [PID])
 
     def test_lastWords(self) -> None:
-        """What it said before it died holds."""
+        """Reports that were sent before the death are handled."""
         child = self.launch()
         self.played.say((STARTED, 1, PID, 0), (ENDED, 1, PID, 3 << 8))
         self.played.die()
         self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_lastHello(self) -> None:
-        """One that was ready and dead at the same time is not there."""
+        """A fork server that is ready and dead at the same time is not up."""
         self.played.say((HELLO, 0, 5, 0))
         self.played.die()
         self.assertFalse(self.helper.up)
@@ -524,7 +526,7 @@ class DeathTests(HelperTestCase):
         self.running()
 
     def test_noDescriptor(self) -> None:
-        """Nor is there an end of it when no descriptor is left at that moment."""
+        """A start that fails for lack of descriptors is retried."""
 
         def none(*args: Any) -> int:
             raise OSError(errno.EMFILE, "no more descriptors")
@@ -542,7 +544,7 @@ class StopTests(HelperTestCase):
     """Tests for a L{Helper} that is given up."""
 
     def test_stop(self) -> None:
-        """The helper finds the end of the file; when it has ended, nothing is left."""
+        """A fork server exits at the end of the channel, and leaves nothing."""
         stopped = self.helper.stop()
         self.assertNoResult(stopped)
         self.assertEqual(self.played.channel.recv(100), b"")
@@ -591,7 +593,7 @@ class StopTests(HelperTestCase):
         self.assertEqual(self.played.channel.recv(100), b"")
 
     def unheard(self) -> None:
-        """Have a helper that has not said yet that it is there, and is to end."""
+        """Stop a fork server that has not reported anything."""
         self.played.die()
         self.reactor.advance(FIRST_PAUSE)
         self.played = self.play()
@@ -615,7 +617,7 @@ class StopTests(HelperTestCase):
         self.assertEqual(openedSince(self.before), {})
 
     def test_stopRefused(self) -> None:
-        """One that may not begin is killed then, too."""
+        """A fork server that may not begin is killed when it is stopped, too."""
         self.unheard()
         self.say((HELLO, 1, 5, 1))
         self.assertEqual(self.played.process.signals, ["KILL"])
@@ -624,7 +626,7 @@ class StopTests(HelperTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_stopUnheard(self) -> None:
-        """Nothing is left of one that never says that it is there."""
+        """A fork server that never reports is killed, and leaves nothing."""
         self.unheard()
         self.reactor.advance(OVERDUE)
         self.assertEqual(self.played.process.signals, ["KILL"])
@@ -635,14 +637,14 @@ class StopTests(HelperTestCase):
         self.assertEqual(openedSince(self.before), {})
 
     def test_stopDead(self) -> None:
-        """One that has died is given up at once, and not followed by another."""
+        """A fork server that has died is over at once, and not replaced."""
         self.played.die()
         self.successResultOf(self.helper.stop())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(openedSince(self.before), {})
 
     def test_stopUnstarted(self) -> None:
-        """One that was never started has nothing to wait for."""
+        """A fork server that was never started is over at once."""
         before = openDescriptors()
         helper = ForkServerProcess(self.owner, self.reactor, ["/py"], "/")
         self.successResultOf(helper.stop())
@@ -657,12 +659,12 @@ class StopTests(HelperTestCase):
         self.helper.cancelRestarts()
 
     def test_retire(self) -> None:
-        """One that has nothing to do ends at once."""
+        """A fork server without programs is stopped at once when it is retired."""
         self.helper.retire()
         self.assertEqual(self.played.channel.recv(100), b"")
 
     def test_retireBusy(self) -> None:
-        """One that has something to do ends when all of it is done."""
+        """A fork server with programs is stopped when all have ended."""
         child = self.running()
         last = self.launch()
         os.close(self.played.take()[3][0])
