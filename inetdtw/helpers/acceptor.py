@@ -25,7 +25,6 @@ import signal
 import socket
 import struct
 
-# Only a type checker needs this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

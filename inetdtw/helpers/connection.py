@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import _socket
 
-# Only a type checker needs these; they would double what a fork server imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -55,7 +55,6 @@ from inetdtw.helpers.spawn import (
     resourceLimits,
 )
 
-# Only a type checker needs these; they would double what this process imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence

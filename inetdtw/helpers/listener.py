@@ -12,7 +12,6 @@ import socket
 from inetdtw.helpers.connection import connectionEnvironment, encoded
 from inetdtw.helpers.protocol import Program
 
-# Only a type checker needs this; it would double what a fork server imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

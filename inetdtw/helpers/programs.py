@@ -2,12 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The children of a fork server, and the restarts of C{dgram wait} programs.
-
-A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but
-the standard library.
-"""
+"""The children of a fork server, and the restarts of C{dgram wait} programs."""
 
 from __future__ import annotations
 
@@ -33,7 +28,6 @@ from inetdtw.helpers.reports import (
 from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.helpers.spawn import TRANSIENT_ERRORS, Limit, forkAndExec, spawn
 
-# Only a type checker needs these; they would double what a fork server imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

@@ -8,9 +8,6 @@ How a fork server receives and decodes L{requests<inetdtw.helpers.requests>}.
 A program is the number of paths to try, the paths, the number of arguments, the
 arguments and the environment, divided by NUL characters.  One that is too large for a
 packet, because arguments and environment may be megabytes, is in a file.
-
-A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but
-the standard library.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ import _struct
 
 from inetdtw.helpers.connection import packPeer
 
-# Only a type checker needs this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket

@@ -7,9 +7,6 @@ Save the state of a socket, and restore it after a program had the socket.
 
 The daemon and the programs of a C{wait} service share one socket, and so its options.
 See socket(7), ip(7), ipv6(7), tcp(7) and udp(7).
-
-A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but
-the standard library.
 """
 
 from __future__ import annotations
@@ -21,7 +18,6 @@ import select
 import socket
 import sys
 
-# Only a type checker needs these; they would double what a fork server imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator

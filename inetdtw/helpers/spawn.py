@@ -2,12 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Start a program: with posix_spawn(3), or with fork(2) to apply a context before exec.
-
-A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but
-the standard library.
-"""
+"""Start a program by posix_spawn(3), or by fork(2) to apply a context before exec."""
 
 from __future__ import annotations
 
@@ -17,7 +12,6 @@ import os
 import resource
 import signal
 
-# Only a type checker needs these; they would double what a fork server imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

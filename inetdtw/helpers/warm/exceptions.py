@@ -10,7 +10,6 @@ import sys
 
 from inetdtw.helpers.warm.library import VERSION
 
-# Only a type checker needs this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

@@ -9,7 +9,6 @@ from __future__ import annotations
 import posix
 import time
 
-# Only a type checker needs these.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

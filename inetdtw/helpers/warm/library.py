@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 
-# Only a type checker needs these.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

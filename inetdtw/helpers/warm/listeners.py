@@ -20,7 +20,6 @@ from inetdtw.helpers.reports import (
 )
 from inetdtw.helpers.warm.process import isConnected, moveHigh
 
-# Only a type checker needs this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

@@ -26,7 +26,6 @@ from inetdtw.helpers.warm.protocol import PARAMETERS, native, refuse, version
 from inetdtw.helpers.warm.server import Server
 from inetdtw.helpers.warm.template import Template
 
-# Only a type checker needs this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

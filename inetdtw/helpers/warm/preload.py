@@ -16,7 +16,6 @@ from inetdtw.helpers.warm.library import SHARED, StandardLibrary
 from inetdtw.helpers.warm.program import Module
 from inetdtw.helpers.warm.protocol import describe, log
 
-# Only a type checker needs these.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable

@@ -15,7 +15,6 @@ import select
 import sys
 import time
 
-# Only a type checker needs these.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal

@@ -19,7 +19,6 @@ from inetdtw.helpers.warm.files import ScriptPath, WatchedFile, absolute
 from inetdtw.helpers.warm.library import VERSION
 from inetdtw.helpers.warm.protocol import describe
 
-# Only a type checker needs these.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator

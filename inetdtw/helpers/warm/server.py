@@ -31,7 +31,6 @@ from inetdtw.helpers.warm.process import ChildSignal, CpuLimit
 from inetdtw.helpers.warm.protocol import refuse
 from inetdtw.helpers.warm.template import Template
 
-# Only a type checker needs these.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable

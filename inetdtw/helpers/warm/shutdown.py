@@ -16,7 +16,6 @@ from inetdtw.helpers.warm.exceptions import printUnraisable
 from inetdtw.helpers.warm.library import BEFORE, VERSION, StandardLibrary
 from inetdtw.helpers.warm.process import interrupt, quietly
 
-# Only a type checker needs these.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,6 @@ import sys
 from inetdtw.helpers.warm.library import VERSION
 from inetdtw.helpers.warm.process import quietly, useSockets
 
-# Only a type checker needs this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

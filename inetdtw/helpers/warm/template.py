@@ -19,7 +19,6 @@ from inetdtw.helpers.warm.protocol import THREADED, log
 from inetdtw.helpers.warm.shutdown import Shutdown
 from inetdtw.helpers.warm.streams import StandardStreams
 
-# Only a type checker needs these.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
