@@ -44,7 +44,11 @@ class SomeOptions(usage.Options):
     )
 
     def opt_conf(self, path: str) -> None:
-        """Add a file."""
+        """
+        Add a file.
+
+        It may be repeated.
+        """
 
     def opt_i(self) -> None:
         """Like -f."""
@@ -61,7 +65,7 @@ class OptionsOfTests(SynchronousTestCase):
             Option("launch", (), "HOW", "How. [default: direct]", ("direct", "other")),
             Option("number", ("n",), "N", "How many. [1 to 9; default: 3]"),
             Option("else", (), "VALUE", "What else."),
-            Option("conf", (), "PATH", "The file, of which there may be many."),
+            Option("conf", (), "PATH", "Add a file. It may be repeated."),
             Option("i", ("i",), "", "Like -f."),
         ]
         for option in wanted:
