@@ -103,7 +103,6 @@ class DatagramListener(GatedListener):
             except Exception:
                 for each in ours:
                     each.close()
-                self._gate.release(sender.address)
                 raise
             fds = (given.fileno(), taken.fileno(), taken.fileno())
             self._launches.launch(sender.address, fds, lambda child: session.ended())

@@ -483,6 +483,16 @@ class DatagramListenerTests(ServingTestCase):
         self.write(second, 1, b"good")
         self.assertEqual(self.sender.recv(100), b"good")
 
+    def test_brokenStart(self) -> None:
+        """An internal error before the start leaves nothing open, and counts no more."""
+        before = openDescriptors()
+        with mock.patch.object(datagram, "ReplySocket", side_effect=ValueError):
+            self.sender.send(b"1")
+            self.reactor.turnUntil(lambda: bool(self.limits.tally.admitted))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(self.limits.running, 0)
+
     def test_reactorStops(self) -> None:
         """When the reactor stops, what waits for answers is closed."""
         before = openDescriptors()

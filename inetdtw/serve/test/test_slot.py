@@ -321,6 +321,19 @@ class DrainTests(SlotTestCase):
         self.assertFalse(slot.bound)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_freeAfterStop(self) -> None:
+        """A listener that retires after the stop of its slot changes nothing."""
+        kept: list[Callable[[], None]] = []
+        slot = self.serving(makeService())
+        retire = mock.Mock(side_effect=kept.append)
+        with mock.patch.object(StreamListener, "retire", retire):
+            slot.change(makeService(wait=True))
+        slot.stop()
+        (done,) = kept
+        done()
+        self.assertFalse(slot.bound)
+        self.assertEqual(self.reactor.getReaders(), [])
+
 
 class StateTests(SlotTestCase):
     """Tests for what a L{Slot} tells of itself."""
