@@ -115,7 +115,7 @@ class Report:
         return True
 
     def _isRecent(self, event: Event, subject: str, fields: dict[str, Any]) -> bool:
-        """Return whether such a line, of any peer, was logged in L{QUIET} seconds."""
+        """Return whether such a line, of any peer, was logged in C{QUIET} seconds."""
         others = (value for name, value in fields.items() if name != "peer")
         key = (event.name, subject, *others)
         now = self._clock()

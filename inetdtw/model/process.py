@@ -60,7 +60,7 @@ class ProcessContext:
 
     def toArguments(self) -> Iterator[str]:
         """
-        Yield C{name=value} arguments, for L{inetdtw.helpers.spawn.contextOf}.
+        Yield C{name=value} arguments, for L{inetdtw.helpers.spawn.parseContext}.
 
         The value is empty for an attribute that does not change.
         """
