@@ -89,21 +89,21 @@ class ServiceOptions(Described):
         ),
         _number(
             *("rate", "R", 0, 0, MOST),
-            "The maximum number of starts per minute of a service; 0 is no limit.",
+            "The maximum number of starts per minute of a service; 0 means no limit.",
         ),
         _number(
             *("max-child", "c", 0, 0, MOST),
-            "The maximum number of running programs of a service; 0 is no limit.",
+            "The maximum number of running programs of a service; 0 means no limit.",
         ),
         _number(
             *("ip-rate", "C", 0, 0, MOST),
             "The maximum number of starts per minute of a service for each client "
-            "address; 0 is no limit.",
+            "address; 0 means no limit.",
         ),
         _number(
             *("max-child-per-ip", "s", 0, 0, MOST),
             "The maximum number of running programs of a service for each client "
-            "address; 0 is no limit.",
+            "address; 0 means no limit.",
         ),
         [
             *("per-source-prefix", None, "32/64"),
@@ -113,7 +113,7 @@ class ServiceOptions(Described):
         _number(
             *("answer-max", None, 6000, 0, MOST),
             "The maximum number of answers to datagrams per minute for each client "
-            "address; 0 is no limit.",
+            "address; 0 means no limit.",
         ),
         _number(
             *("pause", None, 60, 1, 86400),
@@ -121,8 +121,8 @@ class ServiceOptions(Described):
         ),
         _number(
             *("max-children", None, None, 0, 1 << 22),
-            "The maximum number of running programs of all services; 0 is no limit.  "
-            "[default: half of the user's limit of processes]",
+            "The maximum number of running programs of all services; 0 means no "
+            "limit.  [default: half of the user's limit of processes]",
         ),
         ["address", "a", "*", "The address or host name to listen on."],
         [
@@ -138,7 +138,7 @@ class ServiceOptions(Described):
         _number(
             *("log-rate", None, rate.BURST, 0, 1 << 22),
             "The maximum number of log lines of each kind for a service in ten "
-            f"seconds, of {rate.AVERAGE} bytes on average; 0 is no limit.",
+            f"seconds, of {rate.AVERAGE} bytes on average; 0 means no limit.",
         ),
         [
             *("control", None, None),

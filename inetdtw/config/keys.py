@@ -156,8 +156,8 @@ _KEYS = (
         "answer_max",
         valuetypes.COUNT,
         "The maximum number of answers per minute to each client address, for internal "
-        "services over udp and dgram nowait services; 0 is no limit.  The first answer "
-        "of a program counts as ten.",
+        "services over udp and dgram nowait services; 0 means no limit.  The first "
+        "answer of a program counts as ten.",
         default="6000, or the value of --answer-max",
         unit="answers per minute",
         example="600",

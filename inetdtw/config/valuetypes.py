@@ -175,7 +175,7 @@ def _readBound(text: str) -> int:
         raise ValueError(f"'{text}' is not a limit (such as 64, 64M, UNLIMITED)")
     bound = int(match[1]) * _UNITS[match[2].lower()]
     if bound >= 1 << 63:
-        raise ValueError(f"'{text}' is too large; UNLIMITED is no limit")
+        raise ValueError(f"'{text}' is too large; UNLIMITED means no limit")
     return bound
 
 

@@ -57,7 +57,7 @@ class LogRate:
         """
         Suppress nothing yet.
 
-        @param burst: the lines that are allowed in an interval; 0 is no limit.
+        @param burst: the lines that are allowed in an interval; 0 means no limit.
         @param clock: returns monotonic seconds.
         @param callLater: that of a reactor.
         @param logSuppressed: called at the end of an interval with the event, the

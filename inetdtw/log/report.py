@@ -81,7 +81,7 @@ class Report:
         @param addresses: one of L{ADDRESSES<inetdtw.model.address.ADDRESSES>}.
         @param clock: returns monotonic seconds.
         @param burst: the lines that a service may log of each rate-limited event in
-            L{rate.INTERVAL} seconds; 0 is no limit.
+            L{rate.INTERVAL} seconds; 0 means no limit.
         @param reactor: the reactor, by default the global one.
         """
         self._reactor = reactor

@@ -86,7 +86,7 @@ class EnvironmentSpec:
 @dataclass(frozen=True)
 class Bounds:
     """
-    The limits of a service; 0 is no limit.
+    The limits of a service; 0 means no limit.
 
     @ivar acceptMax: running programs.
     @ivar serviceMax: starts per minute.

@@ -20,13 +20,13 @@ class CheckCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Have a directory, and no lines."""
-        self.folder = os.path.abspath(self.mktemp())
-        os.mkdir(self.folder)
+        self.directory = os.path.abspath(self.mktemp())
+        os.mkdir(self.directory)
         self.lines: list[str] = []
 
     def write(self, text: str, name: str = "inetd.conf", mode: int = 0o644) -> str:
         """Make a file."""
-        path = os.path.join(self.folder, name)
+        path = os.path.join(self.directory, name)
         with open(path, "wb") as file:
             file.write(text.encode("utf-8", "surrogateescape"))
         os.chmod(path, mode)
@@ -115,7 +115,7 @@ class CheckTests(CheckCase):
         )
 
     def test_badKey(self) -> None:
-        """A key that there is not fails (item 29)."""
+        """An unknown key fails (item 29)."""
         self.assertFails(
             "7 on protocol = tcp,\n    nix = 1;\n",
             "FILE:2:5: nix: unknown key",
@@ -193,7 +193,7 @@ class CheckTests(CheckCase):
 
     def test_absent(self) -> None:
         """A file that is not there fails."""
-        path = os.path.join(self.folder, "absent")
+        path = os.path.join(self.directory, "absent")
         self.assertFalse(self.check(path))
         wanted = f"{path}:1:1: file: '{path}' cannot be read: No such file or directory"
         self.assertEqual(self.lines[0], wanted)
@@ -217,10 +217,10 @@ class CheckTests(CheckCase):
         """
         echo = "7 stream tcp nowait root internal\n"
         first = self.write(echo, "first")
-        folder = os.path.join(self.folder, "inetd.d")
-        os.mkdir(folder)
+        directory = os.path.join(self.directory, "inetd.d")
+        os.mkdir(directory)
         second = self.write(echo, "inetd.d/second")
-        self.assertFalse(self.check(first, folder))
+        self.assertFalse(self.check(first, directory))
         wanted = f"{second}:1:1: service: 0.0.0.0:7 is already served by {first}:1:1"
         self.assertEqual(self.lines[0], wanted)
 

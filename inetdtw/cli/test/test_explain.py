@@ -268,12 +268,12 @@ class ExplanationTests(SynchronousTestCase):
         self.assertEqual(self.explain("echo dgram udp6 wait root internal"), wanted)
 
     def test_home(self) -> None:
-        """The home of the user is shown as the folder that it is."""
+        """The home of the user is shown as a path."""
         text = "7 on protocol=tcp, wait=no, user=alpine, exec=sh, directory=~;"
         self.assertIn("    directory = /home/alpine,", self.explain(text))
 
     def test_unix(self) -> None:
-        """A path with blanks and quotes is quoted, and its permissions are shown."""
+        """A path with whitespace is quoted, and its permissions are shown."""
         text = self.explain("'/a b' stream unix nowait root internal echo")
         self.assertTrue(text.startswith("'/a b' on\n"), text)
         self.assertIn("    socket_mode = 0600;", text)

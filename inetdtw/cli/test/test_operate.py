@@ -210,7 +210,7 @@ class OperateTests(CommandTestCase):
         self.assertEqual(self.client.asked, [("POST", "/reload")])
 
     def test_broken(self) -> None:
-        """When the file has mistakes, they are printed, and the exit status is 1."""
+        """When the file has errors, they are printed, and the exit status is 1."""
         said = {"error": "the old one stays", "problems": ["a.conf:1:1: x"]}
         code, output, errors = self.run_("reload", said=said, status=422)
         self.assertEqual((code, output), (1, "a.conf:1:1: x\n"))
@@ -281,7 +281,7 @@ class PathTests(CommandTestCase):
         )
 
     def test_none(self) -> None:
-        """Where it is said that there is none, none is looked for."""
+        """The path C{none} disables the control socket."""
         self.patch(os, "environ", {"INETD_CONTROL": "none"})
         code, _, errors = self.run_("health")
         self.assertEqual((code, self.client.made), (2, []))

@@ -53,7 +53,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["conf"], paths)
 
     def test_files(self) -> None:
-        """Files and folders may stand on the command line too, as for inetd(8)."""
+        """Files and directories can be arguments, as for inetd(8)."""
         here = os.getcwd()
         options = self.options("--conf", "a", "b", "/c")
         self.assertEqual(options["conf"], [f"{here}/a", f"{here}/b", "/c"])
@@ -154,7 +154,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(self.options("-a", "::1").settings().bind, ("::1",))
 
     def test_launch(self) -> None:
-        """There is no other way to launch."""
+        """Another launch method is an error."""
         self.assertIn("forkserver, direct", self.error("--launch", "magic"))
 
     def test_log(self) -> None:

@@ -85,11 +85,11 @@ class PrintToTests(SynchronousTestCase):
         self.assertEqual(self.ends(errno.ENOSPC), why)
 
     def test_unread(self) -> None:
-        """One that nobody reads any more ends it without a word."""
+        """A closed pipe ends the command without a message."""
         self.assertEqual(self.ends(errno.EPIPE), 1)
 
     def test_complaint(self) -> None:
-        """A complaint that nobody can read is no other one."""
+        """An error message that cannot be written is ignored."""
         for reason in (errno.ENOSPC, errno.EPIPE):
             self.patch(sys, "stderr", FullStream(self, reason))
             err("a line")

@@ -121,7 +121,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn(f"{self.path}:1:", str(why))
 
     def test_noFile(self) -> None:
-        """So it does when there is no file."""
+        """A missing file is an error."""
         os.unlink(self.path)
         why = self.assertRaises(SystemExit, self.make)
         self.assertIn("cannot be read", str(why))

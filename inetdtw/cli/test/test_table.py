@@ -66,7 +66,7 @@ class LinesTests(SynchronousTestCase):
         )
 
     def test_nothing(self) -> None:
-        """What there is not is a dash, and all addresses are a star."""
+        """A missing value is a dash, and the wildcard address is a star."""
         cells = self.cells(ONE)
         self.assertEqual(cells["ADDRESS"], "*:7")
         self.assertEqual(cells["NOW/MAX"], "0/-")

@@ -32,7 +32,7 @@ def problemOf(text: str) -> ConfError:
 
 
 class KeyTests(SynchronousTestCase):
-    """Tests for keys that there are not."""
+    """Tests for unknown keys."""
 
     def test_own(self) -> None:
         """No key of ours is taken for a foreign one."""
@@ -69,7 +69,7 @@ class KeyTests(SynchronousTestCase):
 
 
 class InternalTests(SynchronousTestCase):
-    """Tests for internal services that there are not."""
+    """Tests for unknown internal services."""
 
     def test_ident(self) -> None:
         """A line that asks for ident is answered with that, by its port too."""

@@ -93,7 +93,7 @@ class KindTests(SynchronousTestCase):
         self.assertIn("unprintable", self.refusal("id", "two\nlines"))
 
     def test_paths(self) -> None:
-        """The folders of a program's context are absolute."""
+        """The directories of a program's context are absolute."""
         self.assertEqual(entryOf(("directory", ("~",))).get("directory"), "~")
         self.assertEqual(entryOf(("directory", ("/srv",))).get("directory"), "/srv")
         self.assertIn("absolute", self.refusal("directory", "srv"))

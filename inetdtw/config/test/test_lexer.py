@@ -20,7 +20,7 @@ class WordsTests(SynchronousTestCase):
         """Assert that a line has these words."""
         self.assertEqual([word.text for word in wordsIn(LINE, text)], [*wanted])
 
-    def test_blanks(self) -> None:
+    def test_whitespace(self) -> None:
         """Whitespace separates words (item 13)."""
         self.assertWords("")
         self.assertWords(" \t ")

@@ -27,15 +27,15 @@ class FilesCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Have a directory."""
-        self.folder = os.path.abspath(self.mktemp())
-        os.mkdir(self.folder)
+        self.directory = os.path.abspath(self.mktemp())
+        os.mkdir(self.directory)
 
     def path(self, name: str) -> str:
         """Return the path of a file."""
-        return os.path.join(self.folder, name)
+        return os.path.join(self.directory, name)
 
     def write(self, name: str, text: str | bytes) -> str:
-        """Make a file, and the folders that it is in."""
+        """Make a file, and its directories."""
         path = self.path(name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
@@ -72,7 +72,7 @@ class ReadTests(FilesCase):
         self.assertEqual(read(path), "caf\u00e9\r\n")
 
     def test_mark(self) -> None:
-        """A byte order mark is no part of the text."""
+        """A byte order mark is not part of the text."""
         self.assertEqual(read(self.write("a", b"\xef\xbb\xbf# a")), "# a")
 
     def test_device(self) -> None:
@@ -107,12 +107,12 @@ class ReadTests(FilesCase):
     def test_noFile(self) -> None:
         """A directory and a FIFO cannot be read, and do not block."""
         os.mkfifo(self.path("fifo"))
-        for path, what in ((self.folder, "directory"), (self.path("fifo"), "FIFO")):
+        for path, what in ((self.directory, "directory"), (self.path("fifo"), "FIFO")):
             problem = self.assertRaises(OSError, read, path)
             self.assertEqual(problem.strerror, f"is a {what}, not a regular file")
 
     def test_terminal(self) -> None:
-        """So cannot a terminal, which would wait for somebody to type."""
+        """A terminal cannot be read, and does not block."""
         ends = os.openpty()
         for fd in ends:
             self.addCleanup(os.close, fd)
@@ -196,7 +196,7 @@ class LoadTests(FilesCase):
         )
         self.assertIn("byte 0xe9 is not UTF-8", found.warnings[0].reason)
 
-    def test_folder(self) -> None:
+    def test_directory(self) -> None:
         """A directory is read in the order of names, without backup files."""
         for port, name in enumerate(
             ("b", "a.conf", "c", ".hidden", "d~", "e.dpkg-old", "f.bak", "g.conf~"), 1
@@ -204,15 +204,15 @@ class LoadTests(FilesCase):
             self.write(f"d/{name}", f"{port} {ECHO}\n")
         self.assertServes(self.load("d"), 2, 1, 3)
 
-    def test_folderInside(self) -> None:
-        """A folder within a folder is a problem."""
+    def test_directoryInside(self) -> None:
+        """A directory within a directory is an error."""
         self.write("d/a", f"7 {ECHO}\n")
         os.mkdir(self.path("d/b"))
         reason = f"'{self.path('d/b')}' is a directory, not a regular file"
         self.assertProblem(self.load("d"), "d/b:1:1", "file", reason, 7)
 
-    def test_folderUnreadable(self) -> None:
-        """A folder that cannot be listed is a problem, and other files are served."""
+    def test_directoryUnreadable(self) -> None:
+        """A directory that cannot be listed is an error; other files are served."""
 
         def refuse(path: str) -> list[str]:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
@@ -269,19 +269,19 @@ class IncludeTests(FilesCase):
         self.write("d/a", f'.include "{path}"\n')
         self.assertServes(self.load("d/a"), 7)
 
-    def test_workingFolder(self) -> None:
+    def test_workingDirectory(self) -> None:
         """A pattern in a relative path is relative to the same directory."""
         self.write("a", ".include x\n")
         self.write("x", f"7 {ECHO}\n")
         before = os.getcwd()
         self.addCleanup(os.chdir, before)
-        os.chdir(self.folder)
+        os.chdir(self.directory)
         found = load(["a"], Settings(), lookups())
         self.assertServes(found, 7)
         self.assertEqual(str(found.services[0].location), "x:1:1")
 
-    def test_magicFolder(self) -> None:
-        """The folder of the file is no part of the pattern."""
+    def test_magicDirectory(self) -> None:
+        """The directory of the file is not part of the pattern."""
         self.write("d[1]/a", ".include *.conf\n.include y\n")
         self.write("d[1]/x.conf", f"7 {ECHO}\n")
         self.write("d[1]/y", f"8 {ECHO}\n")
@@ -293,7 +293,7 @@ class IncludeTests(FilesCase):
         self.write("a", f".include *.conf\n7 {ECHO}\n")
         self.assertServes(self.load("a"), 7)
 
-    def test_missingFolder(self) -> None:
+    def test_missingDirectory(self) -> None:
         """A pattern in a directory that cannot be read is an error."""
         for pattern in ("d/*.conf", "d/*/x", self.path("d/*.conf")):
             self.write("a", f"\n.include {pattern}\n7 {ECHO}\n")
@@ -353,7 +353,7 @@ class StatementsTests(SynchronousTestCase):
 
 
 class TooMuchTests(FilesCase):
-    """Tests of configurations that are too much for anybody to mean them."""
+    """Tests for the maximum sizes of configurations."""
 
     def _problem(self, name: str, text: str) -> str:
         """Return the last error of a file."""
@@ -361,8 +361,8 @@ class TooMuchTests(FilesCase):
             file.write(text)
         return str(load([self.path(name)], Settings(), lookups()).problems[-1])
 
-    def test_mistakes(self) -> None:
-        """Of a file that is nothing but mistakes a thousand are said."""
+    def test_errors(self) -> None:
+        """A file has at most 1000 errors."""
         last = self._problem("noise", "x\n" * 100000)
         self.assertIn(":1001:1: file: more than 1000 errors", last)
 
@@ -386,12 +386,12 @@ class TooMuchTests(FilesCase):
             )
 
     def test_addresses(self) -> None:
-        """Nobody has so many addresses."""
+        """A line has at most 32 addresses."""
         last = self._problem("a", "127.0.0.1," * 32 + f"::7 {ECHO}")
         self.assertIn("too many addresses: a line may have at most 32", last)
 
     def test_sockets(self) -> None:
-        """Nobody can have so many sockets."""
+        """A configuration has a maximum number of sockets."""
         self.patch(loader, "SOCKETS", 10)
         last = self._problem("a", f"0 {ECHO}\n" * 20)
         self.assertIn(

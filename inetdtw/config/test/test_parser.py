@@ -59,11 +59,11 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(found.location, Location("inetd.conf", 1, 1))
 
     def test_nothing(self) -> None:
-        """A text of blanks and comments says nothing (item 13)."""
+        """A text of whitespace and comments has no statement (item 13)."""
         for text in ("", "\n", " \t\n\r\n", "#", "# x\n  # y", "\f\n\v\n", "\n  \n#"):
             self.assertEqual(statements(text), [], repr(text))
 
-    def test_blankLines(self) -> None:
+    def test_emptyLines(self) -> None:
         """Empty lines and trailing whitespace are ignored (item 13)."""
         self.assertEqual(services(f"\n \n7 {CAT} \t \n\t\n8 {CAT}"), ["7", "8"])
         self.assertEqual(entry(f"7 {CAT} \t "), entry(f"7 {CAT}\n"))
@@ -95,7 +95,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(warned.location.column, 32)
 
     def test_continued(self) -> None:
-        """A line that begins with a blank continues the previous one (item 10)."""
+        """A line that begins with whitespace continues the previous one (item 10)."""
         found = entries(f"7 {CAT}\n -u\n\t'a b'\n8 stream\n tcp nowait u /bin/cat")
         self.assertEqual([each.service for each in found], ["7", "8"])
         self.assertEqual(found[0].get("args"), ("cat", "-u", "a b"))
@@ -120,7 +120,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(len(warnings), 2)
 
     def test_continuedArguments(self) -> None:
-        """There is no warning of what can well be arguments (item 10)."""
+        """Continuation lines that can be arguments draw no warning (item 10)."""
         for more in (
             *("-u", "cat on", "x stream", "stream tcp nowait", "# 8 stream tcp nowait"),
             *("a: b", "--bind 127.0.0.1:8", "8 on b", "x.include y", "include: on"),
@@ -241,7 +241,7 @@ class DefaultAddressTests(SynchronousTestCase):
         self.assertEqual(found.get("bind"), ("::1",))
 
     def test_bad(self) -> None:
-        """A default that is no address is an error, and the old one stays."""
+        """A wrong default address is an error, and the old one stays."""
         problem, found = statements(f"a,:\n7 {CAT}", ("::1",))
         assert isinstance(problem, ConfError) and isinstance(found, Entry)
         self.assertEqual((problem.location.column, problem.field), (3, "service"))
@@ -523,7 +523,7 @@ class WorkTests(SynchronousTestCase):
     """Tests for how much work a text is."""
 
     def assertLinear(self, unit: str, prefix: str = "") -> None:
-        """Twice the text is no more than twice the work."""
+        """Twice the text takes at most twice the time."""
         once = steps(prefix + unit * 500)
         twice = steps(prefix + unit * 1000)
         self.assertLess(twice, 2.2 * once + 100, repr(prefix + unit))
@@ -571,7 +571,7 @@ _GOOD = (
     "{} on\nprotocol = tcp, #;\n\n wait = no, args = \"a;\" 'b\\n',;",
     "*:{} off;",
 )
-#: Lines with one mistake each.
+#: Lines with one error each.
 _BAD = (
     *("{}", "{} stream", "{} stream tcp nowait\n u", "{} straem tcp nowait u p"),
     *("{} stream rpc/tcp nowait u p", "{} stream tcp never u p", "'{}"),

@@ -88,7 +88,7 @@ class LineTests(SynchronousTestCase):
         )
 
     def test_badAddress(self) -> None:
-        """What is no address is an error at that address."""
+        """A wrong address is an error at its location."""
         rest = " stream tcp nowait nobody /bin/cat"
         brackets = "IPv6 needs brackets, as in [::1]:7"
         for word, column in (
@@ -330,7 +330,7 @@ class HostsTests(SynchronousTestCase):
         self.assertEqual(self.hostsOf("*:"), ["*"])
 
     def test_bad(self) -> None:
-        """What is no address cannot be the default."""
+        """A wrong address cannot be the default."""
         for text in (":", "::1:", "a,:"):
             self.assertRaises(ConfError, self.hostsOf, text)
 

@@ -52,7 +52,7 @@ class ProgramTests(ResolveCase):
         self.assertEqual(program.directories, tuple(os.defpath.split(":")))
 
     def test_relative(self) -> None:
-        """A path that is not absolute begins in the folder of its own file."""
+        """A relative path starts in the directory of its file."""
         for path, wanted in (
             ("./a", "/etc/inetd/a"),
             ("../a", "/etc/a"),
@@ -86,7 +86,7 @@ class ProgramTests(ResolveCase):
             self.assertIn(f"'{path}'", warning.reason)
 
     def test_there(self) -> None:
-        """There is no warning for a program that is there."""
+        """A program that can be executed draws no warning."""
         self.assertEqual(resolved(f"7 stream tcp nowait {SH}").warnings, ())
 
     def test_user(self) -> None:
@@ -139,7 +139,7 @@ class ContextTests(ResolveCase):
         self.assertProblem(f"{self.START}{keys};", column, key, reason, ask)
 
     def test_defaults(self) -> None:
-        """Without any keys a program has the usual mask and the root as its folder."""
+        """The defaults are umask 022 and the directory /."""
         context = self.contextOf("")
         self.assertEqual(
             context, ProcessContext(context.credentials, 0o022, "/", 0, None, ())
@@ -196,7 +196,7 @@ class ContextTests(ResolveCase):
         self.assertEqual(self.contextOf("nice=1", ALPINE).nice, 1)
 
     def test_hardLimits(self) -> None:
-        """An ordinary user cannot go above her own hard limits."""
+        """An ordinary user cannot raise hard limits."""
         limit = "rlimit_files=1:1024"
         self.assertEqual(len(self.contextOf(limit, ALPINE).limits), 1)
         self.assertEqual(len(self.contextOf("rlimit_core=0", ALPINE).limits), 1)
@@ -208,5 +208,5 @@ class ContextTests(ResolveCase):
         self.assertEqual(len(self.contextOf("rlimit_cpu=unlimited", free).limits), 1)
 
     def test_chroot(self) -> None:
-        """Another root must be a folder."""
+        """The root directory must be a directory."""
         self.assertRefuses("chroot=/no/such", "'/no/such' is not a directory", ROOT)

@@ -70,7 +70,7 @@ class DividedTests(SynchronousTestCase):
             self.assertIn(word, str(why), text)
 
     def test_names(self) -> None:
-        """An interpreter is called as CPython's are, in any folder."""
+        """An interpreter has a name of CPython's, in any directory."""
         for name in ("python", "python3", "python3.7", "/opt/x/bin/python3.13"):
             self.assertTrue(isPython(name), name)
         others = ("python2", "python2.7", "pypy3", "python3.py", "python3-config")
@@ -82,13 +82,13 @@ class InterpretedTests(SynchronousTestCase):
     """Tests for L{interpretedBy}."""
 
     def setUp(self) -> None:
-        """Have a folder."""
-        self.folder = FilePath(self.mktemp())
-        self.folder.makedirs()
+        """Have a directory."""
+        self.directory = FilePath(self.mktemp())
+        self.directory.makedirs()
 
     def script(self, first: str) -> str:
         """Return the absolute path of a script with this first line."""
-        file = self.folder.child("script")
+        file = self.directory.child("script")
         file.setContent(first.encode() + b"\nprint()\n")
         return str(file.path)
 
@@ -138,7 +138,7 @@ class InterpretedTests(SynchronousTestCase):
 
     def test_unreadable(self) -> None:
         """A missing script and a relative path are unfit."""
-        for name in (f"{self.folder.path}/none", "script"):
+        for name in (f"{self.directory.path}/none", "script"):
             self.assertRaises(Unfit, interpretedBy, program("x", name=name))
 
     def test_chroot(self) -> None:

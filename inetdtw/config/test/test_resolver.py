@@ -65,7 +65,7 @@ class ServiceTests(ResolveCase):
         )
 
     def test_off(self) -> None:
-        """What is off comes to no services, and its mistakes are found (item 28)."""
+        """An entry that is off has no services, but errors (item 28)."""
         keys = "protocol=tcp, args=echo"
         self.assertEqual(servicesOf(f"7 off {keys};"), ())
         self.assertProblem(f"nosuch off {keys};", 1, "service", "services(5)")
@@ -282,20 +282,16 @@ class ServiceTests(ResolveCase):
         unix = "/s stream unix nowait root internal echo"
         self.assertEqual(hosts(unix), ["/s"])
 
-    def test_ownMistake(self) -> None:
+    def test_bug(self) -> None:
         """A bug in a look-up is not reported as an error of the entry."""
-        for mistake in (KeyError("x"), LookupError("user", "is no user"), IndexError()):
+        for error in (KeyError("x"), LookupError("user", "is no user"), IndexError()):
 
-            def getaddrinfo(
-                *_: object, mistake: Exception = mistake, **__: object
-            ) -> Any:
-                raise mistake
+            def getaddrinfo(*_: object, error: Exception = error, **__: object) -> Any:
+                raise error
 
             ask = replace(ROOT, getaddrinfo=getaddrinfo)
             line = "localhost:7 stream tcp nowait - internal"
-            self.assertIs(
-                self.assertRaises(type(mistake), resolved, line, ask), mistake
-            )
+            self.assertIs(self.assertRaises(type(error), resolved, line, ask), error)
 
     def test_waits(self) -> None:
         """The wait field is the service's."""
@@ -350,7 +346,7 @@ class InternalTests(ResolveCase):
         self.assertFalse(serviceOf("echo dgram udp wait root internal").wait)
 
     def test_user(self) -> None:
-        """Anybody may name any user for an internal service, as nothing runs as her."""
+        """An internal service can have any user, as it runs no program."""
         service = serviceOf("7 stream tcp nowait root internal", ALPINE)
         self.assertEqual((service.login, service.context), (None, ProcessContext()))
 

@@ -119,7 +119,7 @@ class ProtocolTests(ResolveCase):
         self.assertProblem(f"tftp stream tcp nowait {SH}", 1, "service", "'tftp/tcp'")
 
     def test_badPort(self) -> None:
-        """A number that is no port is an error."""
+        """A number that is not a port is an error."""
         line = f"65536 stream tcp nowait {SH}"
         self.assertProblem(line, 1, "service", "not a port from 0 to 65535")
 
@@ -226,7 +226,7 @@ class UnixTests(ResolveCase):
         self.assertProblem(text, 43, "socket_mode", "is only for UNIX sockets")
 
     def test_protocol(self) -> None:
-        """A path goes with unix alone, and unix with a path alone."""
+        """A path needs the protocol unix, and unix a path."""
         reason = "'tcp' must be 'unix' for a path"
         self.assertProblem(f"/s stream tcp nowait {SH}", 11, "protocol", reason)
         reason = "'unix' must be tcp or udp"

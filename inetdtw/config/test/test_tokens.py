@@ -35,7 +35,7 @@ class TokensTests(SynchronousTestCase):
         return problem
 
     def test_marks(self) -> None:
-        """The marks stand for themselves, with and without blanks."""
+        """The marks are tokens with and without whitespace."""
         wanted = ["a", "'=", "b", "c", "',", "d", "'=", "e", "';"]
         self.assertEqual(self.tokensOf("a = b c , d = e ;"), wanted)
         self.assertEqual(self.tokensOf("a =b c,d =e;"), wanted)

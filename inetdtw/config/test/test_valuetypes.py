@@ -150,7 +150,7 @@ class KindTests(SynchronousTestCase):
         )
 
     def test_noLimit(self) -> None:
-        """What is no limit is refused, and so is a soft one above the hard one."""
+        """A wrong limit, or a soft one above the hard one, is an error."""
         for word in (
             "",
             ":",

@@ -24,7 +24,7 @@ class PeerTests(SynchronousTestCase):
             self.assertEqual(peerText(peer), wanted)
 
     def test_noAddress(self) -> None:
-        """Where there is no address there is a dash."""
+        """A missing address is a dash."""
         for peer in (None, "", "/tmp/a b", b""):
             self.assertEqual(peerText(peer), "-")
 
@@ -44,6 +44,6 @@ class PrefixTests(SynchronousTestCase):
             self.assertEqual(prefixText((host, 40000)), wanted)
 
     def test_noAddress(self) -> None:
-        """Where there is no address there is a dash."""
+        """A missing address is a dash."""
         for peer in (None, "", "/tmp/a b", b""):
             self.assertEqual(prefixText(peer), "-")

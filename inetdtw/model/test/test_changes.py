@@ -34,7 +34,7 @@ class DiffTests(SynchronousTestCase):
     """Tests for L{diff}."""
 
     def test_nothing(self) -> None:
-        """Between nothing and nothing there is nothing."""
+        """Two empty configurations have no difference."""
         self.assertEqual(diff({}, {}), Changes((), (), (), ()))
 
     def test_start(self) -> None:

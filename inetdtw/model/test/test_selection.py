@@ -60,7 +60,7 @@ class ChosenTests(SynchronousTestCase):
         self.assertIn("''", self.error(""))
 
     def test_many(self) -> None:
-        """Nobody reads a thousand names."""
+        """At most 20 names are listed."""
         many = [(ServiceState(f"{n}/tcp", "", ""), n) for n in range(1000)]
         why = str(self.assertRaises(AmbiguousService, findService, "x", many))
         self.assertTrue(why.endswith(f"19/tcp and {1000 - LISTED} more)"), why)

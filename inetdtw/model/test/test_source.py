@@ -21,8 +21,8 @@ class HostOfTests(SynchronousTestCase):
         self.assertEqual(hostOf(("192.0.2.1", 4)), "192.0.2.1")
         self.assertEqual(hostOf(("::ffff:192.0.2.1", 4, 0, 0)), "192.0.2.1")
         self.assertEqual(hostOf(("2001:db8::1", 4, 0, 0)), "2001:db8::1")
-        for nobody in (None, "", "/tmp/client", ("/tmp/client",)):
-            self.assertEqual(hostOf(nobody), "")
+        for peer in (None, "", "/tmp/client", ("/tmp/client",)):
+            self.assertEqual(hostOf(peer), "")
 
     def test_links(self) -> None:
         """The same link-local address on two links is two hosts."""
@@ -54,12 +54,12 @@ class SourceOfTests(SynchronousTestCase):
         self.assertEqual(sourceOf("fe80::2%3", (32, 128)), "fe80::2%3")
 
     def test_lengths(self) -> None:
-        """Any length can be had, also one that is no multiple of eight."""
+        """Any length is supported, also one that is not a multiple of 8."""
         self.assertEqual(sourceOf("192.0.2.255", (25, 64)), "192.0.2.128/25")
         self.assertEqual(sourceOf("192.0.2.255", (1, 1)), "128.0.0.0/1")
         self.assertEqual(sourceOf("2001:db8:ff::1", (1, 41)), "2001:db8:80::/41")
         self.assertEqual(sourceOf("2001:db8::1", (32, 128)), "2001:db8::1")
 
     def test_noAddress(self) -> None:
-        """What is no address stays as it is."""
+        """A string that is not an address stays as it is."""
         self.assertEqual(sourceOf("client", (24, 64)), "client")
