@@ -30,13 +30,13 @@ class Child:
     @ivar warm: whether a warm process forked it; C{None} if the service has none.
     @ivar forget: called when the executable at C{path} could not be started.
     @ivar again: called when it was restarted.
-    @ivar complaints: what reads its standard error, if the log has it.
+    @ivar stderr: what reads its standard error, if the log has it.
     @ivar over: whether its service was notified of its end.
     """
 
     path: str | None = None
     warm: bool | None = None
-    complaints: StderrReader | None = None
+    stderr: StderrReader | None = None
     forget: Callable[[], None]
     again: Callable[[], None]
 
@@ -65,10 +65,10 @@ class Child:
         start = {} if self.warm is None else {"start": "warm" if self.warm else "cold"}
         report, name = self._runtime.report, self._name
         report.emit(events.START, name, pid=pid, peer=self.peer, **start)
-        if self.complaints is not None:
-            self.complaints.start(self._complain, self._tooMuch)
+        if self.stderr is not None:
+            self.stderr.start(self._logLine, self._tooMuch)
 
-    def _complain(self, line: str) -> bool:
+    def _logLine(self, line: str) -> bool:
         """Log a line of standard error."""
         assert self.pid is not None
         return self._runtime.report.emit(
@@ -84,8 +84,8 @@ class Child:
         if self.path is not None:
             reason = f"'{self.path}': {reason}"
             self.forget()
-        if self.complaints is not None:
-            self.complaints.finish()
+        if self.stderr is not None:
+            self.stderr.finish()
         self._runtime.tallies[self._name].failed += 1
         self._runtime.report.emit(
             events.START_FAILED, self._name, peer=self.peer, reason=reason
@@ -94,8 +94,8 @@ class Child:
 
     def ended(self, how: ExitStatus) -> None:
         """Log and count the exit."""
-        if self.complaints is not None:
-            self.complaints.finish()
+        if self.stderr is not None:
+            self.stderr.finish()
         self._over(how)
         self._finish()
 

@@ -31,7 +31,7 @@ from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.log import events
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.datagramport import DatagramPort, IDatagramReceiver, Sender
-from inetdtw.serve.listener import GatedListener
+from inetdtw.serve.listener import BaseListener
 from inetdtw.serve.replies import DatagramSession, ReplySocket
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
@@ -43,7 +43,7 @@ FIRST_REPLY = 10
 
 
 @implementer(IDatagramReceiver)
-class DatagramListener(GatedListener):
+class DatagramListener(BaseListener):
     """
     A socket whose datagrams each get a program.
 
@@ -61,39 +61,39 @@ class DatagramListener(GatedListener):
         self._name = service.name
         self._runtime = runtime
         self._served = given.released
-        self._launches = ProgramStarter(service, runtime, given.launcher)
+        self._starter = ProgramStarter(service, runtime, given.launcher)
         # Each write would be a datagram: one print() is to make only one.
-        self._launches.without("PYTHONUNBUFFERED")
+        self._starter.without("PYTHONUNBUFFERED")
 
     def start(self) -> None:
         """Begin to receive."""
-        self._launches.prepare()
+        self._starter.prepare()
         super().start()
 
     def mayReceive(self) -> bool:
         """Tell whether a client may be accepted."""
-        return self._gate.open()
+        return self._admission.open()
 
     def datagramReceived(self, datagram: bytes, sender: Sender) -> None:
         """Start a program, unless a limit is exceeded or a loop might begin."""
-        gate, peer = self._gate, sender.address
+        admission, peer = self._admission, sender.address
         if not (
             self._runtime.guard.allowsProgram(peer, self._name)
-            and gate.mayAnswer(peer, FIRST_REPLY, take=False)
+            and admission.mayAnswer(peer, FIRST_REPLY, take=False)
         ):
-            gate.unanswered()
+            admission.unanswered()
             return
-        gate.let(AcceptedClient(peer, partial(self._start, datagram, sender)))
+        admission.let(AcceptedClient(peer, partial(self._start, datagram, sender)))
 
     def _start(self, datagram: bytes, sender: Sender) -> None:
         """Start a program for a datagram that was admitted."""
         try:
             ours, theirs = _pairs(datagram)
         except OSError as why:
-            self._gate.release(sender.address)
+            self._admission.release(sender.address)
             self._runtime.tallies[self._name].dropped += 1
             self._log(sender, why.strerror or "")
-            self._gate.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
+            self._admission.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
             return
         given, taken = theirs
         self._runtime.descriptors.note(taken.fileno())
@@ -105,7 +105,7 @@ class DatagramListener(GatedListener):
                     each.close()
                 raise
             fds = (given.fileno(), taken.fileno(), taken.fileno())
-            self._launches.launch(sender.address, fds, lambda child: session.ended())
+            self._starter.launch(sender.address, fds, lambda child: session.ended())
 
     def _session(
         self, ours: tuple[socket.socket, socket.socket], sender: Sender
@@ -135,7 +135,7 @@ class DatagramListener(GatedListener):
 
         @param cost: how many replies it counts as.
         """
-        if not self._gate.mayAnswer(sender.address, cost):
+        if not self._admission.mayAnswer(sender.address, cost):
             self._runtime.tallies[self._name].dropped += 1
             return
         try:
@@ -151,7 +151,7 @@ class DatagramListener(GatedListener):
 
     def _over(self, sender: Sender) -> None:
         """Release a client whose program has exited and whose replies are sent."""
-        self._gate.release(sender.address)
+        self._admission.release(sender.address)
         self._served()
 
 

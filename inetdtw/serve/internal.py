@@ -17,7 +17,7 @@ from twisted.internet.protocol import Protocol
 from inetdtw.internal import services
 from inetdtw.log import events
 from inetdtw.serve.datagramport import DatagramPort, IDatagramReceiver, Sender
-from inetdtw.serve.listener import ConnectionListener, GatedListener
+from inetdtw.serve.listener import BaseListener, ConnectionListener
 from inetdtw.serve.runtime import ServiceRuntime
 
 
@@ -43,14 +43,14 @@ class InternalStreamListener(ConnectionListener):
                     connection.fileno(), connection.family, self._factory
                 )
             except OSError as why:
-                self._gate.release(peer)
+                self._admission.release(peer)
                 # A client has disconnected: that is not a shortage.
                 if why.errno != errno.ENOTCONN:
-                    self._gate.short(why.strerror or str(why))
+                    self._admission.short(why.strerror or str(why))
 
     def _ended(self, protocol: Protocol) -> None:
         transport: Any = protocol.transport
-        self._gate.release(_accepted(transport.getPeer()))
+        self._admission.release(_accepted(transport.getPeer()))
         self._served()
 
 
@@ -61,7 +61,7 @@ def _accepted(peer: Any) -> tuple[Any, ...]:
 
 
 @implementer(IDatagramReceiver)
-class InternalDatagramListener(GatedListener):
+class InternalDatagramListener(BaseListener):
     """A socket whose datagrams an internal service answers."""
 
     _port: DatagramPort
@@ -91,18 +91,18 @@ class InternalDatagramListener(GatedListener):
         """Answer a client, unless a limit is exceeded or a loop might begin."""
         peer = sender.address
         if self._replies and not self._mayAnswer(peer):
-            self._gate.unanswered()
+            self._admission.unanswered()
             return
-        if not self._gate.admit(peer):
+        if not self._admission.admit(peer):
             return
-        self._gate.release(peer)
+        self._admission.release(peer)
         reply = self._respond(datagram)
         if reply is not None:
             self._reply(reply, sender)
 
     def _mayAnswer(self, peer: Any) -> bool:
         """Return False if a reply may start a loop, or exceeds the limit."""
-        return self._guard.allows(peer, self._name) and self._gate.mayAnswer(peer)
+        return self._guard.allows(peer, self._name) and self._admission.mayAnswer(peer)
 
     def _reply(self, reply: bytes, sender: Sender) -> None:
         try:

@@ -22,7 +22,7 @@ from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.sockets import closeWithMessage
 
 
-class GatedListener:
+class BaseListener:
     """
     A listener that reads its socket while nothing pauses the service.
 
@@ -44,7 +44,7 @@ class GatedListener:
     ) -> None:
         """@param account: the descriptors of clients, if they are not the service's."""
         self._port = port
-        self._gate = AdmissionControl(given, port.holds, account)
+        self._admission = AdmissionControl(given, port.holds, account)
 
     def start(self) -> None:
         """Begin to accept clients."""
@@ -63,11 +63,11 @@ class GatedListener:
     def stop(self) -> None:
         """Accept no more clients, and leave the programs that run alone."""
         self._port.stop()
-        self._gate.close()
+        self._admission.close()
 
     def released(self) -> None:
         """Accept clients again, as one was served, maybe before a reload."""
-        self._gate.reopen()
+        self._admission.reopen()
 
     def watched(self, dropped: Callable[[], None]) -> None:
         """Call C{dropped} when the reactor cannot poll the socket any more."""
@@ -87,7 +87,7 @@ class GatedListener:
 
 
 @implementer(IConnectionReceiver)
-class ConnectionListener(GatedListener):
+class ConnectionListener(BaseListener):
     """
     A listener that accepts connections and serves each.
 
@@ -105,8 +105,8 @@ class ConnectionListener(GatedListener):
         """@param account: the descriptors of clients, if they are not the service's."""
         super().__init__(given, streamPort(sock, given, self), account)
         self._refusal = given.service.refusal
-        self.mayAccept = self._gate.open
-        self.short = self._gate.short
+        self.mayAccept = self._admission.open
+        self.short = self._admission.short
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """
@@ -117,7 +117,7 @@ class ConnectionListener(GatedListener):
         """
         serve = partial(self._serve, connection, peer)
         refuse = partial(closeWithMessage, connection, self._refusal)
-        self._gate.let(AcceptedClient(peer, serve, refuse))
+        self._admission.let(AcceptedClient(peer, serve, refuse))
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
         """Serve a connection that was admitted."""

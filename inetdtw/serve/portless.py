@@ -84,7 +84,7 @@ class PortlessSlot(BaseSlot):
         self._holds = Holds(runtime.reactor, lambda: None, self._next)
         self._waiting: deque[tuple[_Waiting, Claim]] = deque()
         self._started = self._drained = False
-        self._gate: Any = None
+        self._admission: Any = None
         self._reason: str | None = None
 
     def bind(self, retry: float = 0.0) -> None:
@@ -115,9 +115,9 @@ class PortlessSlot(BaseSlot):
         """Serve clients from now on as the service is now."""
         given = self._given(self._next)
         assert given.launcher is not None
-        self._launches = ProgramStarter(self.service, self._runtime, given.launcher)
-        self._launches.prepare()
-        self._gate = AdmissionControl(given, self._holds)
+        self._starter = ProgramStarter(self.service, self._runtime, given.launcher)
+        self._starter.prepare()
+        self._admission = AdmissionControl(given, self._holds)
 
     def fail(self, why: Exception) -> None:
         """
@@ -136,9 +136,9 @@ class PortlessSlot(BaseSlot):
         """Serve from now on as another configuration says."""
         self.service = service
         if self._started:
-            self._gate.close()
+            self._admission.close()
             self._serve()
-            self._gate.reopen()
+            self._admission.reopen()
 
     def stop(self) -> None:
         """Serve no more.  The programs that run go on."""
@@ -147,8 +147,8 @@ class PortlessSlot(BaseSlot):
             return
         self._started = False
         self._runtime.portless.discard(self._key)
-        if self._gate is not None:
-            self._gate.close()
+        if self._admission is not None:
+            self._admission.close()
         while self._waiting:
             self._first().refuse()
         self._runtime.report.emit(events.CLOSE, self.service.name)
@@ -229,12 +229,12 @@ class PortlessSlot(BaseSlot):
                 self._refuse(events.REFUSE, client, "rate limit exceeded")
             else:
                 serve = partial(self._launch, client)
-                self._gate.let(AcceptedClient(client.peer, serve, client.refuse))
+                self._admission.let(AcceptedClient(client.peer, serve, client.refuse))
 
     def _mayServe(self) -> bool:
         """Return whether the next client can be served or refused, or has to wait."""
         rated = PauseReason.RATE in self._holds
-        return not self.paused and (rated or self._gate.open())
+        return not self.paused and (rated or self._admission.open())
 
     def _launch(self, client: _Waiting) -> None:
         """Start the program for a client that was admitted."""
@@ -248,13 +248,13 @@ class PortlessSlot(BaseSlot):
                 local = connection.getsockname()
             except OSError:
                 # The client has disconnected.
-                self._gate.release(peer)
+                self._admission.release(peer)
                 return
             extra = connectionEnvironment(local, peer)
             fd = connection.fileno()
-            self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
+            self._starter.launch(peer, (fd, fd, fd), self._ended, extra)
 
     def _ended(self, child: Child) -> None:
-        self._gate.release(child.peer)
-        self._gate.reopen()
+        self._admission.release(child.peer)
+        self._admission.reopen()
         self._idle()

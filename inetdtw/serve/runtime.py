@@ -45,7 +45,7 @@ class Runtime:
     @ivar environ: the daemon's environment.
     @ivar guard: which datagrams must not be answered.
     @ivar wallclock: the time, in seconds since the epoch.
-    @ivar complaints: what reads the standard error of programs.
+    @ivar stderrReaders: what reads the standard error of programs.
     @ivar replies: the L{ReplySocket<inetdtw.serve.replies.ReplySocket>} of programs
         that have a datagram each.
     @ivar portless: the services behind tcpmux.
@@ -64,7 +64,7 @@ class Runtime:
     environ: Mapping[str, str]
     guard: ReflectorGuard
     wallclock: Callable[[], float]
-    complaints: set[StderrReader] = field(default_factory=set)
+    stderrReaders: set[StderrReader] = field(default_factory=set)
     replies: set[Any] = field(default_factory=set)
     portless: PortlessServices = field(default_factory=PortlessServices)
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))

@@ -92,7 +92,7 @@ class RunningServices:
         @return: fires when the helper processes have exited.
         """
         self.slots.abandon()
-        for reader in list(self._runtime.complaints):
+        for reader in list(self._runtime.stderrReaders):
             reader.leave()
         self._runtime.portless.close()
         stopped: Deferred[Any] = self.launchers.stop()

@@ -24,7 +24,7 @@ from inetdtw.serve.baseslot import BaseSlot, failing
 from inetdtw.serve.bindretry import FIRST_RETRY, BindRetry
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
-from inetdtw.serve.listener import GatedListener
+from inetdtw.serve.listener import BaseListener
 from inetdtw.serve.runtime import Runtime, ServiceRuntime
 from inetdtw.serve.servicesocket import ServiceSocket
 from inetdtw.serve.stream import StreamListener
@@ -35,7 +35,7 @@ from inetdtw.system.clock import clockOf
 
 def listenerFor(
     service: Service,
-) -> Callable[[ServiceRuntime, socket.socket], GatedListener]:
+) -> Callable[[ServiceRuntime, socket.socket], BaseListener]:
     """Return the class of listener that serves a service."""
     if service.internal == "tcpmux":
         return TcpmuxListener
@@ -102,7 +102,7 @@ class Slot(BaseSlot):
         self._state = SlotState.UNBOUND
         self._target = Target.SERVE
         # There is one in the states SERVING and RETIRING.
-        self._listener: GatedListener | None = None
+        self._listener: BaseListener | None = None
         self._rebinds = Rebinds(clockOf(runtime.reactor))
         self._backoff = Backoff()
 
@@ -211,7 +211,7 @@ class Slot(BaseSlot):
         reactor.callLater(pause, self._replaceDropped, self._listener)
 
     @failing
-    def _replaceDropped(self, listener: GatedListener) -> None:
+    def _replaceDropped(self, listener: BaseListener) -> None:
         """Replace the socket, unless that was done since."""
         if self._listener is listener:
             self._replace(self._socket.fault() or "an error was left in it")
@@ -259,7 +259,7 @@ class Slot(BaseSlot):
             self._listener.retire(partial(self._retired, self._listener))
 
     @failing
-    def _retired(self, listener: GatedListener) -> None:
+    def _retired(self, listener: BaseListener) -> None:
         """Do what is wanted now that no program has the socket."""
         if self._listener is not listener:
             # Another socket has taken the place of this one.

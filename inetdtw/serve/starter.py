@@ -145,12 +145,12 @@ class ProgramStarter:
             runtime = self._runtime
             claim = runtime.descriptors.take(2, Purpose.CHILD, self._service.name)
             try:
-                made = StderrReader(runtime.reactor, runtime.complaints, uid, claim)
+                made = StderrReader(runtime.reactor, runtime.stderrReaders, uid, claim)
             except OSError:
                 claim.give()
                 raise
-            child.complaints = made
-            yield child.complaints.writeEnd
+            child.stderr = made
+            yield child.stderr.writeEnd
             return
         null = os.open(os.devnull, os.O_RDWR)
         try:

@@ -57,7 +57,7 @@ class StreamListener(ConnectionListener):
         self._runtime = given.runtime
         self._limits = given.limits
         self._served = given.released
-        self._launches = ProgramStarter(given.service, given.runtime, given.launcher)
+        self._starter = ProgramStarter(given.service, given.runtime, given.launcher)
         self._delegated: int | None = None
         self._shared = False
         self._handedBack = False
@@ -76,10 +76,10 @@ class StreamListener(ConnectionListener):
             connection.setblocking(True)
             extra = connectionEnvironment(connection.getsockname(), peer)
             fd = connection.fileno()
-            self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
+            self._starter.launch(peer, (fd, fd, fd), self._ended, extra)
 
     def _ended(self, child: Child) -> None:
-        self._gate.release(child.peer)
+        self._admission.release(child.peer)
         self._served()
 
     def start(self) -> None:
@@ -88,7 +88,7 @@ class StreamListener(ConnectionListener):
 
         Where many sockets are delegated already, this one is after its first client.
         """
-        self._launches.prepare()
+        self._starter.prepare()
         many = self._runtime.budget.delegations >= IDLE
         if many or not self._delegate():
             self._handedBack = many
@@ -100,12 +100,12 @@ class StreamListener(ConnectionListener):
 
         @return: whether it does.
         """
-        launcher, budget = self._launches.launcher, self._runtime.budget
+        launcher, budget = self._starter.launcher, self._runtime.budget
         accepts = self._simple() and IDelegatingLauncher.providedBy(launcher)
         if not (accepts and budget.mayDelegate):
             return False
         with contextlib.suppress(ExecutableNotFound):
-            request = self._launches.request(self._port.fileno())
+            request = self._starter.request(self._port.fileno())
             self._delegated = IDelegatingLauncher(launcher).delegate(self, request)
             budget.addDelegation(self.crowded)
         return self._delegated is not None
@@ -128,7 +128,7 @@ class StreamListener(ConnectionListener):
 
     def accepted(self, peer: Any) -> Child:
         """Count a program that the launcher has started for a connection."""
-        self._gate.admit(peer)
+        self._admission.admit(peer)
         return Child(self._service, peer, self._runtime, self._ended)
 
     def dropped(self, peer: Any, reason: str) -> None:
@@ -138,7 +138,7 @@ class StreamListener(ConnectionListener):
         Where it could not even accept, that is for a while only.
         """
         if peer is not None:
-            reason = f"'{self._launches.path}': {reason}"
+            reason = f"'{self._starter.path}': {reason}"
             self._runtime.tallies[self._service.name].failed += 1
             self._runtime.report.emit(
                 events.START_FAILED, self._service.name, peer=peer, reason=reason
@@ -158,7 +158,7 @@ class StreamListener(ConnectionListener):
         number, self._delegated = self._delegated, None
         self._shared = True
         self._runtime.budget.removeDelegation(self.crowded)
-        accepting = IDelegatingLauncher(self._launches.launcher)
+        accepting = IDelegatingLauncher(self._starter.launcher)
         accepting.withdraw(number, self._alone)
         return True
 

@@ -70,7 +70,7 @@ class TcpmuxListener(ConnectionListener):
 
     def _asked(self, request: TcpmuxRequest, name: str | None) -> None:
         """Serve a client by the name that it has sent, or close it without one."""
-        self._gate.release(request.peer)
+        self._admission.release(request.peer)
         self._account.give(request.peer)
         self._served()
         if request.crowdedOut:

@@ -24,7 +24,7 @@ from inetdtw.log.failures import survived
 from inetdtw.log.report import logFailure
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.child import Child
-from inetdtw.serve.listener import GatedListener
+from inetdtw.serve.listener import BaseListener
 from inetdtw.serve.port import WaitPort
 from inetdtw.serve.refuser import ConnectionRefuser
 from inetdtw.serve.runtime import ServiceRuntime
@@ -40,7 +40,7 @@ LONG_LIFE = 1.0
 FIRST_PAUSE, LONGEST_PAUSE, FREE_TRIES = 0.1, 30.0, 3
 
 
-class WaitListener(GatedListener):
+class WaitListener(BaseListener):
     """A socket that one program at a time has."""
 
     def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
@@ -53,12 +53,12 @@ class WaitListener(GatedListener):
         self._socket = sock
         self._runtime = runtime
         self._served = given.released
-        self._launches = ProgramStarter(service, runtime, given.launcher)
+        self._starter = ProgramStarter(service, runtime, given.launcher)
         self._datagram = DatagramPeek(sock)
         self._connections = BacklogPeek(sock)
         refused = partial(self._port.holds.resume, PauseReason.REFUSING)
         self._refuser = ConnectionRefuser(
-            *(sock, reactor, name), self._gate.short, refused
+            *(sock, reactor, name), self._admission.short, refused
         )
         self._idle = 0
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
@@ -66,14 +66,14 @@ class WaitListener(GatedListener):
 
     def start(self) -> None:
         """Begin to read the socket."""
-        self._launches.prepare()
+        self._starter.prepare()
         super().start()
 
     def stop(self) -> None:
         """Start no more programs."""
         super().stop()
         self._refuser.stop()
-        self._launches.launcher.cancelRestarts()
+        self._starter.launcher.cancelRestarts()
 
     def retire(self, done: Callable[[], None]) -> None:
         """Start no more programs; the socket is free when the last has exited."""
@@ -85,7 +85,7 @@ class WaitListener(GatedListener):
 
     def _readable(self) -> None:
         """Start a program, if the service may have one."""
-        if self._gate.open() and self._gate.admit():
+        if self._admission.open() and self._admission.admit():
             self._port.holds.pause(PauseReason.CHILD)
             if not survived(self._service.name, self._begin):
                 self._port.holds.pauseFor(PauseReason.ERROR, BROKEN_PAUSE)
@@ -100,23 +100,25 @@ class WaitListener(GatedListener):
                 self._datagram.note()
             self._socket.setblocking(True)
             fd = self._socket.fileno()
-            restarts = 0 if self._service.isStream else self._gate.remaining(REPEATS)
+            restarts = (
+                0 if self._service.isStream else self._admission.remaining(REPEATS)
+            )
         except Exception:
-            self._gate.release()
+            self._admission.release()
             raise
         self.busy = True
-        self._launches.launch(
+        self._starter.launch(
             None,
             (fd, fd, fd),
             self._ended,
             restarts=restarts,
-            again=self._gate.countRestart,
+            again=self._admission.countRestart,
         )
 
     def _ended(self, child: Child) -> None:
         """Take the socket back, as the program has exited or could not be started."""
         self.busy = False
-        self._gate.release()
+        self._admission.release()
         if self._socket.fileno() < 0 or not self.restored():
             self._served()
             return
@@ -139,7 +141,7 @@ class WaitListener(GatedListener):
             self._afterConnections(child)
         else:
             self._afterDatagram(child)
-        if child.how is None or not self._more() or not self._gate.admit():
+        if child.how is None or not self._more() or not self._admission.admit():
             return False
         self._begin()
         return True
@@ -163,7 +165,7 @@ class WaitListener(GatedListener):
             self._datagram.seen
             and self._retired is None
             and self._port.holds.isOnly(PauseReason.CHILD)
-            and self._gate.free()
+            and self._admission.free()
         )
 
     def _afterDatagram(self, child: Child) -> None:

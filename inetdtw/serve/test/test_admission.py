@@ -27,10 +27,10 @@ PEER = ("192.0.2.1", 40000)
 OTHER = ("192.0.2.2", 40000)
 
 
-class GateTestCase(ServingTestCase):
+class AdmissionTestCase(ServingTestCase):
     """Make the admission control of services that are being served."""
 
-    def gate(
+    def admission(
         self,
         launcher: ILauncher | None = None,
         account: DescriptorAccount | None = None,
@@ -42,60 +42,60 @@ class GateTestCase(ServingTestCase):
         return AdmissionControl(given, self.unpaused(), account)
 
 
-class AdmissionControlTests(GateTestCase):
+class AdmissionControlTests(AdmissionTestCase):
     """Tests for L{AdmissionControl}."""
 
     def test_open(self) -> None:
         """Without limits every client is admitted."""
-        gate = self.gate()
+        admission = self.admission()
         for _ in range(100):
-            self.assertTrue(gate.open())
-            self.assertTrue(gate.admit(PEER))
+            self.assertTrue(admission.open())
+            self.assertTrue(admission.admit(PEER))
         self.assertEqual(self.said("refuse"), [])
 
     def test_full(self) -> None:
         """The service is not read while as many programs run as may."""
-        gate = self.gate(acceptMax=2)
-        gate.admit(PEER)
-        self.assertTrue(gate.open())
-        gate.admit(OTHER)
-        self.assertFalse(gate.open())
-        self.assertTrue(gate.holds)
-        gate.reopen()
-        self.assertTrue(gate.holds)
-        gate.release(PEER)
-        gate.reopen()
-        self.assertFalse(gate.holds)
-        self.assertTrue(gate.open())
+        admission = self.admission(acceptMax=2)
+        admission.admit(PEER)
+        self.assertTrue(admission.open())
+        admission.admit(OTHER)
+        self.assertFalse(admission.open())
+        self.assertTrue(admission.holds)
+        admission.reopen()
+        self.assertTrue(admission.holds)
+        admission.release(PEER)
+        admission.reopen()
+        self.assertFalse(admission.holds)
+        self.assertTrue(admission.open())
 
     def test_room(self) -> None:
         """The service is not read while the launcher has no capacity."""
-        gate = self.gate(self.launcher)
+        admission = self.admission(self.launcher)
         self.launcher.hasCapacity = False
-        self.assertFalse(gate.open())
-        self.assertTrue(gate.holds)
+        self.assertFalse(admission.open())
+        self.assertTrue(admission.holds)
         self.launcher.makeRoom()
-        self.assertFalse(gate.holds)
-        self.assertTrue(gate.open())
+        self.assertFalse(admission.holds)
+        self.assertTrue(admission.open())
 
     def test_shortage(self) -> None:
         """Without descriptors the service pauses, and the log says why."""
-        gate = self.gate()
+        admission = self.admission()
         short = self.patch(DescriptorAccount, "short", lambda account: True)
-        self.assertFalse(gate.free())
-        self.assertTrue(gate.holds)
+        self.assertFalse(admission.free())
+        self.assertTrue(admission.holds)
         (stall,) = self.said("shortage")
         self.assertEqual(stall["reason"], "Too many open files")
         short.restore()
         self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertTrue(gate.open())
+        self.assertTrue(admission.open())
 
     def test_held(self) -> None:
         """It is closed while the service is paused, though a program may be started."""
-        gate = self.gate(self.launcher)
-        gate.holds.pause(PauseReason.CHILD)
-        self.assertFalse(gate.open())
-        self.assertTrue(gate.free())
+        admission = self.admission(self.launcher)
+        admission.holds.pause(PauseReason.CHILD)
+        self.assertFalse(admission.open())
+        self.assertTrue(admission.free())
 
     def test_rate(self) -> None:
         """
@@ -103,9 +103,11 @@ class AdmissionControlTests(GateTestCase):
 
         The service pauses then, and resumes by itself, with a line in the log for each.
         """
-        gate = self.gate(serviceMax=3)
-        self.assertEqual([gate.admit(PEER) for _ in range(4)], [True] * 3 + [False])
-        self.assertTrue(gate.holds)
+        admission = self.admission(serviceMax=3)
+        self.assertEqual(
+            [admission.admit(PEER) for _ in range(4)], [True] * 3 + [False]
+        )
+        self.assertTrue(admission.holds)
         (refuse,) = self.said("refuse")
         self.assertEqual(refuse["peer"], "192.0.2.1:40000")
         self.assertEqual(refuse["reason"], "rate limit (3/min) exceeded")
@@ -114,41 +116,41 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(self.said("resume"), [])
         self.reactor.advance(WINDOW)
         self.assertEqual(len(self.said("resume")), 1)
-        self.assertTrue(gate.open())
-        self.assertTrue(gate.admit(PEER))
+        self.assertTrue(admission.open())
+        self.assertTrue(admission.admit(PEER))
 
     def test_pause(self) -> None:
         """The rate is reset after a pause of the given length (item 64)."""
-        gate = self.gate(serviceMax=2, pause=5)
+        admission = self.admission(serviceMax=2, pause=5)
         for _ in range(2):
-            admitted = [gate.admit(PEER) for _ in range(3)]
+            admitted = [admission.admit(PEER) for _ in range(3)]
             self.assertEqual(admitted, [True, True, False])
-            self.assertTrue(gate.holds)
+            self.assertTrue(admission.holds)
             self.reactor.advance(5)
-            self.assertFalse(gate.holds)
+            self.assertFalse(admission.holds)
         self.assertEqual([each["seconds"] for each in self.said("pause")], [5, 5])
         self.assertEqual(len(self.said("resume")), 2)
 
     def test_peerRate(self) -> None:
         """A client above its rate is refused, and no other one."""
-        gate = self.gate(ipMax=1)
-        self.assertTrue(gate.admit(PEER))
-        self.assertFalse(gate.admit(PEER))
-        self.assertTrue(gate.admit(OTHER))
-        self.assertFalse(gate.holds)
+        admission = self.admission(ipMax=1)
+        self.assertTrue(admission.admit(PEER))
+        self.assertFalse(admission.admit(PEER))
+        self.assertTrue(admission.admit(OTHER))
+        self.assertFalse(admission.holds)
         (refuse,) = self.said("refuse")
         self.assertIn("per-address rate limit (1/min)", refuse["reason"])
 
     def test_perSource(self) -> None:
         """A client with as many programs as it may have is refused until one ends."""
-        gate = self.gate(perSource=1)
-        self.assertTrue(gate.admit(PEER))
-        self.assertFalse(gate.admit(("192.0.2.1", 40001)))
-        self.assertTrue(gate.admit(OTHER))
-        gate.release(PEER)
-        self.assertTrue(gate.admit(PEER))
+        admission = self.admission(perSource=1)
+        self.assertTrue(admission.admit(PEER))
+        self.assertFalse(admission.admit(("192.0.2.1", 40001)))
+        self.assertTrue(admission.admit(OTHER))
+        admission.release(PEER)
+        self.assertTrue(admission.admit(PEER))
 
-    def let(self, gate: AdmissionControl, peer: Any = PEER) -> list[str]:
+    def let(self, admission: AdmissionControl, peer: Any = PEER) -> list[str]:
         """
         Ask for a client to be let in.
 
@@ -156,20 +158,20 @@ class AdmissionControlTests(GateTestCase):
         """
         said: list[str] = []
         serve, refuse = partial(said.append, "served"), partial(said.append, "refused")
-        gate.let(AcceptedClient(peer, serve, refuse))
+        admission.let(AcceptedClient(peer, serve, refuse))
         return said
 
     def test_let(self) -> None:
         """A client is decided on at once if no program of it can have exited."""
-        self.assertEqual(self.let(self.gate()), ["served"])
-        gate = self.gate(perSource=1, ipMax=1)
-        self.assertEqual(self.let(gate), ["served"])
-        gate.release(PEER)
-        self.assertEqual(self.let(gate), ["refused"])
-        self.assertEqual(self.let(gate, OTHER), ["served"])
-        gate = self.gate(perSource=1)
+        self.assertEqual(self.let(self.admission()), ["served"])
+        admission = self.admission(perSource=1, ipMax=1)
+        self.assertEqual(self.let(admission), ["served"])
+        admission.release(PEER)
+        self.assertEqual(self.let(admission), ["refused"])
+        self.assertEqual(self.let(admission, OTHER), ["served"])
+        admission = self.admission(perSource=1)
         for _ in range(2):
-            self.assertEqual(self.let(gate, "/a/path"), ["served"])
+            self.assertEqual(self.let(admission, "/a/path"), ["served"])
 
     def test_undecided(self) -> None:
         """
@@ -177,54 +179,56 @@ class AdmissionControlTests(GateTestCase):
 
         It comes before later clients, and the limit is never exceeded.
         """
-        gate = self.gate(perSource=1)
-        gate.admit(PEER)
-        said = self.let(gate)
+        admission = self.admission(perSource=1)
+        admission.admit(PEER)
+        said = self.let(admission)
         self.assertEqual(said, [])
-        gate.admit(OTHER)
-        gate.release(OTHER)
-        gate.reopen()
+        admission.admit(OTHER)
+        admission.release(OTHER)
+        admission.reopen()
         self.assertEqual(said, [])
-        gate.release(PEER)
-        gate.reopen()
+        admission.release(PEER)
+        admission.reopen()
         self.assertEqual(said, ["served"])
-        self.assertFalse(gate.admit(PEER))
+        self.assertFalse(admission.admit(PEER))
         self.reactor.advance(MOMENT)
         self.assertEqual(said, ["served"])
         self.assertEqual(len(self.said("refuse")), 1)
 
     def test_keptCounts(self) -> None:
         """An undecided client counts one descriptor."""
-        gate = self.gate(perSource=1)
-        gate.admit(PEER)
-        account = gate._account.descriptors
-        self.let(gate)
+        admission = self.admission(perSource=1)
+        admission.admit(PEER)
+        account = admission._account.descriptors
+        self.let(admission)
         self.assertEqual(account.taken(Purpose.CHILD), 1)
-        self.let(gate)
+        self.let(admission)
         self.assertEqual(account.taken(Purpose.CHILD), 1)
         self.reactor.advance(MOMENT)
         self.assertEqual(account.taken(Purpose.CHILD), 0)
 
     def test_refusedAfterAll(self) -> None:
         """An undecided client is refused if no program ends, and counted once."""
-        gate = self.gate(perSource=1)
-        gate.admit(PEER)
-        said = self.let(gate)
+        admission = self.admission(perSource=1)
+        admission.admit(PEER)
+        said = self.let(admission)
         self.reactor.advance(MOMENT)
         self.assertEqual(said, ["refused"])
-        self.assertEqual(gate._limits.tally.refused, 1)
+        self.assertEqual(admission._limits.tally.refused, 1)
         (refuse,) = self.said("refuse")
         self.assertEqual(refuse["reason"], "per-address limit (1 at once) reached")
 
     def test_close(self) -> None:
         """An undecided client is refused when the service stops."""
-        gate = self.gate(perSource=1)
-        gate.admit(PEER)
-        said = self.let(gate)
-        gate.close()
-        gate.close()
+        admission = self.admission(perSource=1)
+        admission.admit(PEER)
+        said = self.let(admission)
+        admission.close()
+        admission.close()
         self.assertEqual(said, ["refused"])
-        self.assertEqual((gate._limits.tally.refused, len(self.said("refuse"))), (1, 1))
+        self.assertEqual(
+            (admission._limits.tally.refused, len(self.said("refuse"))), (1, 1)
+        )
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_network(self) -> None:
@@ -234,68 +238,68 @@ class AdmissionControlTests(GateTestCase):
         The log has the length of the prefix.
         """
         one, two = ("2001:db8::1", 4, 0, 0), ("2001:db8::2", 4, 0, 0)
-        gate = self.gate(perSource=1)
-        gate.admit(one)
-        said = [self.let(gate, two), self.let(gate, two)]
+        admission = self.admission(perSource=1)
+        admission.admit(one)
+        said = [self.let(admission, two), self.let(admission, two)]
         self.assertEqual(said, [[], ["refused"]])
         (refuse,) = self.said("refuse")
         self.assertEqual(refuse["reason"], "per-/64 limit (1 at once) reached")
-        gate.release(one)
-        gate.reopen()
+        admission.release(one)
+        admission.reopen()
         self.assertEqual(said[0], ["served"])
 
     def test_capacity(self) -> None:
         """An undecided client waits on while the service itself is full."""
-        gate = self.gate(perSource=1, acceptMax=2)
-        gate.admit(PEER)
-        said = self.let(gate)
-        gate._limits.bounds = Bounds(acceptMax=1, perSource=1)
-        gate.admit(OTHER)
-        gate.release(PEER)
-        gate.reopen()
+        admission = self.admission(perSource=1, acceptMax=2)
+        admission.admit(PEER)
+        said = self.let(admission)
+        admission._limits.bounds = Bounds(acceptMax=1, perSource=1)
+        admission.admit(OTHER)
+        admission.release(PEER)
+        admission.reopen()
         self.reactor.advance(MOMENT)
         self.assertEqual(said, [])
-        gate.release(OTHER)
-        gate.reopen()
+        admission.release(OTHER)
+        admission.reopen()
         self.assertEqual(said, ["served"])
 
     def test_brokenServing(self) -> None:
         """An error with one client does not keep others undecided."""
-        gate = self.gate(perSource=2)
-        gate.admit(PEER)
-        gate.admit(PEER)
-        gate.let(AcceptedClient(PEER, lambda: 1 / 0))
-        said = self.let(gate)
-        gate.release(PEER)
-        gate.release(PEER)
-        gate.reopen()
+        admission = self.admission(perSource=2)
+        admission.admit(PEER)
+        admission.admit(PEER)
+        admission.let(AcceptedClient(PEER, lambda: 1 / 0))
+        said = self.let(admission)
+        admission.release(PEER)
+        admission.release(PEER)
+        admission.reopen()
         self.assertEqual(said, ["served"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_brokenCounts(self) -> None:
         """A client does not count when serving or refusing it raises."""
-        gate = self.gate(perSource=1)
-        gate.let(AcceptedClient(PEER, lambda: 1 / 0))
-        self.assertEqual(self.let(gate), ["served"])
+        admission = self.admission(perSource=1)
+        admission.let(AcceptedClient(PEER, lambda: 1 / 0))
+        self.assertEqual(self.let(admission), ["served"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_repeats(self) -> None:
         """A restarted program counts for the rate."""
-        gate = self.gate(serviceMax=3)
-        gate.admit()
-        self.assertEqual(gate.remaining(16), 2)
-        gate.countRestart()
-        gate.countRestart()
-        self.assertEqual(gate.remaining(16), 0)
-        self.assertFalse(gate.admit())
+        admission = self.admission(serviceMax=3)
+        admission.admit()
+        self.assertEqual(admission.remaining(16), 2)
+        admission.countRestart()
+        admission.countRestart()
+        self.assertEqual(admission.remaining(16), 0)
+        self.assertFalse(admission.admit())
 
     def test_spare(self) -> None:
         """Without a rate as many programs as wanted remain."""
-        self.assertEqual(self.gate().remaining(16), 16)
+        self.assertEqual(self.admission().remaining(16), 16)
 
     def test_short(self) -> None:
         """A resource shortage is logged."""
-        self.gate().short("Too many open files")
+        self.admission().short("Too many open files")
         (stall,) = self.said("shortage")
         self.assertEqual(stall["reason"], "Too many open files")
 
@@ -314,39 +318,39 @@ class Leftover:
         self.claim.give()
 
 
-class DescriptorTests(AccountTestCase, GateTestCase):
+class DescriptorTests(AccountTestCase, AdmissionTestCase):
     """Tests for L{AdmissionControl} of a service with a L{DescriptorAccount}."""
 
     def own(
         self, purpose: Purpose = Purpose.INTERNAL, **given: Any
     ) -> AdmissionControl:
         """Make one for clients that have descriptors of a purpose."""
-        return self.gate(
+        return self.admission(
             account=DescriptorAccount(self.account, purpose, "test/tcp", **given)
         )
 
     def test_shortage(self) -> None:
         """Without descriptors the service accepts no client for a moment."""
-        gate = self.own()
+        admission = self.own()
         self.limit = 0
-        self.noDescriptors(lambda: self.assertFalse(gate.open()))
+        self.noDescriptors(lambda: self.assertFalse(admission.open()))
         (stall,) = self.said("shortage")
         self.assertEqual(stall["reason"], os.strerror(errno.EMFILE))
-        self.assertEqual(gate.holds.reasons, [PauseReason.SHORTAGE])
+        self.assertEqual(admission.holds.reasons, [PauseReason.SHORTAGE])
         self.limit = LIMIT
         self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertTrue(gate.open())
+        self.assertTrue(admission.open())
 
     def test_reserve(self) -> None:
         """Clients do not get the reserve."""
-        gate = self.own(each=1)
+        admission = self.own(each=1)
         claim = self.account.take(LIMIT - RESERVE - OTHERS, Purpose.LISTENER)
         self.open = LIMIT - RESERVE
-        self.assertFalse(gate.open())
-        self.assertEqual(gate.holds.reasons, [PauseReason.SHORTAGE])
+        self.assertFalse(admission.open())
+        self.assertEqual(admission.holds.reasons, [PauseReason.SHORTAGE])
         claim.giveSome(1)
         self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertTrue(gate.open())
+        self.assertTrue(admission.open())
 
     def test_share(self) -> None:
         """
@@ -354,48 +358,48 @@ class DescriptorTests(AccountTestCase, GateTestCase):
 
         The log has a line about that.
         """
-        gate = self.own(each=1)
+        admission = self.own(each=1)
         clients = 0
-        while gate.open():
-            self.assertTrue(gate.admit())
+        while admission.open():
+            self.assertTrue(admission.admit())
             clients += 1
         self.assertGreater(clients, 100)
-        self.assertEqual(gate.holds.reasons, [PauseReason.DESCRIPTORS])
+        self.assertEqual(admission.holds.reasons, [PauseReason.DESCRIPTORS])
         (stall,) = self.said("shortage")
         self.assertIn(SHARE, stall["reason"])
         self.assertIn("test/tcp", stall["reason"])
-        gate.release()
-        self.assertTrue(gate.open())
+        admission.release()
+        self.assertTrue(admission.open())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_raised(self) -> None:
         """The service resumes when RLIMIT_NOFILE is raised."""
-        gate = self.own(each=1)
-        while gate.open():
-            gate.admit()
+        admission = self.own(each=1)
+        while admission.open():
+            admission.admit()
         self.limit *= 2
         self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertTrue(gate.open())
+        self.assertTrue(admission.open())
 
     def test_address(self) -> None:
         """A client of an address with its share is refused, and no other one."""
-        gate = self.own(each=1, bounded=True)
-        while gate.admit(PEER):
-            self.assertTrue(gate.open())
+        admission = self.own(each=1, bounded=True)
+        while admission.admit(PEER):
+            self.assertTrue(admission.open())
         (refuse,) = self.said("refuse")
         self.assertIn(SHARE, refuse["reason"])
-        self.assertTrue(gate.open())
-        self.assertTrue(gate.admit(("192.0.2.2", 40000)))
-        gate.release(PEER)
-        gate.release(PEER)
-        self.assertTrue(gate.admit(PEER))
+        self.assertTrue(admission.open())
+        self.assertTrue(admission.admit(("192.0.2.2", 40000)))
+        admission.release(PEER)
+        admission.release(PEER)
+        self.assertTrue(admission.admit(PEER))
 
     def test_unbounded(self) -> None:
         """Addresses have no share where programs serve the clients."""
-        gate = self.own(Purpose.CHILD, each=2)
-        while gate.open():
-            self.assertTrue(gate.admit(PEER))
-        self.assertEqual(gate.holds.reasons, [PauseReason.DESCRIPTORS])
+        admission = self.own(Purpose.CHILD, each=2)
+        while admission.open():
+            self.assertTrue(admission.admit(PEER))
+        self.assertEqual(admission.holds.reasons, [PauseReason.DESCRIPTORS])
 
     def test_claim(self) -> None:
         """A descriptor can be claimed for a moment if there is one."""
@@ -413,12 +417,12 @@ class DescriptorTests(AccountTestCase, GateTestCase):
 
     def test_leftovers(self) -> None:
         """What exited programs left behind is closed for clients, the oldest first."""
-        gate = self.own(Purpose.CHILD, more=2)
+        admission = self.own(Purpose.CHILD, more=2)
         left = []
         while self.account.fits(2, Purpose.CHILD, "test/tcp"):
             left.append(Leftover(self.account.take(1, Purpose.CHILD, "test/tcp")))
             left[-1].claim.leftBehind(left[-1].leave)
-        self.assertTrue(gate.open())
+        self.assertTrue(admission.open())
         closed = [each.left for each in left]
         self.assertEqual(closed, [1] + [0] * (len(left) - 1))
         for each in left:
@@ -427,24 +431,24 @@ class DescriptorTests(AccountTestCase, GateTestCase):
 
     def test_noLeftovers(self) -> None:
         """Nothing is closed for another purpose."""
-        gate = self.own(each=1)
+        admission = self.own(each=1)
         claim = self.account.take(1, Purpose.CHILD, "other/tcp")
         leftover = Leftover(claim)
         claim.leftBehind(leftover.leave)
-        while gate.open():
-            gate.admit()
+        while admission.open():
+            admission.admit()
         self.assertEqual(leftover.left, 0)
 
 
-class BudgetTests(GateTestCase):
+class BudgetTests(AdmissionTestCase):
     """Tests for L{AdmissionControl} with a process budget."""
 
     def test_together(self) -> None:
         """A service resumes when the program of another one has ended."""
         self.runtime.budget.most = 1
         one, two = (
-            self.gate(self.launcher, acceptMax=3),
-            self.gate(self.launcher, acceptMax=3),
+            self.admission(self.launcher, acceptMax=3),
+            self.admission(self.launcher, acceptMax=3),
         )
         self.assertTrue(one.open())
         one.admit()
@@ -457,7 +461,7 @@ class BudgetTests(GateTestCase):
     def test_internal(self) -> None:
         """Clients of internal services do not count."""
         self.runtime.budget.most = 1
-        internal = self.gate(acceptMax=3)
+        internal = self.admission(acceptMax=3)
         for _ in range(3):
             self.assertTrue(internal.open())
             internal.admit()
@@ -467,9 +471,9 @@ class BudgetTests(GateTestCase):
 
     def test_refused(self) -> None:
         """A refused client does not count."""
-        gate = self.gate(self.launcher, acceptMax=3)
-        gate._limits.bounds = Bounds(perSource=1)
+        admission = self.admission(self.launcher, acceptMax=3)
+        admission._limits.bounds = Bounds(perSource=1)
         peer = ("192.0.2.1", 1)
-        self.assertTrue(gate.admit(peer))
-        self.assertFalse(gate.admit(peer))
+        self.assertTrue(admission.admit(peer))
+        self.assertFalse(admission.admit(peer))
         self.assertEqual(self.runtime.budget.running, 1)

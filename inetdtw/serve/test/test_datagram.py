@@ -484,7 +484,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.sender.recv(100), b"good")
 
     def test_brokenStart(self) -> None:
-        """An internal error before the start leaves nothing open, and counts no more."""
+        """An internal error before the start leaves nothing open and counted."""
         before = openDescriptors()
         with mock.patch.object(datagram, "ReplySocket", side_effect=ValueError):
             self.sender.send(b"1")

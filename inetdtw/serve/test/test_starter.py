@@ -27,7 +27,7 @@ from inetdtw.test.fakes import (
 )
 
 
-class LaunchesCase(ServingTestCase):
+class ProgramStarterCase(ServingTestCase):
     """A test of the starts of one program."""
 
     def setUp(self) -> None:
@@ -44,20 +44,20 @@ class LaunchesCase(ServingTestCase):
             file.write("#!/bin/sh\n")
         os.chmod(self.path, mode)
 
-    def launches(self, program: Program | None = None) -> ProgramStarter:
+    def starter(self, program: Program | None = None) -> ProgramStarter:
         """ProgramStarter of a service with that program."""
         program = program or Program(self.path, (), ("name", "one"))
         return ProgramStarter(makeService(program=program), self.runtime, self.launcher)
 
 
-class LaunchesTests(LaunchesCase):
+class ProgramStarterTests(ProgramStarterCase):
     """Tests for L{ProgramStarter}."""
 
     def test_order(self) -> None:
         """The launch request has path, arguments, environment and descriptors."""
         self.install()
         extra = {"TCPREMOTEIP": "192.0.2.1"}
-        self.launches().launch(PEER, (0, 1, 2), self.done.append, extra, restarts=5)
+        self.starter().launch(PEER, (0, 1, 2), self.done.append, extra, restarts=5)
         order = self.launcher.last.request
         self.assertEqual(order.executable, self.path)
         self.assertEqual(order.argv, ("name", "one"))
@@ -95,7 +95,7 @@ class LaunchesTests(LaunchesCase):
         program.end()
         self.assertEqual([each["text"] for each in self.said("stderr")], ["Oh!", "And"])
         self.assertEqual(self.reactor.getReaders(), [])
-        self.assertEqual(self.runtime.complaints, set())
+        self.assertEqual(self.runtime.stderrReaders, set())
 
     def test_tooMuch(self) -> None:
         """Lines of standard error over the rate of the log are read and left out."""
@@ -168,7 +168,7 @@ class LaunchesTests(LaunchesCase):
     def test_done(self) -> None:
         """The caller is notified of the exit, with the client's address."""
         self.install()
-        child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        child = self.starter().launch(PEER, (0, 0, 0), self.done.append)
         self.launcher.last.start().end()
         self.assertEqual(self.done, [child])
         self.assertEqual(child.peer, PEER)
@@ -188,15 +188,15 @@ class LaunchesTests(LaunchesCase):
 
     def test_without(self) -> None:
         """Variables can be removed, also unknown ones."""
-        launches = self.launches(Program("/bin/sh", (), ("sh",)))
-        launches.without("LANG", "NONE")
-        launches.launch(PEER, (0, 0, 0), self.done.append)
+        starter = self.starter(Program("/bin/sh", (), ("sh",)))
+        starter.without("LANG", "NONE")
+        starter.launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.last.request.environment, {"PATH": "/bin"})
         self.assertEqual(self.runtime.environ["LANG"], "C")
 
     def test_missing(self) -> None:
         """A program without an executable is not launched; the path is logged."""
-        child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        child = self.starter().launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(self.done, [child])
         (fail,) = self.said("start-failed")
@@ -204,10 +204,10 @@ class LaunchesTests(LaunchesCase):
 
     def test_installedLater(self) -> None:
         """A program is looked for again while it is not there."""
-        launches = self.launches(Program("prog", (self.folder,), ("prog",)))
-        launches.launch(PEER, (0, 0, 0), self.done.append)
+        starter = self.starter(Program("prog", (self.folder,), ("prog",)))
+        starter.launch(PEER, (0, 0, 0), self.done.append)
         self.install()
-        launches.launch(PEER, (0, 0, 0), self.done.append)
+        starter.launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.last.request.executable, self.path)
 
     def test_movedAway(self) -> None:
@@ -215,31 +215,31 @@ class LaunchesTests(LaunchesCase):
         self.install()
         other = os.path.join(self.folder, "other")
         os.mkdir(other)
-        launches = self.launches(Program("prog", (self.folder, other), ("prog",)))
-        launches.launch(PEER, (0, 0, 0), self.done.append)
+        starter = self.starter(Program("prog", (self.folder, other), ("prog",)))
+        starter.launch(PEER, (0, 0, 0), self.done.append)
         moved = os.path.join(other, "prog")
         os.rename(self.path, moved)
         self.launcher.last.fail("No such file or directory")
-        launches.launch(PEER, (0, 0, 0), self.done.append)
+        starter.launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.last.request.executable, moved)
 
     def test_foundOnce(self) -> None:
         """An executable is looked for once, as exec finds out whether it is there."""
         self.install()
-        launches = self.launches()
+        starter = self.starter()
         for _ in range(2):
-            launches.launch(PEER, (0, 0, 0), self.done.append)
+            starter.launch(PEER, (0, 0, 0), self.done.append)
             if os.path.exists(self.path):
                 os.unlink(self.path)
         self.assertEqual(len(self.launcher.programs), 2)
         self.launcher.last.fail("No such file or directory")
-        launches.launch(PEER, (0, 0, 0), self.done.append)
+        starter.launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_failureNamesPath(self) -> None:
         """When the launcher cannot start a program, the log has its path."""
         self.install()
-        self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        self.starter().launch(PEER, (0, 0, 0), self.done.append)
         self.launcher.last.fail("Permission denied")
         (fail,) = self.said("start-failed")
         self.assertEqual(fail["reason"], f"'{self.path}': Permission denied")
@@ -247,7 +247,7 @@ class LaunchesTests(LaunchesCase):
     def test_notExecutable(self) -> None:
         """A file that cannot be executed is refused before anything is started."""
         self.install(0o644)
-        self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        self.starter().launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(len(self.said("start-failed")), 1)
 
@@ -255,7 +255,7 @@ class LaunchesTests(LaunchesCase):
         """A restarted program is logged twice, and done when the second has exited."""
         self.install()
         again: list[None] = []
-        first = self.launches().launch(
+        first = self.starter().launch(
             None,
             (0, 0, 0),
             self.done.append,
@@ -294,17 +294,17 @@ class LaunchesTests(LaunchesCase):
         first = os.path.join(self.folder, "first")
         folders = (first, ".", self.folder)
         self.install()
-        launches = self.launches(Program("prog", folders, ("prog",)))
+        starter = self.starter(Program("prog", folders, ("prog",)))
         paths = (os.path.join(first, "prog"), self.path)
 
         def requested() -> str:
-            launches.launch(PEER, (0, 0, 0), self.done.append)
+            starter.launch(PEER, (0, 0, 0), self.done.append)
             order = self.launcher.last.request
             self.assertEqual(order.paths, paths)
             return order.executable
 
         self.assertEqual(requested(), self.path)
-        self.assertEqual(launches.request(3).paths, paths)
+        self.assertEqual(starter.request(3).paths, paths)
         os.mkdir(first)
         os.symlink(self.path, paths[0])
         self.reactor.advance(LOOK_AGAIN * 0.9)
@@ -321,25 +321,25 @@ class LaunchesTests(LaunchesCase):
     def test_absolute(self) -> None:
         """A program with a path is that file, and is not looked for again."""
         self.install()
-        launches = self.launches()
-        launches.launch(PEER, (0, 0, 0), self.done.append)
+        starter = self.starter()
+        starter.launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.last.request.paths, (self.path,))
         os.unlink(self.path)
         self.reactor.advance(LOOK_AGAIN)
-        launches.launch(PEER, (0, 0, 0), self.done.append)
+        starter.launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(len(self.launcher.programs), 2)
 
 
-class FaultTests(LaunchesCase):
+class FaultTests(ProgramStarterCase):
     """Tests for L{ProgramStarter} and internal errors."""
 
     def wrong(self, *given: Any) -> Any:
         """Be what raises it."""
         raise ValueError("embedded null byte")
 
-    def assertFailed(self, launches: ProgramStarter) -> None:
+    def assertFailed(self, starter: ProgramStarter) -> None:
         """Assert that a launch fails with a reason, and notifies its service once."""
-        child = launches.launch(PEER, (0, 1, 2), self.done.append)
+        child = starter.launch(PEER, (0, 1, 2), self.done.append)
         self.assertEqual(self.done, [child])
         self.assertIsNone(child.how)
         (fail,) = self.said("start-failed")
@@ -349,9 +349,9 @@ class FaultTests(LaunchesCase):
     def test_launcher(self) -> None:
         """The launcher raises something, and reports the end all the same."""
         self.install()
-        launches = self.launches()
+        starter = self.starter()
         self.patch(self.launcher, "launch", self.wrong)
-        self.assertFailed(launches)
+        self.assertFailed(starter)
         (child,) = self.done
         child.started(FIRST_PID)
         child.ended(ExitStatus(0, None))
@@ -360,9 +360,9 @@ class FaultTests(LaunchesCase):
     def test_search(self) -> None:
         """The search for the program raises something."""
         self.install()
-        launches = self.launches()
-        self.patch(launches, "_find", self.wrong)
-        self.assertFailed(launches)
+        starter = self.starter()
+        self.patch(starter, "_find", self.wrong)
+        self.assertFailed(starter)
 
     def test_done(self) -> None:
         """The service raises something when it is notified: nothing is done twice."""
@@ -374,6 +374,6 @@ class FaultTests(LaunchesCase):
             told.append(child)
             self.wrong()
 
-        self.launches().launch(PEER, (0, 1, 2), done)
+        self.starter().launch(PEER, (0, 1, 2), done)
         self.assertEqual(len(told), 1)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
