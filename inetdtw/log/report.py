@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from inetdtw.log import events, rate
 from inetdtw.log.events import Event
 from inetdtw.model.address import ADDRESSES
-from inetdtw.model.errors import ConfError
+from inetdtw.model.errors import ConfError, ConfWarning
 from inetdtw.model.state import ServiceState
 from inetdtw.text import printable
 
@@ -157,10 +157,10 @@ class Report:
         place, field = str(error.location), error.field
         self.emit(events.CONFIG_ERROR, place, field=field, reason=error.reason)
 
-    def configWarning(self, about: Any) -> None:
+    def configWarning(self, warning: ConfError | ConfWarning) -> None:
         """Log a warning about a part of the configuration."""
-        place, field = str(about.location), about.field
-        self.emit(events.CONFIG_WARNING, place, field=field, reason=about.reason)
+        place, field = str(warning.location), warning.field
+        self.emit(events.CONFIG_WARNING, place, field=field, reason=warning.reason)
 
     def state(self, state: ServiceState) -> None:
         """Log the state of a service, because an operator asked."""

@@ -29,6 +29,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Callable
 
+from twisted.internet.interfaces import IDelayedCall
+
 from inetdtw.log.report import Report
 
 #: The most bytes in the queue.
@@ -72,7 +74,7 @@ class LogStream:
         self._size = 0
         self._lost = 0
         self._begun = False
-        self._later: Any = None
+        self._retry: IDelayedCall | None = None
 
     def write(self, text: str) -> None:
         """Write lines, now or later."""
@@ -88,7 +90,7 @@ class LogStream:
         self._queue.append(data)
         self._size += len(data)
         self._drain()
-        if self._queue and self._later is None:
+        if self._queue and self._retry is None:
             self._wait()
 
     def flush(self) -> None:
@@ -116,13 +118,13 @@ class LogStream:
             from twisted.internet import reactor
 
             self._reactor = reactor
-        self._later = self._reactor.callLater(RETRY, self._again)
+        self._retry = self._reactor.callLater(RETRY, self._again)
 
     def _again(self) -> None:
-        self._later = None
+        self._retry = None
         self._drain()
         self._tell()
-        if self._queue and self._later is None:
+        if self._queue and self._retry is None:
             self._wait()
 
     def _drain(self) -> None:
