@@ -31,6 +31,7 @@ from inetdtw.serve.stream import StreamListener
 from inetdtw.serve.tcpmuxlistener import TcpmuxListener
 from inetdtw.serve.wait import WaitListener
 from inetdtw.system.clock import clockOf
+from inetdtw.system.timer import Timer
 
 
 def listenerFor(
@@ -105,6 +106,7 @@ class Slot(BaseSlot):
         self._listener: BaseListener | None = None
         self._rebinds = Rebinds(clockOf(runtime.reactor))
         self._backoff = Backoff()
+        self._replacement = Timer(runtime.reactor)
 
     @property
     def bound(self) -> bool:
@@ -208,7 +210,7 @@ class Slot(BaseSlot):
         """Replace the socket soon, as the reactor cannot wait for it."""
         reactor = self._runtime.reactor
         pause = self._backoff.after(reactor.seconds() - self._socket.since)
-        reactor.callLater(pause, self._replaceDropped, self._listener)
+        self._replacement.start(pause, self._replaceDropped, self._listener)
 
     @failing
     def _replaceDropped(self, listener: BaseListener) -> None:
@@ -317,6 +319,7 @@ class Slot(BaseSlot):
     def stop(self) -> None:
         """Serve no more, and close the socket.  The programs that run go on."""
         self._retry.cancel()
+        self._replacement.cancel()
         state, self._state = self._state, SlotState.UNBOUND
         listener, self._listener = self._listener, None
         if state not in (SlotState.UNBOUND, SlotState.BOUND):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from enum import Enum
 from typing import Any, Callable
 
 from zope.interface import implementer
@@ -39,6 +40,20 @@ def _isThere(connection: socket.socket) -> bool:
     return True
 
 
+class Acceptor(Enum):
+    """
+    Which process accepts the connections of a socket.
+
+    @cvar DAEMON: the daemon.
+    @cvar LAUNCHER: a process of the launcher, to which the socket is delegated.
+    @cvar RETURNING: the daemon, and for a moment the launcher's process too.
+    """
+
+    DAEMON = "daemon"
+    LAUNCHER = "launcher"
+    RETURNING = "returning"
+
+
 @implementer(IAcceptDelegate)
 class StreamListener(ConnectionListener):
     """
@@ -58,9 +73,10 @@ class StreamListener(ConnectionListener):
         self._limits = given.limits
         self._served = given.released
         self._starter = ProgramStarter(given.service, given.runtime, given.launcher)
-        self._delegated: int | None = None
-        self._shared = False
-        self._handedBack = False
+        self._acceptor = Acceptor.DAEMON
+        self._delegation = 0
+        # Whether to delegate the socket when few programs run.
+        self._again = False
         self._retired: Callable[[], None] | None = None
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
@@ -91,7 +107,7 @@ class StreamListener(ConnectionListener):
         self._starter.prepare()
         many = self._runtime.budget.delegations >= IDLE
         if many or not self._delegate():
-            self._handedBack = many
+            self._again = many
             super().start()
 
     def _delegate(self) -> bool:
@@ -106,9 +122,10 @@ class StreamListener(ConnectionListener):
             return False
         with contextlib.suppress(ExecutableNotFound):
             request = self._starter.request(self._port.fileno())
-            self._delegated = IDelegatingLauncher(launcher).delegate(self, request)
+            self._delegation = IDelegatingLauncher(launcher).delegate(self, request)
+            self._acceptor = Acceptor.LAUNCHER
             budget.addDelegation(self.crowded)
-        return self._delegated is not None
+        return self._acceptor is Acceptor.LAUNCHER
 
     def _simple(self) -> bool:
         """Return whether a connection takes nothing but the start of a program."""
@@ -122,8 +139,8 @@ class StreamListener(ConnectionListener):
 
         The programs of all services can be counted before they are started then.
         """
-        if self._withdrawn():
-            self._handedBack = True
+        if self._takeBack():
+            self._again = True
             self._port.start()
 
     def accepted(self, peer: Any) -> Child:
@@ -143,28 +160,27 @@ class StreamListener(ConnectionListener):
             self._runtime.report.emit(
                 events.START_FAILED, self._service.name, peer=peer, reason=reason
             )
-        if self._withdrawn():
-            self._handedBack = peer is None
+        if self._takeBack():
+            self._again = peer is None
             self._port.start()
 
-    def _withdrawn(self) -> bool:
+    def _takeBack(self) -> bool:
         """
         Take the socket back from the launcher.
 
         @return: whether it was delegated.
         """
-        if self._delegated is None:
+        if self._acceptor is not Acceptor.LAUNCHER:
             return False
-        number, self._delegated = self._delegated, None
-        self._shared = True
+        self._acceptor = Acceptor.RETURNING
         self._runtime.budget.removeDelegation(self.crowded)
-        accepting = IDelegatingLauncher(self._starter.launcher)
-        accepting.withdraw(number, self._alone)
+        launcher = IDelegatingLauncher(self._starter.launcher)
+        launcher.withdraw(self._delegation, self._returned)
         return True
 
-    def _alone(self) -> None:
+    def _returned(self) -> None:
         """Finish a retirement, as the launcher does not accept any more."""
-        self._shared = False
+        self._acceptor = Acceptor.DAEMON
         if self._retired is not None:
             done, self._retired = self._retired, None
             done()
@@ -177,25 +193,27 @@ class StreamListener(ConnectionListener):
         does.
         """
         self.stop()
-        if self._shared:
+        if self._acceptor is Acceptor.RETURNING:
             self._retired = done
         else:
             done()
 
     def stop(self) -> None:
         """Accept no more."""
-        self._handedBack = False
-        self._withdrawn()
+        self._again = False
+        self._takeBack()
         super().stop()
 
     def released(self) -> None:
         """Accept again, or delegate the socket again, as a program has exited."""
         super().released()
+        if not self._again or self._acceptor is not Acceptor.DAEMON:
+            return
         few = self._limits.running <= self._runtime.budget.leaseSize // 2
-        if self._handedBack and few and not self._shared and self._delegate():
-            self._handedBack = False
+        if few and self._delegate():
+            self._again = False
             self._port.holds.pause(PauseReason.IDLE)
 
     def held(self) -> list[PauseReason]:
         """Return why no clients are accepted."""
-        return [] if self._delegated is not None else super().held()
+        return [] if self._acceptor is Acceptor.LAUNCHER else super().held()
