@@ -35,7 +35,7 @@ ALL = ("at limit", "until ", "bind failed")
 #: The ports of the services.
 PORTS = ("21000", "21001", "21002", "21003", "21004")
 #: The size of the terminal, in characters and lines.
-WIDTH, HEIGHT = 80, 24
+WIDTH, HEIGHT = 96, 24
 
 CONF = """\
 {ports[0]} on protocol = tcp, wait = no, user = -, exec = {python},
@@ -110,7 +110,7 @@ def shown(got: bytes) -> str:
 def picture(screen: str) -> str:
     """Return an SVG picture of a screen, below its command."""
     lines = ["$ inetd status --watch", *screen.rstrip("\n").split("\n")]
-    width = 2 * BORDER + ACROSS * max(WIDTH, *map(len, lines))
+    width = 2 * BORDER + ACROSS * max(map(len, lines))
     height = 2 * BORDER + DOWN * len(lines)
     texts = [
         f'<text x="{BORDER}" y="{BORDER + DOWN * number - 5}" xml:space="preserve" '
