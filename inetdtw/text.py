@@ -7,8 +7,8 @@ Text in UTF-8, in any locale, and how to print it.
 
 A configuration is UTF-8 in any locale; other bytes are kept as surrogates (PEP 383).
 Python encodes strings for the system by the locale, which cannot encode every
-character.  So a text is converted to a I{native} string for the system, which Python encodes to
-the UTF-8 bytes of the text, and back.  In a UTF-8 locale both are the same.
+character.  So a text is converted to a I{native} string for the system, which Python
+encodes to the UTF-8 bytes of the text, and back.  In a UTF-8 locale both are the same.
 """
 
 from __future__ import annotations
