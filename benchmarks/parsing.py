@@ -20,7 +20,7 @@ from inetdtw.config import loader, parser
 from inetdtw.helpers import reports
 from inetdtw.helpers.requests import HEADER, LAUNCH
 from inetdtw.model.service import Settings
-from inetdtw.test import fuzztargets, system
+from inetdtw.test import fakelookups, fuzztargets
 
 #: The bytes of a configuration.
 SIZE = 1 << 20
@@ -136,7 +136,7 @@ def ofIncludes(directory: str) -> float:
             file.write(f'.include "{number + 1}.conf"\n' * 2)
     begun = time.process_time()
     first = os.path.join(directory, "0.conf")
-    loader.load([first], Settings(), system.lookups())
+    loader.load([first], Settings(), fakelookups.lookups())
     return time.process_time() - begun
 
 

@@ -28,7 +28,7 @@ from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.model.service import Settings
 from inetdtw.serve import tcpmux
 from inetdtw.system.crowd import Crowd
-from inetdtw.test import system
+from inetdtw.test import fakelookups
 from inetdtw.test.fakes import FIRST_PID, FakeChild
 from inetdtw.text import fromBytes, printable
 
@@ -45,7 +45,7 @@ def configuration(data: bytes) -> None:
     for each in written:
         location = each.pattern.location if isinstance(each, Include) else each.location
         assert 1 <= location.line <= lines, location
-    found = loader.fromStatements(written, Settings(), system.lookups())
+    found = loader.fromStatements(written, Settings(), fakelookups.lookups())
     for problem in (*found.problems, *found.warnings):
         assert str(problem).isprintable(), problem
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.cli.check import BEFORE, WIDTH, Excerpts, check
 from inetdtw.model.errors import Location
 from inetdtw.model.service import Settings
-from inetdtw.test.system import lookups
+from inetdtw.test.fakelookups import lookups
 
 
 class CheckCase(SynchronousTestCase):

@@ -22,7 +22,7 @@ from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
 from inetdtw.model.errors import ConfError, Location
 from inetdtw.model.service import Bounds, Service, Settings
-from inetdtw.test.system import HOSTS, USERS, lookups
+from inetdtw.test.fakelookups import HOSTS, USERS, lookups
 
 ROOT = lookups()
 PLAIN = Settings()

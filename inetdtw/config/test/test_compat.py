@@ -16,7 +16,7 @@ from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
 from inetdtw.model.errors import ConfError, ConfWarning
 from inetdtw.model.service import Settings
-from inetdtw.test.system import lookups
+from inetdtw.test.fakelookups import lookups
 
 
 def problemOf(text: str) -> ConfError:

@@ -13,7 +13,7 @@ from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
 from inetdtw.model.errors import ConfWarning, DuplicateService
 from inetdtw.model.service import Service
-from inetdtw.test.resolving import PLAIN, ROOT, SH, serviceOf
+from inetdtw.test.configcase import PLAIN, ROOT, SH, serviceOf
 
 
 class DistinctTests(SynchronousTestCase):

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.config.keys import KEYS
 from inetdtw.config.keyvalue import buildEntry
 from inetdtw.model.errors import Location, Word
-from inetdtw.test.wording import entryOf
+from inetdtw.test.configcase import entryOf
 
 HERE = Location("etc/inetd.conf", 3, 5)
 

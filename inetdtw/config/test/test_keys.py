@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.keys import KEYS
 from inetdtw.model.errors import ConfError
-from inetdtw.test.wording import entryOf
+from inetdtw.test.configcase import entryOf
 
 #: The keys of NetBSD's inetd.conf(5).
 NETBSD = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.model.errors import ConfError, Location
-from inetdtw.test.wording import entryOf
+from inetdtw.test.configcase import entryOf
 
 
 class EntryFromTests(SynchronousTestCase):

@@ -17,7 +17,7 @@ from inetdtw.config.loader import Configuration, fromStatements, load, read
 from inetdtw.config.parser import STATEMENTS, parse
 from inetdtw.model.errors import ConfError
 from inetdtw.model.service import Settings
-from inetdtw.test.system import lookups
+from inetdtw.test.fakelookups import lookups
 
 ECHO = "stream tcp nowait - internal echo"
 

@@ -15,8 +15,8 @@ from inetdtw.config.keys import KEYS
 from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.model.service import Program
 from inetdtw.system.lookups import Lookups
-from inetdtw.test.resolving import ALPINE, ROOT, SH, ResolveCase, resolved, serviceOf
-from inetdtw.test.system import lookups
+from inetdtw.test.configcase import ALPINE, ROOT, SH, ResolveCase, resolved, serviceOf
+from inetdtw.test.fakelookups import lookups
 
 
 class ProgramTests(ResolveCase):

@@ -24,7 +24,7 @@ from inetdtw.model.service import (
     Settings,
     SocketOptions,
 )
-from inetdtw.test.resolving import (
+from inetdtw.test.configcase import (
     ALPINE,
     PLAIN,
     ROOT,

@@ -11,7 +11,7 @@ from inetdtw.config import sockets
 from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfError
 from inetdtw.model.service import Ownership
-from inetdtw.test.resolving import (
+from inetdtw.test.configcase import (
     ALPINE,
     ROOT,
     SH,

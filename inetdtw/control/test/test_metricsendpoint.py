@@ -12,8 +12,8 @@ from twisted.internet.error import CannotListenError
 from inetdtw.control.metricsendpoint import RETRY, MetricsEndpoint, hostNameIn
 from inetdtw.control.test.test_http import Echoing
 from inetdtw.system.hostnames import HostNames
+from inetdtw.test.fakelookups import familyOf
 from inetdtw.test.fakes import ServingTestCase
-from inetdtw.test.system import familyOf
 
 
 class MetricsEndpointTests(ServingTestCase):

@@ -22,7 +22,7 @@ from inetdtw.system.hostnames import (
     inThread,
     numeric,
 )
-from inetdtw.test.system import getaddrinfo
+from inetdtw.test.fakelookups import getaddrinfo
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
 

@@ -24,7 +24,7 @@ from inetdtw.system.lookups import (
     port,
     userId,
 )
-from inetdtw.test.system import lookups
+from inetdtw.test.fakelookups import lookups
 
 ROOT = lookups()
 ALPINE = lookups(uid=1000, gid=1000)

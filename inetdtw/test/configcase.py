@@ -1,28 +1,44 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The services of one statement, for tests."""
+"""Entries and services of one statement, for tests of the configuration."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.entry import Entry
+from inetdtw.config.keyvalue import buildEntry
 from inetdtw.config.parser import parse
 from inetdtw.config.resolver import Resolved, resolve
-from inetdtw.model.errors import ConfError, Location
-from inetdtw.model.service import (
-    Service,
-    Settings,
-)
+from inetdtw.model.errors import ConfError, Location, Word
+from inetdtw.model.service import Service, Settings
 from inetdtw.system.lookups import Lookups
-from inetdtw.test.system import lookups
+from inetdtw.test.fakelookups import lookups
 
 ROOT = lookups()
 ALPINE = lookups(uid=1000, gid=1000)
 #: A program that is on every system.
 SH = "- /bin/sh sh"
 PLAIN = Settings()
+
+
+def wordAt(text: str, column: int) -> Word:
+    """Return a word of the fourth line."""
+    return Word(text, Location("inetd.conf", 4, column))
+
+
+def entryOf(*said: tuple[str, tuple[str, ...]]) -> Entry:
+    """
+    Return the entry that has these keys.
+
+    The n-th key is in column 100 n, and its value ten columns behind it.
+    """
+    pairs = [
+        (wordAt(name, at), tuple(wordAt(each, at + 10) for each in value))
+        for at, (name, value) in zip(range(100, 10000, 100), said)
+    ]
+    return buildEntry(wordAt("7", 1), True, pairs)
 
 
 def resolved(
