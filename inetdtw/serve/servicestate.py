@@ -1,3 +1,4 @@
+# -*- test-case-name: inetdtw.serve.test.test_servicestate -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
