@@ -39,9 +39,9 @@ from inetdtw.helpers.reports import (
     FAILED,
     HELLO,
     LARGEST,
-    TAKEN,
-    TAKEN_ASTRAY,
-    UNTAKEN,
+    NOT_ACCEPTED,
+    NOT_ENTERED,
+    NOT_STARTED,
     WITHDRAWN,
     Reports,
 )
@@ -237,7 +237,7 @@ class ForkServer:
         try:
             listener = DelegatedListener(number, os.dup(fd), decoded)
         except OSError as why:
-            self._reports.addConnection(DROPPED, number, errnoOf(why), UNTAKEN)
+            self._reports.addConnection(DROPPED, number, errnoOf(why), NOT_ACCEPTED)
             return
         self._listeners[listener.socket.fileno()] = listener
         self._poll.register(listener.socket.fileno(), select.POLLIN | _EXCLUSIVE)
@@ -268,7 +268,7 @@ class ForkServer:
         except OSError as why:
             # EAGAIN: another process has accepted the connection.
             if why.errno in TRANSIENT_ERRORS and why.errno != errno.EAGAIN:
-                self._drop(listener, why, UNTAKEN)
+                self._drop(listener, why, NOT_ACCEPTED)
             return
         with connection:
             self._serve(listener, environment, connection.fileno(), peer)
@@ -285,14 +285,14 @@ class ForkServer:
         number = listener.number
         if not self._children.enterDirectory():
             missing = FileNotFoundError(errno.ENOENT, "")
-            self._drop(listener, missing, TAKEN_ASTRAY, peer)
+            self._drop(listener, missing, NOT_ENTERED, peer)
             return
         try:
             pid = self._children.startPatiently(
                 number, (paths, argv, environment), [fd]
             )
         except (OSError, ValueError) as why:
-            self._drop(listener, why, TAKEN, peer)
+            self._drop(listener, why, NOT_STARTED, peer)
             return
         self._children.accepted.add(pid)
         self._reports.addConnection(ACCEPTED, number, pid, peer=peer)
@@ -304,7 +304,7 @@ class ForkServer:
         """
         Return a listening socket to the daemon after an error.
 
-        @param what: whether a connection is lost by it, such as L{TAKEN}.
+        @param what: whether a connection is lost by it, such as L{NOT_STARTED}.
         @param peer: the client's address.
         """
         self._withdraw(listener.number)

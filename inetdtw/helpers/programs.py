@@ -17,11 +17,11 @@ import time
 from inetdtw.helpers.listener import owned
 from inetdtw.helpers.protocol import SMALL, Program, decode
 from inetdtw.helpers.reports import (
-    ASTRAY,
     ENDED,
     FAILED,
-    REPEATED,
-    STALLED,
+    NO_DIRECTORY,
+    RESTARTED,
+    SHORTAGE,
     STARTED,
     Reports,
 )
@@ -165,7 +165,7 @@ class ChildTable:
             os.chdir(self._directory)
         except OSError as why:
             if number:
-                self._reports.add(ASTRAY, number, 0, why.errno or errno.EIO)
+                self._reports.add(NO_DIRECTORY, number, 0, why.errno or errno.EIO)
             return False
         self._entered = True
         return True
@@ -233,7 +233,7 @@ class ChildTable:
             return False
         number = self.numbers[following] = self.numbers.pop(pid)
         self._restarts[following] = restart
-        self._reports.add(REPEATED, number, pid, status, cpu)
+        self._reports.add(RESTARTED, number, pid, status, cpu)
         self._reports.add(STARTED, number, following, 0)
         return True
 
@@ -256,7 +256,7 @@ class ChildTable:
             except OSError as why:
                 if why.errno not in TRANSIENT_ERRORS or time.monotonic() > limit:
                     raise
-                self._reports.add(STALLED, number, 0, why.errno)
+                self._reports.add(SHORTAGE, number, 0, why.errno)
             self.reap()
             self._reports.flush()
             time.sleep(pause)

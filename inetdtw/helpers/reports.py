@@ -22,23 +22,32 @@ if TYPE_CHECKING:
     import _socket
     from typing import Any
 
-HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY, REPEATED = range(1, 8)
-ACCEPTED, DROPPED, WITHDRAWN = range(9, 12)
+#: The process is ready to begin.
+HELLO = 1
+#: A child was started for a launch request; could not be started; has exited.
+STARTED, FAILED, ENDED = range(2, 5)
+#: A start is retried after a transient error; failed without the working directory.
+SHORTAGE, NO_DIRECTORY = range(5, 7)
+#: A child has exited and was restarted: its L{STARTED} follows.
+RESTARTED = 7
+#: A connection was accepted and a child was started for it.
+ACCEPTED = 8
+#: A listening socket is accepted from no more: after an error; because the daemon has
+#: withdrawn it; because as many children run as may.
+DROPPED, WITHDRAWN, CROWDED = range(9, 12)
 #: The warm process should be replaced.
 STALE = 12
-#: No more connections are accepted, because as many programs run as may.
-CROWDED = 13
 
 #: kind, number of the launch request or of the listening socket, pid, wait status or
 #: errno or whether a program started cold, microseconds of CPU time
 REPORT = _struct.Struct("=BxxxIiiQ8x")
-#: L{ACCEPTED} or L{DROPPED}; what was dropped, or whether a program started cold; the
+#: L{ACCEPTED} or L{DROPPED}; why it was dropped, or whether a program started cold; the
 #: IP version of the client's address, or 0; its port; number of the listening socket;
 #: pid or errno; the address, as IPv6.  It is as long as a L{REPORT}.
 CONNECTION = _struct.Struct("=BBBxHxxIi16s")
-#: What was dropped: no connection was accepted; or one was, but has no program; or it
-#: has none because the working directory is missing.
-UNTAKEN, TAKEN, TAKEN_ASTRAY = range(3)
+#: Why a socket was dropped: no connection could be accepted; or a connection is lost,
+#: because its program could not be started, or the working directory not be entered.
+NOT_ACCEPTED, NOT_STARTED, NOT_ENTERED = range(3)
 
 #: The most bytes in a packet of the daemon.
 LARGEST = 1 << 18
@@ -89,7 +98,7 @@ class Reports:
         @param kind: L{ACCEPTED} or L{DROPPED}.
         @param number: the number of the listening socket.
         @param value: the pid, or the errno.
-        @param detail: whether the program started cold, or what was dropped.
+        @param detail: whether the program started cold, or why it was dropped.
         @param peer: the address of the client, as accept(2) returns it.
         """
         version, port, packed = packPeer(peer)

@@ -20,8 +20,8 @@ from inetdtw.helpers.reports import (
     ACCEPTED,
     CROWDED,
     DROPPED,
-    TAKEN_ASTRAY,
-    UNTAKEN,
+    NOT_ACCEPTED,
+    NOT_ENTERED,
     WITHDRAWN,
 )
 from inetdtw.helpers.requests import ACCEPT, WITHDRAW
@@ -166,8 +166,8 @@ class Delegations:
                 raise ProtocolViolation(f"more than {self._lease.size} programs run")
             return delegation.watcher.accepted(report.peer)
         if kind == DROPPED:
-            where = f"{self._directory}: " * (report.detail == TAKEN_ASTRAY)
-            peer = None if report.detail == UNTAKEN else report.peer or ""
+            where = f"{self._directory}: " * (report.detail == NOT_ENTERED)
+            peer = None if report.detail == NOT_ACCEPTED else report.peer or ""
             delegation.watcher.dropped(peer, where + os.strerror(report.value))
         elif kind == CROWDED:
             delegation.watcher.crowded()

@@ -32,7 +32,7 @@ from inetdtw.serve.starter import ProgramStarter
 from inetdtw.system.peek import BacklogPeek, DatagramPeek
 
 #: How many programs a launcher may start one after the other before it asks again.
-REPEATS = 16
+RESTARTS = 16
 #: A program that lived for so many seconds is not part of a loop.
 LONG_LIFE = 1.0
 #: The seconds of a pause when programs accept no connections, at first and at most, and
@@ -101,7 +101,7 @@ class WaitListener(BaseListener):
             self._socket.setblocking(True)
             fd = self._socket.fileno()
             restarts = (
-                0 if self._service.isStream else self._admission.remaining(REPEATS)
+                0 if self._service.isStream else self._admission.remaining(RESTARTS)
             )
         except Exception:
             self._admission.release()

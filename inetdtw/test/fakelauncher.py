@@ -143,10 +143,10 @@ class FakeLauncher:
         self.programs.append(FakeProgram(child, request, pid))
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
-        """Remember a callback for L{makeRoom}."""
+        """Remember a callback for L{regainCapacity}."""
         self._waiters.append(callback)
 
-    def makeRoom(self) -> None:
+    def regainCapacity(self) -> None:
         """Report capacity to all that wait."""
         self.hasCapacity = True
         while self._waiters:

@@ -72,7 +72,7 @@ def _orders() -> Iterator[bytes]:
 
 def _reports() -> Iterator[bytes]:
     """Return reports of each kind."""
-    for kind in range(1, 14):
+    for kind in range(1, 13):
         for number in (1, 2, 5, 6):
             started = reports.REPORT.pack(2, number, 100, 0, 0)
             yield b"\x02" + started + reports.REPORT.pack(kind, number, 100, 0, 0)

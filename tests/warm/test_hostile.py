@@ -10,6 +10,14 @@ import signal
 import socket
 import threading
 
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    DROPPED,
+    ENDED,
+    STALE,
+    STARTED,
+    WITHDRAWN,
+)
 from tests.support import interpreters
 from tests.support.daemon import eventually, freePort, isServed, talk, talkOrNothing
 from tests.support.serving import readAll
@@ -32,7 +40,7 @@ def rant(channel):
             kind = random.randrange(256) if random.random() < 0.1 else KIND
             pid = random.choice(pids + [random.randrange(1, 2 ** 22)])
             packet += REPORT.pack(kind, number, pid, value, 2 ** 64 - 1)
-        packet = packet[: random.choice([1, 24, 65536])]
+        packet = packet[: random.choice([1, 32, 65536])]
         channel.send(packet + b"x" * random.choice([0, 200]))
 
 for fd in range(3, 1024):
@@ -69,7 +77,7 @@ class ForgedTests(WarmTestCase):
             service=f"127.0.0.1:{other}",
         )
         conf, ports = good, [other]
-        for kind in (2, 4, 9, 10, 11, 12):
+        for kind in (STARTED, ENDED, ACCEPTED, DROPPED, WITHDRAWN, STALE):
             port = freePort()
             ports.append(port)
             self.write(f"evil{kind}.py", EVIL.replace("KIND", str(kind)))

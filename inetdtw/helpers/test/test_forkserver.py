@@ -23,16 +23,16 @@ from typing import Any
 from inetdtw.helpers.protocol import BEGIN, CHANNEL, versionNumber
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    ASTRAY,
     CROWDED,
     DROPPED,
     ENDED,
     FAILED,
     HELLO,
+    NO_DIRECTORY,
+    NOT_ACCEPTED,
+    NOT_ENTERED,
+    NOT_STARTED,
     STARTED,
-    TAKEN,
-    TAKEN_ASTRAY,
-    UNTAKEN,
     WITHDRAWN,
 )
 from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
@@ -378,10 +378,10 @@ class ProgramTests(ProgramTestCase):
         This is so also for a client without an address.
         """
         report = self.dropped(self.helper(), ("/nowhere",))
-        self.assertEqual(report, (DROPPED, 5, TAKEN, errno.ENOENT))
+        self.assertEqual(report, (DROPPED, 5, NOT_STARTED, errno.ENOENT))
         folder = os.path.abspath(self.mktemp())
         report = self.dropped(self.helper(f"directory={folder}"), ("/bin/true",))
-        self.assertEqual(report, (DROPPED, 5, TAKEN_ASTRAY, errno.ENOENT))
+        self.assertEqual(report, (DROPPED, 5, NOT_ENTERED, errno.ENOENT))
 
     def client(self, server: socket.socket) -> socket.socket:
         """Return a client of a UNIX socket."""
@@ -474,7 +474,7 @@ class ProgramTests(ProgramTestCase):
         self.talk(helper, ("/bin/true",))
         resource.prlimit(helper.pid, resource.RLIMIT_NOFILE, (3, 3))
         self.closing(socket.socket(socket.AF_UNIX)).connect(server.getsockname())
-        self.assertEqual(helper.hear(), (DROPPED, 5, UNTAKEN, errno.EMFILE))
+        self.assertEqual(helper.hear(), (DROPPED, 5, NOT_ACCEPTED, errno.EMFILE))
         server.accept()[0].close()
 
     def test_failuresWithLimits(self) -> None:
@@ -488,7 +488,7 @@ class ProgramTests(ProgramTestCase):
         folder = os.path.realpath(self.mktemp())
         helper = self.helper(f"directory={folder}")
         report = self.failure(helper, ("/bin/true",))
-        self.assertEqual(report, (ASTRAY, 1, 0, errno.ENOENT))
+        self.assertEqual(report, (NO_DIRECTORY, 1, 0, errno.ENOENT))
         os.mkdir(folder)
         self.assertEqual(self.talk(helper, ("/bin/pwd",)), os.fsencode(folder) + b"\n")
 
@@ -515,7 +515,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(said(), "two")
         os.rmdir(os.path.join(folder, "two"))
         report = self.failure(helper, ("/bin/true",))
-        self.assertEqual(report, (ASTRAY, 1, 0, errno.ENOENT))
+        self.assertEqual(report, (NO_DIRECTORY, 1, 0, errno.ENOENT))
         os.mkdir(os.path.join(folder, "two"))
         self.assertEqual(said(), "two")
 

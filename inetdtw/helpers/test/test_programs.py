@@ -20,8 +20,8 @@ from inetdtw.helpers.reports import (
     ACCEPTED,
     ENDED,
     FAILED,
-    REPEATED,
-    STALLED,
+    RESTARTED,
+    SHORTAGE,
     STARTED,
     Reports,
 )
@@ -86,14 +86,14 @@ class RepeatingTests(ProgramTestCase):
     def test_all(self) -> None:
         """A program is restarted for each datagram, and each restart is reported."""
         kinds = self.kinds(self.helper(), TAKE_ONE, 10)
-        again = [STARTED, REPEATED]
+        again = [STARTED, RESTARTED]
         self.assertEqual(kinds, [*again, *again, STARTED, ENDED])
         self.assertEqual(self.left(), [])
 
     def test_bound(self) -> None:
         """A program is restarted as often as allowed."""
         kinds = self.kinds(self.helper(), TAKE_ONE, 1)
-        self.assertEqual(kinds, [STARTED, REPEATED, STARTED, ENDED])
+        self.assertEqual(kinds, [STARTED, RESTARTED, STARTED, ENDED])
         self.assertEqual(self.left(), [b"3"])
 
     def test_none(self) -> None:
@@ -217,8 +217,8 @@ class PatienceTests(TableTestCase):
         self.assertEqual(
             self.launch(),
             [
-                (STALLED, 1, 0, errno.EAGAIN),
-                (STALLED, 1, 0, errno.ENOMEM),
+                (SHORTAGE, 1, 0, errno.EAGAIN),
+                (SHORTAGE, 1, 0, errno.ENOMEM),
                 (STARTED, 1, 4, 0),
             ],
         )

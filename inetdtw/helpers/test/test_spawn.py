@@ -361,7 +361,7 @@ class LimitsOfTests(ServingTestCase):
 
 
 class MakeRoomTests(ServingTestCase):
-    """Tests for L{makeRoom}."""
+    """Tests for L{raiseHardLimits}."""
 
     def room(self, most: int, hard: int) -> list[tuple[int, tuple[int, int]]]:
         """

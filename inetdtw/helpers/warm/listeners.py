@@ -14,7 +14,7 @@ import select
 from inetdtw.helpers.reports import (
     CROWDED,
     DROPPED,
-    UNTAKEN,
+    NOT_ACCEPTED,
     WITHDRAWN,
     Reports,
 )
@@ -63,7 +63,7 @@ class DelegatedListeners:
             connection, peer = listening._accept()
         except OSError as why:
             if why.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-                self.drop(number, UNTAKEN, why.errno)
+                self.drop(number, NOT_ACCEPTED, why.errno)
             return None
         if isConnected(connection):
             return number, connection, peer
@@ -83,7 +83,8 @@ class DelegatedListeners:
         """
         Return a socket to the daemon after an error.
 
-        @param what: C{UNTAKEN}, or C{TAKEN} if a client's connection is lost.
+        @param what: C{NOT_ACCEPTED}, or C{NOT_STARTED} if a client's connection is
+            lost.
         @param why: the errno.
         @param peer: the client.
         """

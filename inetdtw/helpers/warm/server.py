@@ -18,10 +18,10 @@ from inetdtw.helpers.reports import (
     FAILED,
     HELLO,
     LARGEST,
+    NOT_ACCEPTED,
+    NOT_STARTED,
     REPORT,
     STARTED,
-    TAKEN,
-    UNTAKEN,
     Reports,
 )
 from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
@@ -156,7 +156,9 @@ class Server:
         cold = self._template.isCold()
         if cold and not self._template.cold.isPossible():
             # The daemon can say why.
-            self._listeners.drop(self._listeners.numberOf(fd), UNTAKEN, errno.ENOENT)
+            self._listeners.drop(
+                self._listeners.numberOf(fd), NOT_ACCEPTED, errno.ENOENT
+            )
             return None
         accepted = self._listeners.accept(fd)
         if accepted is None:
@@ -166,7 +168,7 @@ class Server:
             pid = self._children.forkPatiently()
         except OSError as why:
             posix.close(connection)
-            self._listeners.drop(number, TAKEN, why.errno or errno.EAGAIN, peer)
+            self._listeners.drop(number, NOT_STARTED, why.errno or errno.EAGAIN, peer)
             return None
         if not pid:
             return self._child(

@@ -250,7 +250,7 @@ class ForkServerPool:
         if self._waiting:
             self._waiting.notify()
 
-    def stalled(self, reason: str) -> None:
+    def shortage(self, reason: str) -> None:
         """Log that a fork server waits for resources."""
         self._report.emit(events.SHORTAGE, reason=reason)
 

@@ -25,7 +25,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from inetdtw.helpers import protocol
-from inetdtw.helpers.reports import ASTRAY, REPEATED, STALLED
+from inetdtw.helpers.reports import NO_DIRECTORY, RESTARTED, SHORTAGE
 from inetdtw.helpers.requests import CANCEL_RESTARTS, LAUNCH
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.forkserver.code import Code
@@ -72,7 +72,7 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         Make a channel, and start no process yet.
 
         @param owner: is notified: C{notify()} when there may be capacity,
-            C{stalled(reason)}, and C{died(pid, reason, pause)}.
+            C{shortage(reason)}, and C{died(pid, reason, pause)}.
         @param command: what to execute; the channel is its descriptor 3.
         @param directory: the working directory of the programs, for messages.
         @param budget: counts the programs of all services.
@@ -275,11 +275,11 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
 
     def _handle(self, report: HelperReport) -> None:
         kind = report.kind
-        if kind == STALLED:
-            self._owner.stalled(strerror(report))
-        elif kind == ASTRAY:
+        if kind == SHORTAGE:
+            self._owner.shortage(strerror(report))
+        elif kind == NO_DIRECTORY:
             self.refused(report, f"{self._directory}: ")
-        elif kind == REPEATED and report.pid in self.running:
+        elif kind == RESTARTED and report.pid in self.running:
             how = ExitStatus.fromWait(report.value, report.cpu / 1e6)
             self.waiting[report.number] = self.running.restart(report.pid, how)
         else:

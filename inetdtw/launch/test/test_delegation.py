@@ -22,9 +22,9 @@ from inetdtw.helpers.reports import (
     DROPPED,
     ENDED,
     HELLO,
-    TAKEN,
-    TAKEN_ASTRAY,
-    UNTAKEN,
+    NOT_ACCEPTED,
+    NOT_ENTERED,
+    NOT_STARTED,
     WITHDRAWN,
     Reports,
 )
@@ -142,10 +142,10 @@ class DelegationTests(HelperTestCase):
         A client that has no address is told from no client.
         """
         self.say(
-            (DROPPED, 5, UNTAKEN, errno.ENOENT),
-            (DROPPED, 5, TAKEN, errno.ENOENT),
-            (DROPPED, 5, TAKEN_ASTRAY, errno.ENOENT),
-            (DROPPED, 6, TAKEN, errno.ENOENT),
+            (DROPPED, 5, NOT_ACCEPTED, errno.ENOENT),
+            (DROPPED, 5, NOT_STARTED, errno.ENOENT),
+            (DROPPED, 5, NOT_ENTERED, errno.ENOENT),
+            (DROPPED, 6, NOT_STARTED, errno.ENOENT),
         )
         missing = os.strerror(errno.ENOENT)
         wanted = [(None, missing), ("", missing), ("", f"/folder: {missing}")]

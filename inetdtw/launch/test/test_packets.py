@@ -12,9 +12,9 @@ from inetdtw.helpers.reports import (
     ACCEPTED,
     DROPPED,
     ENDED,
+    NOT_ACCEPTED,
+    NOT_STARTED,
     REPORT,
-    TAKEN,
-    UNTAKEN,
     Reports,
 )
 from inetdtw.interfaces import LaunchRequest
@@ -56,8 +56,8 @@ class ReportTests(ServingTestCase):
         reports = Reports(self.closing(theirs))
         reports.add(ENDED, 1, 77, 256, 1.5)
         reports.addConnection(ACCEPTED, 2, 78, True, ("::ffff:10.0.0.1", 9, 0, 0))
-        reports.addConnection(DROPPED, 3, 2, TAKEN, ("fe80::1%lo", 9, 0, 1))
-        reports.addConnection(DROPPED, 4, 24, UNTAKEN)
+        reports.addConnection(DROPPED, 3, 2, NOT_STARTED, ("fe80::1%lo", 9, 0, 1))
+        reports.addConnection(DROPPED, 4, 24, NOT_ACCEPTED)
         reports.addConnection(ACCEPTED, 5, 79, peer="")
         reports.flush()
         packet = self.closing(ours).recv(1 << 16)
@@ -66,8 +66,8 @@ class ReportTests(ServingTestCase):
             [
                 HelperReport(ENDED, 1, 77, 256, 1_500_000),
                 HelperReport(ACCEPTED, 2, 78, 78, 0, 1, ("10.0.0.1", 9)),
-                HelperReport(DROPPED, 3, 2, 2, 0, TAKEN, ("fe80::1", 9)),
-                HelperReport(DROPPED, 4, 24, 24, 0, UNTAKEN),
+                HelperReport(DROPPED, 3, 2, 2, 0, NOT_STARTED, ("fe80::1", 9)),
+                HelperReport(DROPPED, 4, 24, 24, 0, NOT_ACCEPTED),
                 HelperReport(ACCEPTED, 5, 79, 79),
             ],
         )

@@ -74,7 +74,7 @@ class AdmissionControlTests(AdmissionTestCase):
         self.launcher.hasCapacity = False
         self.assertFalse(admission.open())
         self.assertTrue(admission.holds)
-        self.launcher.makeRoom()
+        self.launcher.regainCapacity()
         self.assertFalse(admission.holds)
         self.assertTrue(admission.open())
 

@@ -391,7 +391,7 @@ class DatagramListenerTests(ServingTestCase):
         self.sender.send(b"1")
         self.reactor.turn(PATIENCE)
         self.assertEqual(self.launcher.programs, [])
-        self.launcher.makeRoom()
+        self.launcher.regainCapacity()
         self.assertEqual(self.read(self.requested(1)), b"1")
 
     def test_noDescriptors(self) -> None:

@@ -138,7 +138,7 @@ class PortlessSlotTests(PortlessCase):
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
         self.assertEqual(self.launcher.programs, [])
-        self.launcher.makeRoom()
+        self.launcher.regainCapacity()
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_shortage(self) -> None:

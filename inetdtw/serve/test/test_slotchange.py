@@ -55,7 +55,7 @@ class ChangeTests(SlotTestCase):
         self.connect(slot)
         self.reactor.turn(PATIENCE)
         self.sameSocket(slot, makeService(program=Program("/bin/sh", (), ("new",))))
-        self.launcher.makeRoom()
+        self.launcher.regainCapacity()
         self.assertEqual(self.requested(1).request.argv, ("new",))
 
     def test_destination(self) -> None:

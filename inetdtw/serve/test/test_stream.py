@@ -240,7 +240,7 @@ class StreamListenerTests(ServingTestCase):
         self.reactor.settle()
         self.assertEqual(self.launcher.programs, [])
         self.assertFalse(isReadable(client))
-        self.launcher.makeRoom()
+        self.launcher.regainCapacity()
         self.requested(1)
 
     def test_vanished(self) -> None:

@@ -22,7 +22,7 @@ from inetdtw.serve.wait import (
     FREE_TRIES,
     LONG_LIFE,
     LONGEST_PAUSE,
-    REPEATS,
+    RESTARTS,
     WaitListener,
 )
 from inetdtw.system import peek
@@ -287,7 +287,7 @@ class DatagramTests(WaitingTestCase):
         self.sender.send(b"1")
         self.reactor.turn(PATIENCE)
         self.assertEqual(self.launcher.programs, [])
-        self.launcher.makeRoom()
+        self.launcher.regainCapacity()
         program = self.requested(1).start()
         self.sender.send(b"2")
         self.taken(program)
@@ -295,13 +295,13 @@ class DatagramTests(WaitingTestCase):
         program.end()
         self.assertIdle()
         self.assertFalse(isBlocking(self.server))
-        self.launcher.makeRoom()
+        self.launcher.regainCapacity()
         self.assertEqual(self.taken(self.requested(2)), b"2")
 
     def test_repeats(self) -> None:
         """The launcher may restart the program as often as the rate allows."""
         self.sender.send(b"1")
-        self.assertEqual(self.requested(1).request.restarts, REPEATS)
+        self.assertEqual(self.requested(1).request.restarts, RESTARTS)
         self.listener.stop()
         self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=3)))
         self.client(self.server).send(b"1")

@@ -9,7 +9,7 @@ import errno
 import select
 from unittest import mock
 
-from inetdtw.helpers.reports import DROPPED, UNTAKEN, WITHDRAWN
+from inetdtw.helpers.reports import DROPPED, NOT_ACCEPTED, WITHDRAWN
 from inetdtw.helpers.warm import listeners
 from inetdtw.helpers.warm.test.cases import ServerTestCase, connection, report
 from inetdtw.test.fakes import PATIENCE
@@ -56,7 +56,7 @@ class AcceptTests(ServerTestCase):
             sockets[fd] = (5, fake)
             self.assertIsNone(self.server._ready(fd))
             self.assertEqual(list(self.listening()), [] if returned else [5])
-            wanted = [connection(DROPPED, 5, number, UNTAKEN)] if returned else []
+            wanted = [connection(DROPPED, 5, number, NOT_ACCEPTED)] if returned else []
             self.assertEqual(self.reports(), wanted)
             if not returned:
                 sockets[fd] = (5, sock)

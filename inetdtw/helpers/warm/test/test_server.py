@@ -21,10 +21,10 @@ from inetdtw.helpers.reports import (
     DROPPED,
     ENDED,
     FAILED,
+    NOT_ACCEPTED,
+    NOT_STARTED,
     REPORT,
     STARTED,
-    TAKEN,
-    UNTAKEN,
     WITHDRAWN,
 )
 from inetdtw.helpers.requests import HEADER, LAUNCH, WITHDRAW
@@ -187,7 +187,7 @@ class AcceptTests(ServerTestCase):
     def test_impossible(self) -> None:
         """The socket is returned if a child can start neither warm nor cold."""
         for possible, wanted in (
-            (False, [connection(DROPPED, 5, 2, UNTAKEN)]),
+            (False, [connection(DROPPED, 5, 2, NOT_ACCEPTED)]),
             (True, []),
         ):
             self.client(self.listen())
@@ -234,7 +234,7 @@ class AcceptTests(ServerTestCase):
             self.accept()
             self.assertTrue(9 < self.now < 13, self.now)
             peer = client.getsockname()
-            wanted = connection(DROPPED, 5, number, TAKEN, peer)
+            wanted = connection(DROPPED, 5, number, NOT_STARTED, peer)
             self.assertEqual(self.reports(), [wanted])
             self.assertEqual(client.recv(10), b"")
             self.assertEqual(self.listening(), {})

@@ -189,7 +189,7 @@ class RootedTests(ServingTestCase):
         self.made[1].hasCapacity = False
         self.made[1]._waiters.pop(0)()
         self.assertEqual(told, [])
-        self.made[1].makeRoom()
+        self.made[1].regainCapacity()
         self.assertEqual(told, [1, 2])
         self.assertEqual(self.made[1]._waiters, [])
 
@@ -200,7 +200,7 @@ class RootedTests(ServingTestCase):
             self.made[0].hasCapacity = False
             self.rooted.whenCapacity(partial(told.append, number))
             self.assertEqual(told, [*range(1, number)])
-            self.made[0].makeRoom()
+            self.made[0].regainCapacity()
             self.assertEqual(told, [*range(1, number + 1)])
         self.assertEqual(self.made[0]._waiters, [])
 

@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 
 from inetdtw.helpers.connection import pairs
 from inetdtw.helpers.protocol import BEGIN, decode, receive
-from inetdtw.helpers.reports import ENDED, LARGEST, STALLED, STARTED, WITHDRAWN
+from inetdtw.helpers.reports import ENDED, LARGEST, SHORTAGE, STARTED, WITHDRAWN
 from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
 from inetdtw.interfaces import ILauncher, LaunchRequest
 from inetdtw.launch.forkserver import launcher
@@ -211,7 +211,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertFalse(self.servers.hasCapacity)
         told: list[None] = []
         self.servers.whenCapacity(lambda: told.append(None))
-        self.played[1].say((STALLED, 1, 0, errno.EAGAIN))
+        self.played[1].say((SHORTAGE, 1, 0, errno.EAGAIN))
         self.reactor.settle()
         self.assertEqual(told, [])
         self.played[1].say((STARTED, 1, PID, 0))
@@ -312,7 +312,7 @@ class ForkServersTests(ForkServersTestCase):
         self.played[0].die(3)
         (line,) = self.said("forkserver-exit")
         self.assertEqual((line["uid"], line["pid"]), (os.geteuid(), pid))
-        self.servers.stalled("Resource temporarily unavailable")
+        self.servers.shortage("Resource temporarily unavailable")
         self.assertEqual(len(self.said("shortage")), 1)
 
     def test_logUser(self) -> None:

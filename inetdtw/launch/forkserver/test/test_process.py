@@ -21,15 +21,15 @@ from typing import Any
 from inetdtw.helpers.protocol import BEGIN, CHANNEL, versionNumber
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    ASTRAY,
     DROPPED,
     ENDED,
     FAILED,
     HELLO,
     LARGEST,
-    REPEATED,
+    NO_DIRECTORY,
     REPORT,
-    STALLED,
+    RESTARTED,
+    SHORTAGE,
     STARTED,
     Reports,
 )
@@ -79,7 +79,7 @@ class Owner:
         """Record that there may be capacity."""
         self.notes += 1
 
-    def stalled(self, reason: str) -> None:
+    def shortage(self, reason: str) -> None:
         """Record a shortage of resources."""
         self.stalls.append(reason)
 
@@ -325,7 +325,7 @@ class HelperTests(HelperTestCase):
     def test_stalled(self) -> None:
         """A shortage is passed on, and the request still holds."""
         child = self.launch()
-        self.say((STALLED, 1, 0, errno.EAGAIN))
+        self.say((SHORTAGE, 1, 0, errno.EAGAIN))
         self.assertEqual(self.owner.stalls, [os.strerror(errno.EAGAIN)])
         self.say((STARTED, 1, PID, 0))
         self.assertEqual(child.told, [PID])
@@ -355,7 +355,7 @@ class HelperTests(HelperTestCase):
         They are about unknown requests and processes, of unknown kinds, or cut off.
         """
         child = self.launch()
-        for kind in (STARTED, FAILED, ASTRAY, ENDED, REPEATED, 99):
+        for kind in (STARTED, FAILED, NO_DIRECTORY, ENDED, RESTARTED, 99):
             self.say((kind, 12345, 12345, 0))
         self.played.channel.send(b"garbage")
         whole = REPORT.pack(STARTED, 1, PID, 0, 0)

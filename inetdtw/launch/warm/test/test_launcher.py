@@ -176,7 +176,7 @@ class WarmTests(WarmTestCase):
         self.assertFalse(self.warm.hasCapacity)
         calls: list[int] = []
         self.warm.whenCapacity(lambda: calls.append(1))
-        self.launcher.makeRoom()
+        self.launcher.regainCapacity()
         self.assertEqual(calls, [1])
 
     def test_capacityDied(self) -> None:
@@ -189,7 +189,7 @@ class WarmTests(WarmTestCase):
         self.launcher.hasCapacity = False
         self.die()
         self.assertEqual(calls, [])
-        self.launcher.makeRoom()
+        self.launcher.regainCapacity()
         self.assertEqual(calls, [1])
 
     def test_cancelRestarts(self) -> None:
