@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any, Callable
 
 from zope.interface import implementer
