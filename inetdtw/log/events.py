@@ -74,14 +74,14 @@ class Event:
 
         @raise TypeError: if the event does not have a field.
         """
-        unknown = values.keys() - self.fields.keys()
-        if unknown:
-            raise TypeError(f"{self.name} has no field {', '.join(unknown)}")
         pairs = [
             f"{name}=-" if values[name] is None else f"{name}={{{column}}}"
             for name, column in self.fields.items()
             if name in values
         ]
+        if len(pairs) != len(values):
+            unknown = values.keys() - self.fields.keys()
+            raise TypeError(f"{self.name} has no field {', '.join(unknown)}")
         return " ".join([self._head, *pairs])
 
 

@@ -114,6 +114,10 @@ class Report:
         write(event, subject, **fields)
         return True
 
+    def includes(self, event: Event) -> bool:
+        """Tell whether the level includes an event, where its fields cost time."""
+        return self._level >= event.level
+
     def _isRecent(self, event: Event, subject: str, fields: dict[str, Any]) -> bool:
         """Return whether such a line, of any peer, was logged in C{QUIET} seconds."""
         others = (value for name, value in fields.items() if name != "peer")

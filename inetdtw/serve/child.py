@@ -62,9 +62,11 @@ class Child:
         """Log and count the start."""
         self.pid = pid
         self._runtime.tallies[self._name].count(self.warm)
-        start = {} if self.warm is None else {"start": "warm" if self.warm else "cold"}
         report, name = self._runtime.report, self._name
-        report.emit(events.START, name, pid=pid, peer=self.peer, **start)
+        if report.includes(events.START):
+            how = "warm" if self.warm else "cold"
+            start = {} if self.warm is None else {"start": how}
+            report.emit(events.START, name, pid=pid, peer=self.peer, **start)
         if self.stderr is not None:
             self.stderr.start(self._logLine, self._tooMuch)
 
@@ -124,12 +126,14 @@ class Child:
         seconds = self._runtime.reactor.seconds() - self.since
         assert self.pid is not None
         self._runtime.tallies[self._name].end(how)
-        self._runtime.report.emit(
-            events.EXIT_FAILURE if how.isFailure else events.EXIT,
-            self._name,
-            pid=self.pid,
-            peer=self.peer,
-            **how.fields(),
-            seconds=seconds,
-            cpu=how.cpu,
-        )
+        event = events.EXIT_FAILURE if how.isFailure else events.EXIT
+        if self._runtime.report.includes(event):
+            self._runtime.report.emit(
+                event,
+                self._name,
+                pid=self.pid,
+                peer=self.peer,
+                **how.fields(),
+                seconds=seconds,
+                cpu=how.cpu,
+            )

@@ -321,6 +321,11 @@ class ReportTests(SynchronousTestCase):
                     len(written(event, subject, fields, level)), wanted, text
                 )
 
+    def test_includes(self) -> None:
+        """It is known beforehand whether the level includes an event."""
+        self.assertFalse(Report().includes(events.START))
+        self.assertTrue(Report().includes(events.LISTEN))
+
     def test_default(self) -> None:
         """Starts and successful exits are not logged unless asked for (item 96)."""
         with capturedLogs() as found:
