@@ -231,6 +231,9 @@ class LeaseTests(SynchronousTestCase):
         self.lease.ended(0)
         self.assertFalse(self.lease.exhausted)
         self.assertFalse(Lease(ProcessBudget()).exhausted)
+        smallest = Lease(ProcessBudget(16))
+        smallest.started(0)
+        self.assertTrue(smallest.exhausted)
 
     def test_tooMany(self) -> None:
         """A helper that reports more programs than it may start frees nothing."""
