@@ -148,7 +148,9 @@ def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
     return Word(name, location), bool(equals), [Word(value, after)] if found else []
 
 
-def buildEntry(service: Word, enabled: bool, said: Iterable[Assignment]) -> Entry:
+def buildEntry(
+    service: Word, enabled: bool, assignments: Iterable[Assignment]
+) -> Entry:
     """
     Return the entry that assigns these values.
 
@@ -157,7 +159,7 @@ def buildEntry(service: Word, enabled: bool, said: Iterable[Assignment]) -> Entr
     """
     values: dict[str, Any] = {}
     locations: dict[str, Location] = {}
-    for name, value in said:
+    for name, value in assignments:
         key = KEYS.get(name.text)
         if key is None:
             raise ConfError(name.location, name.text, compat.aboutKey(name.text, KEYS))
