@@ -252,12 +252,20 @@ class ListTests(ProgramCase):
 
     def test_nothingLeft(self) -> None:
         """Nothing is left of the child that asks."""
-        before = openDescriptors()
+        before, fork, children = openDescriptors(), os.fork, []
+
+        def noted() -> int:
+            children.append(fork())
+            return children[-1]
+
+        self.patch(os, "fork", noted)
         self.assertRaises(
             ExecutableNotFound, checkExecutable, self.write("a", 0o700), STRANGER
         )
         self.assertEqual(openedSince(before), {})
-        self.assertRaises(ChildProcessError, os.waitpid, -1, os.WNOHANG)
+        for pid in children:
+            self.assertRaises(ChildProcessError, os.waitpid, pid, os.WNOHANG)
+        self.assertEqual(len(children), 1)
 
 
 class TrustedCheckTests(CheckTests):
