@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The C{inetd} command of C{twistd}.
-"""
+"""The C{inetd} command of C{twistd}."""
 
 from twisted.application.service import ServiceMaker
 
