@@ -87,13 +87,13 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "files that are not there": ("", '.include "x"\n', ""),
     "patterns": ('.include "', "[a*", '"'),
 }
-#: What comes first in an order to a fork server, and what is repeated.
-ORDERS = {
-    "arguments of an order": (b"/bin/cat\x00100000\0", b"a\0"),
-    "one argument of an order": (b"/bin/cat\x001\0", b"a"),
-    "variables of an order": (b"/bin/cat\x001\x00cat\0", b"a=b\0"),
-    "nothing in an order": (b"", b"\0"),
-    "digits in an order": (b"/bin/cat\0", b"9"),
+#: The beginning of the program in a launch request, and what is repeated.
+REQUESTS = {
+    "arguments of a request": (b"1\0/bin/cat\x00100000\0", b"a\0"),
+    "one argument of a request": (b"1\0/bin/cat\x001\0", b"a"),
+    "variables of a request": (b"1\0/bin/cat\x001\x00cat\0", b"a=b\0"),
+    "nothing in a request": (b"", b"\0"),
+    "digits in a request": (b"1\0/bin/cat\0", b"9"),
 }
 #: Which of the readers is to read what again and again.
 TARGETS = {
@@ -140,15 +140,15 @@ def ofIncludes(directory: str) -> float:
     return time.process_time() - begun
 
 
-def ofOrders(kind: str, size: int = SIZE) -> float:
+def ofRequests(kind: str, size: int = SIZE) -> float:
     """Return the processor time of a fork server for the longest launch requests."""
-    first, repeated = ORDERS[kind]
+    first, repeated = REQUESTS[kind]
     room = reports.LARGEST - HEADER.size - len(first)
     told = first + repeated * (room // len(repeated))
     packet = HEADER.pack(LAUNCH, False, 1, 0, 0, len(told)) + told
     count = size // reports.LARGEST
     begun = time.process_time()
-    fuzztargets.takeOrders([(packet, 1)] * count)
+    fuzztargets.handleRequests([(packet, 1)] * count)
     return time.process_time() - begun
 
 
@@ -165,7 +165,7 @@ def main() -> None:
     """Print a line for each kind; fail if one takes more than a second."""
     parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n\n")[0])
     parser.add_argument("kinds", nargs="*", help="some kinds; by default, all")
-    every = [*KINDS, "includes", *ORDERS, *TARGETS]
+    every = [*KINDS, "includes", *REQUESTS, *TARGETS]
     kinds = parser.parse_args().kinds or every
     print(f"{'1 MB of':28} {'seconds':>8} {'2 MB':>8}")
     slow = []
@@ -174,7 +174,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as directory:
                 once, twice = ofIncludes(directory), 0.0
         else:
-            take = ofOrders if kind in ORDERS else ofTarget
+            take = ofRequests if kind in REQUESTS else ofTarget
             take = seconds if kind in KINDS else take
             once, twice = take(kind), take(kind, 2 * SIZE)
         print(f"{kind:28} {once:8.2f} {twice:8.2f}", flush=True)

@@ -139,7 +139,7 @@ def tcpmuxLine(data: bytes) -> None:
         assert printable(asked[0]).isprintable()
 
 
-class _Orders:
+class _Requests:
     """A channel with packets for a fork server, each with some descriptors."""
 
     def __init__(self, packets: list[tuple[bytes, int]]) -> None:
@@ -182,7 +182,7 @@ class _Programs(programs.ChildTable):
         return FIRST_PID + self._started
 
 
-def forkServerOrders(data: bytes) -> None:
+def forkServerRequests(data: bytes) -> None:
     """
     Handle requests as a fork server.
 
@@ -196,16 +196,16 @@ def forkServerOrders(data: bytes) -> None:
         size, count = data[0], data[1] % 4
         packets.append((data[2 : size + 2] or b"\0", count))
         data = data[size + 2 :]
-    takeOrders(packets)
+    handleRequests(packets)
 
 
-def takeOrders(packets: list[tuple[bytes, int]]) -> None:
+def handleRequests(packets: list[tuple[bytes, int]]) -> None:
     """
     Likewise.
 
     @param packets: each with a number of descriptors.
     """
-    channel: Any = _Orders(packets)
+    channel: Any = _Requests(packets)
     count = len(packets)
     with _noneLeft():
         made = reports.Reports(channel)
@@ -317,7 +317,7 @@ def _divided(data: bytes, size: int) -> deque[bytes]:
     return found
 
 
-def _orders(count: int) -> list[_Child]:
+def _children(count: int) -> list[_Child]:
     """Return children of launch requests."""
     return [_Child() for _ in range(count)]
 
@@ -354,7 +354,7 @@ def forkServerReports(data: bytes) -> None:
     played: Any = _Reports(_divided(data, reports.REPORT.size))
     try:
         channel._ours = played
-        helper.waiting.update(enumerate(_orders(4), 1))
+        helper.waiting.update(enumerate(_children(4), 1))
         helper.delegate(1, Delegation(_Watcher(), b"", 0))
         helper.delegate(2, Delegation(_Watcher(), b"", 0, lambda: None))
         channel.drain()
@@ -408,7 +408,7 @@ def warmReports(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "configuration": configuration,
     "tcpmux": tcpmuxLine,
-    "orders": forkServerOrders,
+    "requests": forkServerRequests,
     "reports": forkServerReports,
     "warm": warmReports,
 }

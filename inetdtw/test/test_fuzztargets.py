@@ -71,7 +71,7 @@ class AnyBytesTests(SynchronousTestCase):
             pieces.map(lambda all: b"".join(bytes((len(p),)) + p for p in all)),
         )
 
-    def test_orders(self) -> None:
+    def test_requests(self) -> None:
         """A fork server goes on after any packet, and keeps no descriptor of it."""
         from hypothesis import strategies as st
 
@@ -85,7 +85,7 @@ class AnyBytesTests(SynchronousTestCase):
             return bytes((len(whole), fds)) + whole
 
         packets = st.builds(packet, head, texts, small)
-        self._check("orders", st.lists(packets).map(b"".join))
+        self._check("requests", st.lists(packets).map(b"".join))
 
     def _reports(self, name: str) -> None:
         """Any reports, most of which are about something that there is."""
@@ -131,4 +131,4 @@ class AnyBytesTests(SynchronousTestCase):
             b"\1\2\3",
         ):
             for fds in range(4):
-                fuzztargets.forkServerOrders(bytes((len(packet), fds)) + packet)
+                fuzztargets.forkServerRequests(bytes((len(packet), fds)) + packet)

@@ -49,13 +49,13 @@ def seeds(target: str) -> Iterator[bytes]:
     elif target == "tcpmux":
         yield b"\x06echo\r\nrest"
         yield b"\x02ec\x02ho\x01\n"
-    elif target == "orders":
-        yield from _orders()
+    elif target == "requests":
+        yield from _requests()
     else:
         yield from _reports()
 
 
-def _orders() -> Iterator[bytes]:
+def _requests() -> Iterator[bytes]:
     """Return requests of each kind."""
     program = b"1\x00/bin/cat\x002\x00cat\x00-u\x00LANG=C"
     length, extra = len(program), b"REMOTE_ADDR=192.0.2.1"
