@@ -10,6 +10,7 @@ import os
 import socket
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 from inetdtw.model.address import Address
 from inetdtw.model.service import Service
@@ -22,6 +23,7 @@ from inetdtw.test.fakes import (
     isBlocking,
     makeDatagrams,
     makeService,
+    makeUnix,
     openDescriptors,
     openedSince,
 )
@@ -174,6 +176,19 @@ class BindTests(SlotTestCase):
         self.assertTrue(unbound["reason"].startswith(reason), unbound["reason"])
         self.assertEqual(slot.state().reason, unbound["reason"])
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+
+    def test_notPrivileged(self) -> None:
+        """Another port, or another error, gets no such hint."""
+        services = (makeService(), makeUnix("/a/path"))
+        self.patch(sockets, "createListener", self.refused)
+        for service in services:
+            state = self.slot(service).state()
+            self.assertEqual(state.reason, os.strerror(errno.EACCES))
+        inUse = mock.Mock(side_effect=OSError(errno.EADDRINUSE, "in use"))
+        self.patch(sockets, "createListener", inUse)
+        address = Address(socket.AF_INET, "::1", 7)
+        state = self.slot(makeService(address=address)).state()
+        self.assertEqual(state.reason, "in use")
 
     def test_soon(self) -> None:
         """

@@ -15,6 +15,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from inetdtw.limits.backoff import FIRST_PAUSE, GROWTH
 from inetdtw.model.address import Address
 from inetdtw.model.service import Ownership, Program, SocketOptions
 from inetdtw.serve.bindretry import FIRST_RETRY, LONGEST_RETRY
@@ -26,6 +27,7 @@ from inetdtw.test.fakes import (
     makeUnix,
     ofOneLink,
     openDescriptors,
+    openedSince,
 )
 
 
@@ -349,6 +351,18 @@ class ReplaceTests(SlotTestCase):
         self.connect(slot)
         self.requested(1)
 
+    def test_droppedOften(self) -> None:
+        """A socket that the reactor drops soon is replaced after a longer pause."""
+        self.serving(makeService())
+        for pause in (FIRST_PAUSE, FIRST_PAUSE * GROWTH):
+            (reader,) = self.reactor.getReaders()
+            self.reactor.removeReader(reader)
+            reader.connectionLost(Failure(ConnectionDone()))
+            (later,) = self.reactor.getDelayedCalls()
+            left = later.getTime() - self.reactor.seconds()
+            self.assertAlmostEqual(left, pause)
+            self.reactor.advance(left)
+
     def test_droppedAndStopped(self) -> None:
         """A socket is not replaced when the service was stopped meanwhile."""
         slot = self.serving(makeService())
@@ -362,11 +376,13 @@ class ReplaceTests(SlotTestCase):
     def test_drained(self) -> None:
         """A draining service gets no other socket."""
         path = self.path()
+        before = openDescriptors()
         slot = self.serving(makeUnix(path, wait=True))
-        self.connect(slot)
+        self.connect(slot).close()
         program = self.requested(1).start()
         slot.drain()
         os.unlink(path)
         program.end()
         self.assertFalse(slot.bound)
+        self.assertEqual(openedSince(before), {})
         self.assertFalse(os.path.lexists(path))

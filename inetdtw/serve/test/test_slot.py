@@ -284,6 +284,24 @@ class DrainTests(SlotTestCase):
         program.end()
         self.assertFalse(slot.bound)
 
+    def test_idle(self) -> None:
+        """What waits for a drain is called once the socket is closed too."""
+        found: list[tuple[int, bool]] = []
+        slot = Slot(
+            makeDatagrams(wait=True),
+            self.runtime,
+            self.launcherOf,
+            lambda: found.append((slot.running, slot.bound)),
+        )
+        slot.bind()
+        slot.start()
+        self.connect(slot).send(b"1")
+        program = self.requested(1).start()
+        slot.drain()
+        self.assertEqual(found, [])
+        program.end()
+        self.assertIn((0, False), found)
+
     def test_datagrams(self) -> None:
         """Programs that a datagram is for can still answer, down to the last word."""
         slot = self.serving(makeDatagrams())
