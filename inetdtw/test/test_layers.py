@@ -1,14 +1,16 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for the direction of imports among the subpackages."""
+"""Tests for the direction of imports among the subpackages, for sizes and names."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -108,6 +110,43 @@ def against(imports: dict[str, set[str]]) -> list[str]:
             allowed = {part, *MAY_IMPORT[part].split()}
             wrong += [f"{module}: {o}" for o in others if partOf(o) not in allowed]
     return sorted(wrong)
+
+
+def length(node: Any) -> int:
+    """Return how many lines a definition has, without its decorators."""
+    return int(node.end_lineno - node.lineno + 1)
+
+
+def tooLong(name: str, path: Path) -> Iterator[str]:
+    """Yield a module, and its functions and classes, if they have too many lines."""
+    text = path.read_bytes()
+    if text.count(b"\n") > 400:
+        yield name
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            most = 300 if isinstance(node, ast.ClassDef) else 40
+            if length(node) > most:
+                yield f"{name}.{node.name}"
+
+
+class SizeTests(SynchronousTestCase):
+    """Tests for the lengths of modules, classes and functions."""
+
+    def test_lengths(self) -> None:
+        """A module has at most 400 lines, a class 300 and a function 40."""
+        known = modules()
+        found = [each for name, path in known.items() for each in tooLong(name, path)]
+        self.assertEqual(found, [])
+
+    def test_names(self) -> None:
+        """No two public classes have the same name."""
+        names = Counter(
+            node.name
+            for path in modules().values()
+            for node in ast.parse(path.read_bytes()).body
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        )
+        self.assertEqual([name for name, count in names.items() if count > 1], [])
 
 
 class LayersTests(SynchronousTestCase):

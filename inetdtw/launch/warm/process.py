@@ -121,7 +121,6 @@ class WarmProcess(HelperProcess):
         """
         Start nothing yet.
 
-        @param owner: the owner of the process.
         @param readers: the readers of the standard error of such processes.
         @param budget: counts the programs of all services.
         @param orphans: the programs of other processes that are watched.
@@ -136,17 +135,15 @@ class WarmProcess(HelperProcess):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         super().__init__(reactor, "", budget, exits, orphans)
         self._claim: Claim = self._descriptors.take(OF_WARM, Purpose.HELPER, "warm")
-        self._owner = owner
+        self._owner, self._readers = owner, readers
         self._context = ProcessContext() if context is None else context
-        self._readers = readers
         self._reader: StderrReader | None = None
         self._greeted = self._retiring = self._accepted = False
         self._timer = Timer(reactor)
         self._reason: str | None = None
         self._status: int | None = None
         self.waiting: OrderedDict[int, HeldRequest] = OrderedDict()
-        # No process has it: programs of an unknown user are not watched.
-        self.running.uid = -1
+        self.running.uid = -1  # Programs of an unknown user are not watched.
         self.request = request
         self.startedAt: float = reactor.seconds()
         self.moves = 0

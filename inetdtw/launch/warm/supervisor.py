@@ -69,12 +69,8 @@ class WarmSupervisor:
         @param exits: watches programs whose warm process is gone.
         """
         self.notify, self.startCold = owner.notify, owner.startCold
-        self._owner = owner
-        self._cold = cold
-        self._spec = spec
-        self._reactor = reactor
-        self._report = report
-        self._name = name
+        self._owner, self._cold, self._spec = owner, cold, spec
+        self._reactor, self._report, self._name = reactor, report, name
         self._budget = ProcessBudget() if budget is None else budget
         self._context = context
         self._exits = ExitWatcher(reactor) if exits is None else exits
