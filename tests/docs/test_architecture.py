@@ -11,6 +11,7 @@ import re
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw.helpers import reports, requests
 from inetdtw.test.test_layers import MAY_IMPORT
 from tests.support import checkout
 
@@ -36,3 +37,10 @@ class ArchitectureTests(SynchronousTestCase):
         rows = re.findall(r"^``(\w+)`` {2}", self.text, re.MULTILINE)
         layers = [name for name in MAY_IMPORT if not name.startswith("_")]
         self.assertEqual(rows, [*layers, "cli"])
+
+    def test_packets(self) -> None:
+        """The diagrams name requests and reports when helper processes exchange them."""
+        names = set(re.findall(r" -> [^:\n]+: ([A-Z]{2,})\b", self.text))
+        self.assertIn("STARTED", names)
+        known = {*dir(requests), *dir(reports)}
+        self.assertEqual(names - known, set())
