@@ -39,7 +39,7 @@ class ArchitectureTests(SynchronousTestCase):
         self.assertEqual(rows, [*layers, "cli"])
 
     def test_packets(self) -> None:
-        """The diagrams name requests and reports when helper processes exchange them."""
+        """The diagrams name requests and reports that helper processes exchange."""
         names = set(re.findall(r" -> [^:\n]+: ([A-Z]{2,})\b", self.text))
         self.assertIn("STARTED", names)
         known = {*dir(requests), *dir(reports)}
