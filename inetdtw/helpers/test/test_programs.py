@@ -26,6 +26,7 @@ from inetdtw.helpers.reports import (
     Reports,
 )
 from inetdtw.helpers.requests import CANCEL_RESTARTS, HEADER
+from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.helpers.test.test_forkserver import (
     ProgramTestCase,
     Report,
@@ -146,6 +147,28 @@ class RepeatingTests(ProgramTestCase):
         helper.launch(2, ("/nowhere",), self.server.fileno(), restarts=10)
         self.assertEqual(helper.hear(), (FAILED, 2, 0, errno.ENOENT))
         self.assertEqual(len(os.listdir(f"/proc/{helper.pid}/fd")), before)
+
+    def test_spoiled(self) -> None:
+        """A program is not restarted when its socket cannot be restored."""
+
+        class Lasting:
+            """A state that cannot be restored."""
+
+            def __init__(self, sock: socket.socket) -> None:
+                """Save nothing."""
+
+            def restore(self) -> None:
+                """Fail."""
+                raise Spoiled("a program has changed the address of its socket")
+
+        due = []
+        for state in (Original, Lasting):
+            self.patch(programs, "Original", state)
+            restart = DatagramRestart(5, self.server.fileno())
+            self.server.recv(100)
+            due.append(restart.isDue())
+            restart.socket.close()
+        self.assertEqual(due, [True, False])
 
     def test_repeatOf(self) -> None:
         """There is a restart when it is allowed and a descriptor is left."""
