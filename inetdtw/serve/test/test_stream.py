@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
 import struct
 from dataclasses import replace
 from typing import Callable
+from unittest import mock
 
 from zope.interface import implementer
 
@@ -19,6 +21,7 @@ from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.stream import IDLE, StreamListener
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (
@@ -310,6 +313,21 @@ class ShortageTests(ServingTestCase):
         self.assertEqual(limits.running, 0)
         self.reactor.advance(SHORTAGE_PAUSE)
         self.reactor.turnUntil(lambda: bool(self.launcher.programs))
+
+    def test_memory(self) -> None:
+        """A resource shortage that only accept(2) finds is logged too."""
+        server = self.closing(listening(makeService()))
+        limits = ServiceLimits(Bounds(), self.reactor.seconds)
+        listener = StreamListener(
+            self.serviceRuntime(makeService(), limits, self.launcher), server
+        )
+        accept = mock.Mock(side_effect=OSError(errno.ENOMEM, "no memory"))
+        listener._port.socket = mock.Mock(accept=accept, fileno=server.fileno)
+        listener.start()
+        listener._port.doRead()
+        (shortage,) = self.said("shortage")
+        self.assertEqual(shortage["reason"], os.strerror(errno.ENOMEM))
+        self.assertEqual(listener.held(), [PauseReason.SHORTAGE])
 
 
 @implementer(IDelegatingLauncher)

@@ -251,6 +251,15 @@ class DatagramTests(WaitingTestCase):
         self.sender.send(b"2")
         self.assertEqual(self.taken(self.requested(1)), b"2")
 
+    def test_burstAtOnce(self) -> None:
+        """The next program of a burst is started without the reactor."""
+        self.sender.send(b"1")
+        self.sender.send(b"2")
+        program = self.requested(1).start()
+        self.assertEqual(self.taken(program), b"1")
+        program.end()
+        self.assertEqual(len(self.launcher.programs), 2)
+
     def test_missing(self) -> None:
         """A datagram without an executable is discarded; a later one is served."""
         path = os.path.abspath(self.mktemp())
