@@ -11,39 +11,39 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.limits.rebinds import Rebinds
 
 
-class RenewalsTests(SynchronousTestCase):
+class RebindsTests(SynchronousTestCase):
     """Tests for L{Rebinds}."""
 
     def setUp(self) -> None:
         """Count with a clock of the test's own."""
         self.clock = Clock()
-        self.renewals = Rebinds(self.clock.seconds)
+        self.rebinds = Rebinds(self.clock.seconds)
 
     def test_again(self) -> None:
         """The second replacement within a minute is trouble, with its cause."""
-        self.assertIsNone(self.renewals.trouble)
-        self.renewals.add("first")
-        self.assertIsNone(self.renewals.trouble)
+        self.assertIsNone(self.rebinds.trouble)
+        self.rebinds.add("first")
+        self.assertIsNone(self.rebinds.trouble)
         self.clock.advance(59.5)
-        self.renewals.add("second")
+        self.rebinds.add("second")
         self.assertEqual(
-            self.renewals.trouble,
+            self.rebinds.trouble,
             "its socket was replaced 2 times in a minute: second",
         )
 
     def test_over(self) -> None:
         """It is over a minute after the first one of two."""
-        self.renewals.add("first")
+        self.rebinds.add("first")
         self.clock.advance(30)
-        self.renewals.add("second")
+        self.rebinds.add("second")
         self.clock.advance(30)
-        self.assertIsNone(self.renewals.trouble)
-        self.renewals.add("third")
-        self.assertIsNotNone(self.renewals.trouble)
+        self.assertIsNone(self.rebinds.trouble)
+        self.rebinds.add("third")
+        self.assertIsNotNone(self.rebinds.trouble)
 
     def test_clear(self) -> None:
         """What was forgotten counts no more."""
-        self.renewals.add("first")
-        self.renewals.clear()
-        self.renewals.add("second")
-        self.assertIsNone(self.renewals.trouble)
+        self.rebinds.add("first")
+        self.rebinds.clear()
+        self.rebinds.add("second")
+        self.assertIsNone(self.rebinds.trouble)

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.system.clock import MonotonicClock, clockOf
 
 
-class SteadyTimeTests(SynchronousTestCase):
+class MonotonicClockTests(SynchronousTestCase):
     """Tests for L{MonotonicClock} and L{clockOf}."""
 
     def reactor(self) -> SelectReactor:

@@ -333,7 +333,7 @@ class CandidatesTests(ProgramCase):
         self.assertEqual(candidates(named), ("/sbin/x", "/bin/x"))
 
 
-class GuessTests(ProgramCase):
+class GuessExecutableTests(ProgramCase):
     """Tests for L{guessExecutable}."""
 
     def named(self, *directories: str) -> Program:
@@ -410,7 +410,7 @@ class GuessTests(ProgramCase):
             )
 
 
-class LocateTests(ProgramCase):
+class FindExecutableTests(ProgramCase):
     """Tests for L{findExecutable}."""
 
     def program(self, name: str, *directories: str) -> Program:

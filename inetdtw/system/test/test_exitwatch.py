@@ -315,7 +315,7 @@ class StartTests(SynchronousTestCase):
         self.assertEqual(watching._startOf(pid), ENDED)
 
 
-class ExitsTests(ServingTestCase):
+class ExitWatcherTests(ServingTestCase):
     """Tests for L{ExitWatcher}."""
 
     def test_best(self) -> None:

@@ -29,7 +29,7 @@ from inetdtw.test.fakes import (
 )
 
 
-class PendingDatagramTests(ServingTestCase):
+class DatagramPeekTests(ServingTestCase):
     """Tests for L{DatagramPeek}."""
 
     def setUp(self) -> None:
@@ -156,7 +156,7 @@ class UnixDatagramTests(ServingTestCase):
         self.assertFalse(self.look())
 
 
-class PendingConnectionsTests(ServingTestCase):
+class BacklogPeekTests(ServingTestCase):
     """Tests for L{BacklogPeek}."""
 
     def setUp(self) -> None:

@@ -342,7 +342,7 @@ class ReconfigureTests(ServingTestCase):
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640)
 
 
-class GoodbyeTests(SynchronousTestCase):
+class CloseWithMessageTests(SynchronousTestCase):
     """Tests for L{closeWithMessage}."""
 
     def test_said(self) -> None:

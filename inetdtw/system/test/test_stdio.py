@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.system.stdio import openStreams, reserveStdio
 
 
-class OccupyDescriptorsTests(SynchronousTestCase):
+class ReserveStdioTests(SynchronousTestCase):
     """Tests for L{reserveStdio}."""
 
     def setUp(self) -> None:
