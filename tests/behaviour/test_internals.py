@@ -70,10 +70,11 @@ class InternalTests(ServingTestCase):
             self.skipTest("no IPv6")
         for family, host in (("6", "::1"), ("46", "::1"), ("46", _HOST)):
             with self.subTest(family=family, host=host), self.serve(family):
-                for reach in (self.talk, self.ask):
+                # A server that closes before it has read resets the connection.
+                for reach, sent in ((self.talk, b""), (self.ask, b"?")):
                     self.assertEqual(reach("echo", b"text", host), b"text")
-                    self.assertEqual(len(reach("time", b"?", host)), 4)
-                    self.assertIn(b":", reach("daytime", b"?", host))
+                    self.assertEqual(len(reach("time", sent, host)), 4)
+                    self.assertIn(b":", reach("daytime", sent, host))
                 self.assertEqual(self.talk("discard", b"text", host), b"")
                 self.assertEqual(self.ask("chargen", b"?", host), _line(0))
                 with self.connect(self.ports["chargen"], host) as client:
