@@ -5,7 +5,7 @@
 Measure how long it takes to parse a megabyte of each input that could be slow.
 
 These are configurations, lines of clients of tcpmux, launch requests to a fork server,
-and reports of fork servers and warm interpreters.  Each is to take less than a second
+and reports of fork servers and warm processes.  Each is to take less than a second
 of processor time, and two megabytes about twice that: C{python -m benchmarks.parsing}.
 """
 

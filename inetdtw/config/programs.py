@@ -140,7 +140,7 @@ class ProgramResolver:
 
     def warm(self, service: Service) -> WarmSpec | None:
         """
-        Return how to start a warm interpreter for the program, or C{None} for none.
+        Return how to start a warm process for the program, or C{None} for none.
 
         @raise ConfError: if the entry asks for one that is not possible.
         """

@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-Detect Python programs, which can run in a warm interpreter.
+Detect Python programs, which can run in a warm process.
 
 The program is a Python interpreter, with options that are supported, and a script, C{-m
 module} or C{-c code}; or a script whose C{#!} line names such an interpreter::
@@ -32,7 +32,7 @@ _LINE = 256
 
 
 class Unfit(Exception):
-    """The program cannot run in a warm interpreter; the message is the reason."""
+    """The program cannot run in a warm process; the message is the reason."""
 
 
 def isPython(name: str) -> bool:
@@ -47,7 +47,7 @@ def interpretedBy(
     credentials: Credentials | None = None,
 ) -> WarmSpec:
     """
-    Return how to start a warm interpreter for a program.
+    Return how to start a warm process for a program.
 
     @param chroot: the root directory of the program's path.
     @param credentials: those of the program, C{None} for the daemon's.

@@ -126,7 +126,7 @@ _OF_SERVICE = (
         "Processor time of the programs that exited.",
         "cpu",
     ),
-    ("warm_ready", "gauge", "Whether a warm interpreter is ready.", "ready"),
+    ("warm_ready", "gauge", "Whether a warm process is ready.", "ready"),
 )
 
 

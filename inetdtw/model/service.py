@@ -48,7 +48,7 @@ class Program:
 @dataclass(frozen=True)
 class WarmSpec:
     """
-    How to start a warm interpreter for a Python program.
+    How to start a warm process for a Python program.
 
     @ivar starter: the interpreter in the C{#!} line of the program, or an empty string
         if the program is the interpreter.
@@ -166,7 +166,7 @@ class Service:
         C{null}.
     @ivar variables: the changes to the environment of its programs.
     @ivar greets: whether tcpmux confirms the service to the client.
-    @ivar warm: how to start a warm interpreter, if it has one.
+    @ivar warm: how to start a warm process, if it has one.
     @ivar refusal: the message to a client that a limit rejects.
     """
 
@@ -214,7 +214,7 @@ class Settings:
     @ivar bounds: the limits.
     @ivar launch: how programs are started.
     @ivar bind: the addresses or host names to listen on.
-    @ivar warm: whether Python programs run in warm interpreters where possible.
+    @ivar warm: whether Python programs run in warm processes where possible.
     """
 
     backlog: int = 128

@@ -124,7 +124,7 @@ class ServiceState:
     @ivar started: how many were started; of an internal service, how many clients were
         served.
     @ivar warm: how many of these were warm starts.
-    @ivar ready: whether a warm interpreter is ready; C{None} if it is not warm.
+    @ivar ready: whether a warm process is ready; C{None} if it is not warm.
     @ivar refused: the number of refused clients.
     @ivar failed: how many programs could not be started.
     @ivar dropped: the number of dropped datagrams.

@@ -106,7 +106,7 @@ class BaseSlot:
         )
 
     def _ready(self) -> bool:
-        """Return whether the warm interpreter is ready."""
+        """Return whether the warm process is ready."""
         try:
             return isReady(self._launcherOf(self.service))
         except Exception:

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Where a warm interpreter looks for modules before a client connects.
+Where a warm process looks for modules before a client connects.
 
 It looks where a cold start of an empty script does, and in the standard library.
 """
@@ -216,7 +216,7 @@ class TraceTests(PathTestCase):
             self.assertEqual((python, self.strange(python, looked)), (python, []))
 
     def traced(self) -> list[tuple[str, set[str]]]:
-        """Return the path of each warm interpreter, and the paths it looked up."""
+        """Return the path of each warm process, and the paths it looked up."""
         found = []
         for name in os.listdir(self.directory):
             if not name.startswith("trace."):

@@ -375,7 +375,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_ready(self) -> None:
-        """The state says whether a warm interpreter is ready, if one is wanted."""
+        """The state says whether a warm process is ready, if one is wanted."""
         self.assertIsNone(self.slot.state().ready)
         self.again(warm=KEPT)
         self.assertIs(self.slot.state().ready, False)

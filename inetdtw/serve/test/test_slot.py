@@ -396,7 +396,7 @@ class StateTests(SlotTestCase):
 
     def test_ready(self) -> None:
         """
-        The state says whether a warm interpreter is ready, if one is wanted.
+        The state says whether a warm process is ready, if one is wanted.
 
         It is not ready without a launcher.
         """
