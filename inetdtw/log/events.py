@@ -6,7 +6,7 @@
 The table of log events: name, level, and fields.
 
 A log line is the name of the event, its subject, and C{name=value} pairs.  The subject
-is the service, the place in a configuration file, or a dash.  Only the last value
+is the service, the location in a configuration file, or a dash.  Only the last value
 (C{reason} or C{text}) may have whitespace in it.  A value that is not known is a dash.
 
 docs/guide/logging.rst documents the same table.
@@ -122,8 +122,8 @@ WARM_STDERR = Event("warm-stderr", WARN, "service pid text", limited=DEBUG + 1)
 # The configuration.
 RELOAD = Event("reload", NOTICE, "- kept changed started stopped")
 RELOAD_REJECTED = Event("reload-rejected", ERROR, "- problems reason")
-CONFIG_ERROR = Event("config-error", ERROR, "place field reason")
-CONFIG_WARNING = Event("config-warning", WARN, "place field reason")
+CONFIG_ERROR = Event("config-error", ERROR, "location field reason")
+CONFIG_WARNING = Event("config-warning", WARN, "location field reason")
 NO_SERVICES = Event("no-services", ERROR, "- reason")
 UNUSED_SOCKET = Event("unused-socket", WARN, "- fd name address reason")
 

@@ -158,13 +158,13 @@ class Report:
 
     def configError(self, error: ConfError) -> None:
         """Log why a part of the configuration is left out."""
-        place, field = str(error.location), error.field
-        self.emit(events.CONFIG_ERROR, place, field=field, reason=error.reason)
+        location, field = str(error.location), error.field
+        self.emit(events.CONFIG_ERROR, location, field=field, reason=error.reason)
 
     def configWarning(self, warning: ConfError | ConfWarning) -> None:
         """Log a warning about a part of the configuration."""
-        place, field = str(warning.location), warning.field
-        self.emit(events.CONFIG_WARNING, place, field=field, reason=warning.reason)
+        location, field = str(warning.location), warning.field
+        self.emit(events.CONFIG_WARNING, location, field=field, reason=warning.reason)
 
     def state(self, state: ServiceState) -> None:
         """Log the state of a service, because an operator asked."""

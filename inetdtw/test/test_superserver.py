@@ -218,9 +218,9 @@ class StartTests(SuperserverTestCase):
         inetd.privilegedStartService()
         inetd.startService()
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
-        places = [event["place"] for event in self.said("config-error")]
+        locations = [event["location"] for event in self.said("config-error")]
         self.assertEqual(
-            [place.split(":")[:2] for place in places],
+            [each.split(":")[:2] for each in locations],
             [[self.path, "2"], [self.path, "3"]],
         )
 
@@ -703,7 +703,7 @@ class ReloadTests(SuperserverTestCase):
         after = inetd.configuration, inetd.getHosts(), self.sockets()
         self.assertEqual(after, before)
         (problem,) = self.said("config-error")
-        self.assertTrue(problem["place"].startswith(f"{self.path}:2:"))
+        self.assertTrue(problem["location"].startswith(f"{self.path}:2:"))
         self.assertEqual(self.said("reload-rejected")[-1]["problems"], 1)
         self.write(DISCARD)
         self.assertTrue(inetd.reload())

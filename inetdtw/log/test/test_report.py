@@ -350,7 +350,7 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(len(found), 4)
 
     def test_config(self) -> None:
-        """Errors and warnings of the configuration name place and field."""
+        """Errors and warnings of the configuration name location and field."""
         location = Location("/etc/inetd.conf", 3, 5)
         with capturedLogs() as found:
             Report().configError(ConfError(location, "user", "is empty"))
