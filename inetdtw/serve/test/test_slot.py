@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 import struct
+import tempfile
 from functools import partial
 from typing import Any, Callable
 from unittest import mock
@@ -158,7 +160,10 @@ class PauseTests(SlotTestCase):
 
         That includes sockets that programs have, and UNIX sockets.
         """
-        path = os.path.abspath(self.mktemp())
+        # A path that sun_path has room for, wherever the tests run.
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        path = os.path.join(directory, "s")
         unix = makeUnix(path, socktype=socket.SOCK_DGRAM, wait=True)
         slots = [self.serving(makeDatagrams(wait=True)), self.serving(makeDatagrams())]
         peers: list[tuple[Any, ...]] = [self.where(each) for each in slots]
