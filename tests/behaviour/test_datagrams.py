@@ -133,6 +133,8 @@ class DatagramNowaitTests(OneServiceTestCase):
     def leavesNothing(self, daemon: Daemon) -> None:
         """Ask some programs; check that the daemon keeps nothing of them."""
         pids = [daemon.process.pid]
+        # The daemon has all that it keeps once it has served a client.
+        self.assertEqual(ask(self.port, b"first"), b"hello, first")
         before = descriptors(pids)
         for number in range(6):
             name = b"%d" % number
