@@ -110,7 +110,7 @@ class IChild(Interface):
     def ended(how: ExitStatus) -> None:
         """Note that the program has ended."""
 
-    def restarted(how: ExitStatus) -> Any:
+    def restarted(how: ExitStatus) -> IChild:
         """
         Note that the program has ended, and was restarted for the next datagram.
 
@@ -147,7 +147,7 @@ class ILauncher(ICapacity):
         @return: a C{Deferred} that fires when helper processes are gone, or C{None}.
         """
 
-    def launch(child: Any, request: LaunchRequest) -> None:
+    def launch(child: IChild, request: LaunchRequest) -> None:
         """
         Start a program.
 
@@ -161,7 +161,7 @@ class ILauncher(ICapacity):
 class IAcceptDelegate(Interface):
     """What has delegated a listening socket to a launcher."""
 
-    def accepted(peer: Any) -> Any:
+    def accepted(peer: Any) -> IChild:
         """
         Count a connection that the launcher has accepted and started a program for.
 
@@ -185,7 +185,7 @@ class IAcceptDelegate(Interface):
 class IDelegatingLauncher(ILauncher):
     """A launcher that can accept connections in the daemon's place."""
 
-    def delegate(watcher: Any, request: LaunchRequest) -> int:
+    def delegate(watcher: IAcceptDelegate, request: LaunchRequest) -> int:
         """
         Accept connections, and start a program for each.
 

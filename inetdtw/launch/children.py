@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, Callable
 
-from inetdtw.interfaces import ExitStatus
+from inetdtw.interfaces import ExitStatus, IChild
 from inetdtw.system.exitwatch import ExitWatcher, Watch
 
 #: The most programs that a helper process may have, which is more than a machine can
@@ -72,7 +72,7 @@ class RunningPrograms:
         if len(self._children) >= MOST:
             raise ProtocolViolation(f"more than {MOST} programs run")
 
-    def begin(self, pid: int, child: Any) -> None:
+    def begin(self, pid: int, child: IChild) -> None:
         """
         Add a program that was started.
 

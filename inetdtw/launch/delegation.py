@@ -25,6 +25,7 @@ from inetdtw.helpers.reports import (
     WITHDRAWN,
 )
 from inetdtw.helpers.requests import ACCEPT, WITHDRAW
+from inetdtw.interfaces import IAcceptDelegate, IChild
 from inetdtw.launch.channel import Channel
 from inetdtw.launch.children import ProtocolViolation
 from inetdtw.launch.packets import HelperReport
@@ -47,7 +48,7 @@ class Delegation:
         it should.
     """
 
-    watcher: Any
+    watcher: IAcceptDelegate
     program: bytes
     fd: int
     free: Callable[[], None] | None = None
@@ -152,7 +153,7 @@ class Delegations:
         """Forget all sockets, because there will be no replacement."""
         self._delegations.clear()
 
-    def received(self, report: HelperReport) -> Any:
+    def received(self, report: HelperReport) -> IChild | None:
         """
         Handle a report about a socket.
 

@@ -30,7 +30,7 @@ from inetdtw.helpers.spawn import (
     reasonOf,
     spawn,
 )
-from inetdtw.interfaces import ExitStatus, ILauncher, LaunchRequest
+from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
 from inetdtw.launch.retryqueue import RetryQueue
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
@@ -52,7 +52,7 @@ def _umask(mask: int) -> Iterator[None]:
 class _ChildProtocol(ProcessProtocol):
     """Passes the exit of a process to an L{inetdtw.interfaces.IChild}."""
 
-    def __init__(self, child: Any) -> None:
+    def __init__(self, child: IChild) -> None:
         self._child = child
 
     def processEnded(self, reason: Failure) -> None:
@@ -123,7 +123,7 @@ class DirectLauncher:
         """Call once when there is capacity."""
         self._held.whenNone(callback)
 
-    def launch(self, child: Any, request: LaunchRequest) -> None:
+    def launch(self, child: IChild, request: LaunchRequest) -> None:
         """Start a program, or retry later after a transient error."""
         try:
             self._start(child, request)
@@ -135,7 +135,7 @@ class DirectLauncher:
             ):
                 child.failed(reasonOf(why))
 
-    def _start(self, child: Any, request: LaunchRequest) -> None:
+    def _start(self, child: IChild, request: LaunchRequest) -> None:
         """
         Start a program in the way that suits its context.
 
@@ -162,19 +162,19 @@ class DirectLauncher:
             return os.path.samestat(os.stat(where), os.stat("."))
         return False
 
-    def _spawn(self, child: Any, request: LaunchRequest) -> None:
+    def _spawn(self, child: IChild, request: LaunchRequest) -> None:
         """Start a program by posix_spawn(3)."""
         pid = spawn(_encodedPaths(request), *_encoded(request), request.fds)
         self._watch(child, pid)
 
-    def _fork(self, child: Any, request: LaunchRequest) -> None:
+    def _fork(self, child: IChild, request: LaunchRequest) -> None:
         """Start a program by fork(2), and apply the context before exec."""
         pid = forkAndExec(
             _encodedPaths(request), *_encoded(request), request.fds, (), self._assumed
         )
         self._watch(child, pid)
 
-    def _watch(self, child: Any, pid: int) -> None:
+    def _watch(self, child: IChild, pid: int) -> None:
         """Watch for the exit of a program that was started."""
         child.started(pid)
 
@@ -190,7 +190,7 @@ class DirectLauncher:
 
         self._watches[pid] = self._exits.watch(pid, gone)
 
-    def _spawnProcess(self, child: Any, request: LaunchRequest) -> None:
+    def _spawnProcess(self, child: IChild, request: LaunchRequest) -> None:
         """Start a program by C{reactor.spawnProcess}."""
         credentials = self._context.credentials
         # Twisted's child would write a traceback to the client.

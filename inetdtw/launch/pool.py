@@ -207,7 +207,7 @@ class LauncherPool:
             raise
         self._launchers.update(made)
 
-    def _retire(self, launcher: Any) -> None:
+    def _retire(self, launcher: ILauncher) -> None:
         """Retire a launcher, and keep it until it is over."""
         survived("-", launcher.retire)
         self._retired.append(launcher)

@@ -14,7 +14,7 @@ from typing import Any
 from zope.interface import implementer
 
 from inetdtw.helpers.reports import ACCEPTED, ENDED, FAILED, HELLO, STARTED
-from inetdtw.interfaces import ExitStatus
+from inetdtw.interfaces import ExitStatus, IChild
 from inetdtw.launch.channel import Channel, IChannelOwner
 from inetdtw.launch.children import ProtocolViolation, RunningPrograms
 from inetdtw.launch.delegation import Delegation, Delegations
@@ -139,7 +139,7 @@ class HelperProcess(ABC):
             self.accepted(child, report)
             self.running.begin(report.pid, child)
 
-    def accepted(self, child: Any, report: HelperReport) -> None:  # noqa: B027 - a hook
+    def accepted(self, child: IChild, report: HelperReport) -> None:  # noqa: B027 - a hook
         """Note that a child was started for an accepted connection."""
 
     @abstractmethod

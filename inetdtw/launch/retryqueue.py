@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from inetdtw.helpers.spawn import TRANSIENT_ERRORS, reasonOf
-from inetdtw.interfaces import LaunchRequest
+from inetdtw.interfaces import IChild, LaunchRequest
 from inetdtw.limits.backoff import Backoff
 from inetdtw.log import events
 from inetdtw.log.report import Report
@@ -34,7 +34,7 @@ class HeldRequest:
     @ivar request: the request, with descriptors of its own.
     """
 
-    def __init__(self, child: Any, request: LaunchRequest) -> None:
+    def __init__(self, child: IChild, request: LaunchRequest) -> None:
         """
         Duplicate the descriptors of a request.
 
@@ -86,7 +86,7 @@ class RetryQueue:
         """Call once when there are none."""
         self._waiting.add(callback)
 
-    def hold(self, child: Any, request: LaunchRequest, why: OSError) -> bool:
+    def hold(self, child: IChild, request: LaunchRequest, why: OSError) -> bool:
         """
         Retry a request later.
 

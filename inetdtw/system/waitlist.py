@@ -19,13 +19,13 @@ class WaitList:
     def __init__(self, hasCapacity: Callable[[], bool] = lambda: True) -> None:
         """@param hasCapacity: tells whether one more callback may be called."""
         self._hasCapacity = hasCapacity
-        self._waiting: dict[Callable[[], object], None] = {}
+        self._waiting: dict[Callable[[], None], None] = {}
 
     def __len__(self) -> int:
         """Return how many callbacks wait."""
         return len(self._waiting)
 
-    def add(self, callback: Callable[[], object]) -> None:
+    def add(self, callback: Callable[[], None]) -> None:
         """Call C{callback} once when there is capacity."""
         self._waiting[callback] = None
 
@@ -42,7 +42,7 @@ class WaitList:
                 del self._waiting[callback]
                 callback()
 
-    def takeAll(self) -> list[Callable[[], object]]:
+    def takeAll(self) -> list[Callable[[], None]]:
         """Remove all callbacks, and return them in their order."""
         taken, self._waiting = self._waiting, {}
         return list(taken)

@@ -17,10 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
 
+from zope.interface import implementer
+
 from inetdtw.config import loader
 from inetdtw.config.parser import Include, parse
 from inetdtw.helpers import forkserver, programs, reports
-from inetdtw.interfaces import LaunchRequest
+from inetdtw.interfaces import IAcceptDelegate, LaunchRequest
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.process import State
@@ -226,6 +228,7 @@ def _noneLeft() -> Iterator[None]:
     assert len(os.listdir("/dev/fd")) == before
 
 
+@implementer(IAcceptDelegate)
 class _Watcher:
     """
     Delegates a socket.

@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
-from inetdtw.interfaces import ILauncher, LaunchRequest
+from inetdtw.interfaces import IChild, ILauncher, LaunchRequest
 from inetdtw.launch.forkserver.launcher import ForkServerPool, usualCount
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log.report import Report
@@ -125,7 +125,7 @@ class ChrootForkServerPool:
         except OSError:
             pass  # The next start reports the error.
 
-    def launch(self, child: Any, request: LaunchRequest) -> None:
+    def launch(self, child: IChild, request: LaunchRequest) -> None:
         """Start a program in the current root directory."""
         try:
             self.look()

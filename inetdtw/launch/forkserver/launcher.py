@@ -22,7 +22,12 @@ from zope.interface import implementer
 
 from twisted.internet.defer import Deferred, DeferredList
 
-from inetdtw.interfaces import IDelegatingLauncher, LaunchRequest
+from inetdtw.interfaces import (
+    IAcceptDelegate,
+    IChild,
+    IDelegatingLauncher,
+    LaunchRequest,
+)
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.code import BOOT, MODULES, codeOf
 from inetdtw.launch.forkserver.process import ForkServerProcess
@@ -156,7 +161,7 @@ class ForkServerPool:
         """Call once when there is capacity."""
         self._waiting.add(callback)
 
-    def launch(self, child: Any, request: LaunchRequest) -> None:
+    def launch(self, child: IChild, request: LaunchRequest) -> None:
         """
         Send a request to the fork server with the fewest unanswered ones.
 
@@ -168,7 +173,7 @@ class ForkServerPool:
             if not (isTransient(why) and self._hold(child, request)):
                 self._fail(child, why)
 
-    def _send(self, child: Any, request: LaunchRequest) -> None:
+    def _send(self, child: IChild, request: LaunchRequest) -> None:
         """
         Send a request to a fork server.
 
@@ -178,12 +183,12 @@ class ForkServerPool:
         extra, fds = encodeExtra(request)
         process.launch(child, self._program(request), extra, fds, request.restarts)
 
-    def _fail(self, child: Any, why: OSError) -> None:
+    def _fail(self, child: IChild, why: OSError) -> None:
         """Fail a request that cannot be sent."""
         where = "" if why.errno == errno.E2BIG else "cannot reach the fork server: "
         child.failed(f"{where}{why.strerror}")
 
-    def _hold(self, child: Any, request: LaunchRequest) -> bool:
+    def _hold(self, child: IChild, request: LaunchRequest) -> bool:
         """
         Queue a request.
 
@@ -211,7 +216,7 @@ class ForkServerPool:
             self._fail(held.child, why)
         held.close()
 
-    def delegate(self, watcher: Any, request: LaunchRequest) -> int:
+    def delegate(self, watcher: IAcceptDelegate, request: LaunchRequest) -> int:
         """Have all fork servers accept from descriptor 0 of a request."""
         self._delegated += 1
         program = self._program(request)

@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from inetdtw.helpers import protocol
 from inetdtw.helpers.reports import NO_DIRECTORY, RESTARTED, SHORTAGE
 from inetdtw.helpers.requests import CANCEL_RESTARTS, LAUNCH
-from inetdtw.interfaces import ExitStatus
+from inetdtw.interfaces import ExitStatus, IChild
 from inetdtw.launch.forkserver.code import Code
 from inetdtw.launch.packets import HelperReport
 from inetdtw.launch.process import HelperProcess, State, strerror
@@ -140,7 +140,7 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
 
     def launch(
         self,
-        child: Any,
+        child: IChild,
         program: bytes,
         extra: bytes,
         fds: Sequence[int],

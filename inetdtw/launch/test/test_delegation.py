@@ -29,7 +29,7 @@ from inetdtw.helpers.reports import (
     Reports,
 )
 from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
-from inetdtw.interfaces import ExitStatus, IAcceptDelegate
+from inetdtw.interfaces import ExitStatus, IAcceptDelegate, IChild
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.forkserver.test.test_process import HelperTestCase
@@ -38,9 +38,11 @@ from inetdtw.limits.backoff import FIRST_PAUSE
 from inetdtw.limits.budget import Lease, ProcessBudget
 
 
-@implementer(IAcceptDelegate)
+@implementer(IAcceptDelegate, IChild)
 class Watcher:
-    """Records what happens to a delegated socket."""
+    """Records what happens to a delegated socket, and to its programs."""
+
+    warm: bool | None = None
 
     def __init__(self) -> None:
         """Record nothing yet."""
@@ -63,9 +65,18 @@ class Watcher:
         """Record that the program runs."""
         self.told.append(("started", pid))
 
+    def failed(self, reason: str) -> None:
+        """Record that the program could not be started."""
+        self.told.append(("failed", reason))
+
     def ended(self, how: ExitStatus) -> None:
         """Record that the program has ended."""
         self.told.append(("ended", how.status))
+
+    def restarted(self, how: ExitStatus) -> Watcher:
+        """Record that the program has ended, and was restarted."""
+        self.told.append(("restarted", how.status))
+        return self
 
 
 class DelegationTests(HelperTestCase):

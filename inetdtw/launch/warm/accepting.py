@@ -16,22 +16,29 @@ from typing import Any, Callable
 
 from zope.interface import implementer
 
-from inetdtw.interfaces import IAcceptDelegate, IDelegatingLauncher, LaunchRequest
+from inetdtw.interfaces import (
+    IAcceptDelegate,
+    IChild,
+    IDelegatingLauncher,
+    ILauncher,
+    LaunchRequest,
+)
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.warm.launcher import WarmLauncher
 from inetdtw.launch.warm.process import WarmProcess
+from inetdtw.model.service import WarmSpec
 
 
 @implementer(IAcceptDelegate)
 class _ColdDelegate:
     """A delegate for connections that the cold launcher accepts."""
 
-    def __init__(self, watcher: Any) -> None:
+    def __init__(self, watcher: IAcceptDelegate) -> None:
         """@param watcher: the service's L{IAcceptDelegate}."""
         self._watcher = watcher
         self.dropped, self.crowded = watcher.dropped, watcher.crowded
 
-    def accepted(self, peer: Any) -> Any:
+    def accepted(self, peer: Any) -> IChild:
         """Return the child for a connection whose program was started."""
         child = self._watcher.accepted(peer)
         child.warm = False
@@ -48,7 +55,7 @@ class _DelegatedSocket:
     @ivar process: the process that accepts, if one does.
     """
 
-    def __init__(self, watcher: Any, request: LaunchRequest) -> None:
+    def __init__(self, watcher: IAcceptDelegate, request: LaunchRequest) -> None:
         """Delegate it to nothing yet."""
         self.watcher = watcher
         self.request = request
@@ -64,14 +71,18 @@ def _ignore() -> None:
 class DelegatingWarmLauncher(WarmLauncher):
     """A L{WarmLauncher} whose cold launcher can accept connections."""
 
-    def __init__(self, cold: Any, spec: Any, reactor: Any, *more: Any) -> None:
+    _cold: IDelegatingLauncher
+
+    def __init__(
+        self, cold: IDelegatingLauncher, spec: WarmSpec, reactor: Any, *more: Any
+    ) -> None:
         """See L{WarmLauncher}."""
         super().__init__(cold, spec, reactor, *more)
         self._reactor = reactor
         self._sockets: dict[int, _DelegatedSocket] = {}
         self._number = 0
 
-    def delegate(self, watcher: Any, request: LaunchRequest) -> int:
+    def delegate(self, watcher: IAcceptDelegate, request: LaunchRequest) -> int:
         """
         Accept from the listening socket that is descriptor 0 of a request.
 
@@ -92,6 +103,7 @@ class DelegatingWarmLauncher(WarmLauncher):
         if delegated.process is not None:
             delegated.process.withdraw(number, free)
         else:
+            assert delegated.cold is not None
             self._cold.withdraw(delegated.cold, free)
 
     def ready(self, process: WarmProcess) -> None:
@@ -140,7 +152,7 @@ class DelegatingWarmLauncher(WarmLauncher):
         delegated.cold = self._cold.delegate(watcher, delegated.request)
 
 
-def warmLauncherFor(cold: Any, *given: Any) -> WarmLauncher:
+def warmLauncherFor(cold: ILauncher, *given: Any) -> WarmLauncher:
     """
     Return a warm launcher that accepts connections if its cold launcher can.
 

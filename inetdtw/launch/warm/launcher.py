@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from zope.interface import implementer
 
-from inetdtw.interfaces import IPreparing, LaunchRequest
+from inetdtw.interfaces import IChild, ILauncher, IPreparing, LaunchRequest
 from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.warm.process import IN_FLIGHT, WarmProcess
 from inetdtw.launch.warm.supervisor import WarmSupervisor
@@ -26,7 +26,7 @@ from inetdtw.system.waitlist import WaitList
 class WarmLauncher:
     """A launcher for one program, which starts it warm if possible and cold if not."""
 
-    def __init__(self, cold: Any, *given: Any) -> None:
+    def __init__(self, cold: ILauncher, *given: Any) -> None:
         """
         Start no process yet.
 
@@ -63,7 +63,7 @@ class WarmLauncher:
     def ready(self, process: WarmProcess) -> None:
         """Do nothing: the supervisor has a new process."""
 
-    def startCold(self, child: Any, request: LaunchRequest) -> None:
+    def startCold(self, child: IChild, request: LaunchRequest) -> None:
         """Start a program cold."""
         child.warm = False
         self._cold.launch(child, request)
@@ -71,7 +71,7 @@ class WarmLauncher:
     def disconnected(self, process: WarmProcess) -> None:
         """Do nothing: the supervisor restarts the process."""
 
-    def launch(self, child: Any, request: LaunchRequest) -> None:
+    def launch(self, child: IChild, request: LaunchRequest) -> None:
         """Start a program, warm if possible."""
         # The program can have been missing before.
         self.prepare(request)

@@ -226,7 +226,7 @@ class WarmProcess(HelperProcess):
         self.delegations.start()
         self._owner.ready(self)
 
-    def launch(self, child: Any, request: LaunchRequest) -> None:
+    def launch(self, child: IChild, request: LaunchRequest) -> None:
         """
         Send a launch request.
 
@@ -267,7 +267,7 @@ class WarmProcess(HelperProcess):
         self._owner.startCold(held.child, held.request)
         held.close()
 
-    def accepted(self, child: Any, report: HelperReport) -> None:
+    def accepted(self, child: IChild, report: HelperReport) -> None:
         """Note whether the program of an accepted connection started warm."""
         child.warm = not report.detail
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from inetdtw.helpers.warm.protocol import THREADED, UNFIT
-from inetdtw.interfaces import LaunchRequest
+from inetdtw.interfaces import ILauncher, LaunchRequest
 from inetdtw.launch.stderr import StderrReader
 from inetdtw.launch.warm.command import warmCommand
 from inetdtw.launch.warm.process import WarmProcess
@@ -48,7 +48,7 @@ class WarmSupervisor:
     def __init__(
         self,
         owner: Any,
-        cold: Any,
+        cold: ILauncher,
         spec: WarmSpec,
         reactor: Any,
         report: Report,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -78,7 +79,8 @@ class WaitListTests(SynchronousTestCase):
         for callback in self.waiting.takeAll():
             callback()
         self.assertEqual((len(self.waiting), self.calls), (0, ["one", "two"]))
-        self.waiting.add(self.waiting.takeAll)
+        taken: list[Callable[[], None]] = []
+        self.waiting.add(lambda: taken.extend(self.waiting.takeAll()))
         self.waiting.add(partial(self.take, "three"))
         self.waiting.notify()
         self.assertEqual(self.calls, ["one", "two"])

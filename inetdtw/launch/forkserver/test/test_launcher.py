@@ -24,6 +24,7 @@ from inetdtw.launch.forkserver.code import BOOT
 from inetdtw.launch.forkserver.launcher import IN_FLIGHT, ForkServerPool
 from inetdtw.launch.forkserver.test.test_process import PID, PlayedHelper
 from inetdtw.launch.sendqueue import PAUSE
+from inetdtw.launch.test.test_delegation import Watcher
 from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 
@@ -278,8 +279,8 @@ class ForkServersTests(ForkServersTestCase):
         server = self.closing(socket.socket())
         fds = (server.fileno(), 1, 2)
         request = LaunchRequest("/bin/x", ("x",), ENVIRONMENT, {}, fds)
-        number = self.servers.delegate(FakeChild(), request)
-        self.assertNotEqual(self.servers.delegate(FakeChild(), request), number)
+        number = self.servers.delegate(Watcher(), request)
+        self.assertNotEqual(self.servers.delegate(Watcher(), request), number)
         freed: list[int] = []
         self.servers.withdraw(number, partial(freed.append, number))
         for played in self.played:

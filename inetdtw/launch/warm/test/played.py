@@ -10,6 +10,8 @@ import os
 import socket
 from typing import Any
 
+from zope.interface import implementer
+
 from inetdtw.helpers.connection import packPeer
 from inetdtw.helpers.reports import (
     ACCEPTED,
@@ -21,7 +23,7 @@ from inetdtw.helpers.reports import (
     STARTED,
 )
 from inetdtw.helpers.requests import HEADER
-from inetdtw.interfaces import ExitStatus, LaunchRequest
+from inetdtw.interfaces import ExitStatus, IAcceptDelegate, LaunchRequest
 from inetdtw.launch.warm.command import VERSION
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.model.service import WarmSpec
@@ -164,6 +166,7 @@ class Owner:
         self.told.append(("exited", reason, status))
 
 
+@implementer(IAcceptDelegate)
 class Watcher:
     """
     The delegate of a listening socket.
