@@ -23,7 +23,6 @@ from typing import Callable
 
 from twisted.python import usage
 
-from inetdtw.cli import table
 from inetdtw.cli.command import FAILED, NO_DAEMON, OK, Command, Rejected
 from inetdtw.cli.entry import COMMANDS as NAMES
 from inetdtw.cli.output import discard, err, out
@@ -79,7 +78,7 @@ class _OfService(Command):
         reply = self.client().ask("POST", self.path, service=self["service"])
         if reply.error is not None:
             raise Rejected(reply.error)
-        line = f"{reply.data['service']}: {table.condition(reply.data)}"
+        line = f"{reply.data['service']}: {reply.data['state']}"
         if reply.data["reason"] is not None:
             line += f", {reply.data['reason']}"
         out(printable(line))

@@ -74,7 +74,7 @@ def _onTerminal(stream: Any) -> Iterator[_Show]:
 
     def show(draw: _Draw) -> None:
         width, height = shutil.get_terminal_size()
-        lines = fitting(draw(width), height)
+        lines = [cut(line, width) for line in fitting(draw(width), height)]
         text = f"{_CLEAR_LINE}\r\n".join(lines)
         write(f"{_HOME}{text}{_CLEAR_LINE}{_CLEAR_BELOW}", stream)
 
@@ -90,6 +90,11 @@ def fitting(lines: Sequence[str], height: int) -> list[str]:
     if len(lines) <= height:
         return list(lines)
     return [*lines[: height - 1], f"... {len(lines) - height + 1} more lines"]
+
+
+def cut(text: str, width: int) -> str:
+    """Return a text of at most C{width} characters; a plus sign marks a cut."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "+"
 
 
 @contextmanager

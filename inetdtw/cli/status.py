@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -98,7 +99,8 @@ class Status(Command):
         if self["json"]:
             out(json.dumps(state, indent=2))
         elif not self["quiet"]:
-            for line in table.lines(state):
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            for line in table.lines(state, width):
                 out(line)
 
     def _drawn(self, client: Client, width: int | None) -> Sequence[str]:
@@ -106,7 +108,7 @@ class Status(Command):
         try:
             return table.lines(self._state(client), width)
         except (NoDaemon, Rejected) as why:
-            return [table.cut(f"inetd: {why}", width)]
+            return [f"inetd: {why}"]
 
 
 class Health(Command):

@@ -6,6 +6,7 @@
 The table of C{inetd status}.
 
 It has a line for the daemon, a line for each service, and a line for each error.
+Addresses are shortened where the rows would be wider than the terminal.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ COLUMNS = {
     "EXIT": True,
     "CPU": True,
 }
+_ADDRESS = list(COLUMNS).index("ADDRESS")
 _Service = Mapping[str, Any]
 
 
@@ -38,16 +40,17 @@ def lines(state: Mapping[str, Any], width: int | None = None) -> list[str]:
     Return the lines of the table.
 
     @param state: the reply to C{GET /status}.
-    @param width: the maximum length of a line in characters, or C{None}.
+    @param width: the width of the terminal in characters, which the rows should fit
+        into, or C{None}.
     """
     services = state["services"]
     rows = [tuple(COLUMNS), *(_row(each) for each in services)]
-    found = [_summary(state), "", *_aligned(rows)]
+    found = [_summary(state), "", *_aligned(rows, width)]
     trouble = [*_daemonErrors(state), *(_serviceError(each) for each in services)]
     errors = [line for line in trouble if line]
     if errors:
         found += ["", *errors]
-    return [cut(printable(line), width) for line in found]
+    return [printable(line) for line in found]
 
 
 def _summary(state: Mapping[str, Any]) -> str:
@@ -66,7 +69,7 @@ def _row(service: _Service) -> tuple[str, ...]:
     return (
         service["service"],
         _address(service["address"]),
-        condition(service),
+        service["state"],
         _of(service["running"], service["max"]),
         short(service["started"]),
         short(service["refused"]),
@@ -75,15 +78,6 @@ def _row(service: _Service) -> tuple[str, ...]:
         _exit(service["last_exit"]),
         _seconds(service["cpu"]),
     )
-
-
-def condition(service: _Service) -> str:
-    """Return the state of a service, and until when it is paused."""
-    state: str = service["state"]
-    if state != "paused" or service["until"] is None:
-        return state
-    when = time.localtime(service["until"])
-    return time.strftime("paused until %H:%M:%S", when)
 
 
 def _address(address: str) -> str:
@@ -143,22 +137,23 @@ def duration(seconds: float) -> str:
     return "".join(parts[:2])
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _aligned(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
     """Yield rows as lines; numbers are aligned right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
+    if width is not None:
+        spare = width - sum(widths) - len(widths) + 1
+        widths[_ADDRESS] = max(len("ADDRESS"), widths[_ADDRESS] + min(0, spare))
     for row in rows:
         cells = (
-            cell.rjust(width) if numeric else cell.ljust(width)
-            for cell, width, numeric in zip(row, widths, COLUMNS.values())
+            cell.rjust(size) if numeric else _shortened(cell, size).ljust(size)
+            for cell, size, numeric in zip(row, widths, COLUMNS.values())
         )
         yield " ".join(cells).rstrip()
 
 
-def cut(text: str, width: int | None) -> str:
-    """Return a text of at most C{width} characters; a plus sign marks a cut."""
-    if width is None or len(text) <= width:
-        return text
-    return text[: max(0, width - 1)] + "+"
+def _shortened(text: str, size: int) -> str:
+    """Return the end of a text, where the port is; a plus sign marks what is cut."""
+    return text if len(text) <= size else f"+{text[1 - size :]}"
 
 
 def _daemonErrors(state: Mapping[str, Any]) -> Iterator[str]:

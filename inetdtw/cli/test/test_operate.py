@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -77,6 +78,14 @@ class CommandTestCase(SynchronousTestCase):
         return code, output.getvalue(), errors.getvalue()
 
 
+class Terminal(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Whether it is one."""
+        return True
+
+
 class StatusTests(CommandTestCase):
     """Tests for C{inetd status} and C{inetd health}."""
 
@@ -87,6 +96,19 @@ class StatusTests(CommandTestCase):
         self.assertIn("SERVICE ADDRESS STATE", output)
         self.assertIn("7/tcp   *:7     listening", output)
         self.assertEqual(self.client.asked, [("GET", "/status")])
+
+    def test_terminal(self) -> None:
+        """Only on a terminal the rows fit into its width; no reason is ever cut."""
+        self.patch(shutil, "get_terminal_size", lambda: os.terminal_size((80, 24)))
+        bad = replace(BAD, address="/run/" + "n" * 60, reason="in use " * 20)
+        state = replace(DAEMON, services=(bad,)).asJSON()
+        _, output, _ = self.run_("status", said=state)
+        self.assertIn(bad.address, output)
+        self.patch(io, "StringIO", Terminal)
+        _, output, _ = self.run_("status", said=state)
+        self.assertNotIn("/run/", output)
+        self.assertIn(" +nnn", output)
+        self.assertIn(bad.reason, output)
 
     def test_trouble(self) -> None:
         """It exits with 1 if a service is in trouble."""

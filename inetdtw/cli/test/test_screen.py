@@ -101,6 +101,12 @@ class WatchTests(SynchronousTestCase):
             self.slept.clear()
             self.assertIn("\\xe9", self.watch(isTerminal))
 
+    def test_tooLong(self) -> None:
+        """Lines are cut at the width of the terminal, with a mark."""
+        self.lines = ["n" * 40, "n" * 41]
+        once = f"\x1b[H{'n' * 40}\x1b[K\r\n{'n' * 39}+\x1b[K"
+        self.assertIn(once, self.watch(True))
+
     def test_tooMany(self) -> None:
         """What does not fit is counted, so that the terminal does not scroll."""
         self.assertEqual(screen.fitting(list("abc"), 3), ["a", "b", "c"])

@@ -94,11 +94,11 @@ class LinesTests(SynchronousTestCase):
         self.assertIn("no services", self.lines()[0])
 
     def test_pause(self) -> None:
-        """A service that pauses says until when, and why, in the time of here."""
+        """A paused service has a line with the reason and the local time below."""
         until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
         paused = replace(ONE, held=(PauseReason.RATE,), reason="too many", until=until)
         lines = self.lines(paused)
-        self.assertIn(" paused until 13:14:15 ", lines[3])
+        self.assertIn(" paused  ", lines[3])
         self.assertEqual(lines[-1], "7/tcp: too many; until 13:14:15")
         byHand = self.lines(
             replace(ONE, held=(PauseReason.OPERATOR,), reason="by hand")
@@ -132,14 +132,30 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual([line[end - 1] for line in lines[2:]], ["T", "0", "k"])
 
     def test_width(self) -> None:
-        """Lines are cut at the width, with a mark."""
-        long = replace(ONE, name="n" * 90 + "/tcp", address="[2001:db8::1]:" + "9" * 60)
-        for width in (20, 60, 80, 120):
-            lines = self.lines(long, BUSY, width=width)
-            self.assertEqual(max(map(len, lines)), width)
-            self.assertTrue(lines[3].endswith("n+" if width < 90 else "9+"))
-        usual = [replace(BUSY, name="21000/tcp", address="127.0.0.1:21000"), ONE]
-        self.assertEqual(self.lines(*usual, width=87), self.lines(*usual))
+        """All columns fit into 80 characters: an address keeps its end."""
+        until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
+        paused = replace(BUSY, held=(PauseReason.RATE,), reason="many", until=until)
+        for service, address, shown in (
+            (paused, "127.0.0.1:25", "127.0.0.1:25"),
+            (BUSY, "127.0.0.1:21000", "+.0.0.1:21000"),
+            (BUSY, "[2001:db8:85a3::8a2e:370:7334]:25", "+370:7334]:25"),
+        ):
+            service = replace(service, address=address)
+            lines = self.lines(service, ONE, width=80)
+            self.assertIn(f" {shown} ", lines[3])
+            self.assertTrue(lines[3].endswith(" KILL 12.35s"), lines[3])
+            self.assertLessEqual(max(map(len, lines)), 80)
+
+    def test_wide(self) -> None:
+        """Nothing is shortened where it fits, or where no width is known."""
+        long = replace(BUSY, address="/run/" + "n" * 60)
+        for width in (None, 140):
+            self.assertIn(long.address, self.lines(long, width=width)[3])
+
+    def test_narrow(self) -> None:
+        """An address has as many characters as its heading, however long the name."""
+        long = replace(BUSY, name="n" * 90)
+        self.assertIn("n +0.1:25 at limit ", self.lines(long, width=80)[3])
 
     def test_harmless(self) -> None:
         """Nothing that a service is called does anything to a terminal."""
