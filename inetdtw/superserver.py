@@ -320,7 +320,7 @@ class InetdService(ApplicationService):
         """
         return self._services.slots.resume(service)
 
-    def drain(self) -> Deferred[Any]:
+    def drain(self) -> Deferred[None]:
         """
         Accept no more clients, and let the children exit.
 

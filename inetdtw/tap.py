@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from types import TracebackType
 
 from twisted.application.service import IService
 
@@ -31,7 +31,9 @@ def makeService(options: Options) -> IService:
     return service.makeService(options)
 
 
-def _excepthook(kind: type[BaseException], why: BaseException, trace: Any) -> None:
+def _excepthook(
+    kind: type[BaseException], why: BaseException, trace: TracebackType | None
+) -> None:
     """Print an error that is not a bug without a traceback."""
     if isinstance(why, NothingToServe):
         # sys.stderr leads to the log by now.

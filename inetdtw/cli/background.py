@@ -19,6 +19,7 @@ from traceback import format_exception_only
 from typing import Any
 
 from twisted.application.service import IService, IServiceCollection
+from twisted.python.components import Componentized
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 
 from inetdtw.cli.output import err
@@ -75,7 +76,7 @@ class Runner(UnixApplicationRunner):
         text = why.encode("utf-8", "surrogateescape")
         return (_FAILED + text)[: select.PIPE_BUF]
 
-    def startApplication(self, application: Any) -> None:
+    def startApplication(self, application: Componentized) -> None:
         """Start all services, and report how many have no socket yet."""
         super().startApplication(application)
         text = _unboundText(_superservers(IService(application)))
@@ -112,7 +113,7 @@ class Runner(UnixApplicationRunner):
         return 0 if status.startswith(_WARNING) else 1
 
 
-def _superservers(service: Any) -> Iterator[InetdService]:
+def _superservers(service: IService) -> Iterator[InetdService]:
     """Yield all superservers of an application."""
     if isinstance(service, InetdService):
         yield service

@@ -19,12 +19,12 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Any, Callable
+from typing import Callable, Union
 
 from inetdtw.cli.output import printTo
 from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
-from inetdtw.model.errors import ConfWarning, DuplicateService, Location
+from inetdtw.model.errors import ConfError, ConfWarning, DuplicateService, Location
 from inetdtw.model.service import Settings
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
@@ -33,6 +33,8 @@ from inetdtw.system.lookups import Lookups
 WIDTH, BEFORE = 100, 50
 
 _INDENT = "    "
+
+_Finding = Union[ConfError, ConfWarning]
 
 
 def check(
@@ -61,7 +63,7 @@ def check(
         (each, "warning: ") for each in warnings
     ]
     excerpts = Excerpts()
-    for finding, mark in sorted(marked, key=_where):
+    for finding, mark in sorted(marked, key=lambda each: each[0].location):
         write(f"{finding.location}: {mark}{finding.field}: {finding.reason}")
         # A finding about a file has no line.
         for line in () if finding.field == "file" else excerpts.of(finding.location):
@@ -70,7 +72,7 @@ def check(
     return not errors
 
 
-def _divided(configuration: Configuration) -> tuple[list[Any], list[Any]]:
+def _divided(configuration: Configuration) -> tuple[list[_Finding], list[ConfWarning]]:
     """
     Return errors and warnings.
 
@@ -88,11 +90,6 @@ def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[ConfWa
         if service.address.isName:
             reason = f"{names.missing(service.address)}: the daemon retries"
             yield ConfWarning(service.location, "bind", reason)
-
-
-def _where(marked: tuple[Any, str]) -> tuple[str, int, int]:
-    location: Location = marked[0].location
-    return location.file, location.line, location.column
 
 
 def _summary(services: int, errors: int, warnings: int) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any
+from types import FrameType
 
 from inetdtw.system.stdio import openStreams, reserveStdio
 
@@ -24,7 +24,7 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 COMMANDS = ("status", "health", "reload", "pause", "resume", "drain")
 
 
-def _end(number: int, frame: Any) -> None:
+def _end(number: int, frame: FrameType | None) -> None:
     """Exit with status 0: no service has started."""
     raise SystemExit(0)
 

@@ -16,7 +16,7 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Callable
 
 from inetdtw.cli.output import err, printTo
 from inetdtw.config import loader
@@ -117,7 +117,7 @@ def explanation(entry: Entry, service: Service) -> str:
     return f"{_head(_service(service))} {switch}\n" + ",\n".join(lines) + ";"
 
 
-def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
+def _values(entry: Entry, service: Service) -> Iterator[tuple[str, object]]:
     """Yield the value of every key, of the service, or else of the entry."""
     yield from entry.values.items()
     yield from _place(service)
@@ -153,7 +153,7 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
     yield from _context(service)
 
 
-def _place(service: Service) -> Iterator[tuple[str, Any]]:
+def _place(service: Service) -> Iterator[tuple[str, object]]:
     """Yield the keys for the name and the socket."""
     address = service.address
     protocol = _protocol(service)
@@ -193,7 +193,7 @@ def _protocol(service: Service) -> str:
     return f"{base}6" if address.family == socket.AF_INET6 else base
 
 
-def _context(service: Service) -> Iterator[tuple[str, Any]]:
+def _context(service: Service) -> Iterator[tuple[str, object]]:
     """Yield the keys for the process context."""
     context = service.context
     yield "umask", context.umask

@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import Any, Callable
+from typing import Callable, TextIO
 
 from inetdtw.text import printable
 
@@ -26,19 +26,19 @@ class WriteError(SystemExit):
     """
 
 
-def encodable(text: str, stream: Any) -> str:
+def encodable(text: str, stream: TextIO) -> str:
     """Return a text with escapes for what a stream cannot encode."""
     encoding = stream.encoding or "ascii"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def _unlocalize(stream: Any) -> None:
+def _unlocalize(stream: TextIO) -> None:
     """Set the encoding to UTF-8, in any locale, as for files and the log."""
     if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def write(text: str, stream: Any) -> None:
+def write(text: str, stream: TextIO | None) -> None:
     """
     Write a text and flush it.
 
@@ -64,12 +64,12 @@ def _exitArgument(why: OSError) -> int | str:
     return f"inetd: write error: {why.strerror}"
 
 
-def discard(stream: Any) -> None:
+def discard(stream: TextIO) -> None:
     """Discard what a stream has buffered, by leading it to null(4)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def printTo(stream: Any) -> Callable[[str], None]:
+def printTo(stream: TextIO | None) -> Callable[[str], None]:
     """Return a function that writes a line with L{write}."""
 
     def writeLine(line: str) -> None:
@@ -87,7 +87,7 @@ def out(line: str) -> None:
     printTo(sys.stdout)(line)
 
 
-def err(line: str, stream: Any = None) -> None:
+def err(line: str, stream: TextIO | None = None) -> None:
     """
     Print an error message; ignore write errors.
 

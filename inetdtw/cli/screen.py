@@ -12,7 +12,8 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Callable, Optional
+from types import FrameType
+from typing import Callable, Optional, TextIO
 
 from inetdtw.cli.output import write
 
@@ -29,7 +30,7 @@ class _Ended(BaseException):
 def watch(
     draw: Callable[[int | None], Sequence[str]],
     interval: float,
-    stream: Any,
+    stream: TextIO,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """
@@ -53,7 +54,7 @@ def watch(
 def _ending() -> Iterator[None]:
     """Raise L{_Ended} for signals, so that the terminal is restored."""
 
-    def end(number: int, frame: Any) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
         raise _Ended()
 
     numbers = (signal.SIGTERM, signal.SIGHUP)
@@ -70,7 +71,7 @@ _Show = Callable[[_Draw], None]
 
 
 @contextmanager
-def _onTerminal(stream: Any) -> Iterator[_Show]:
+def _onTerminal(stream: TextIO) -> Iterator[_Show]:
 
     def show(draw: _Draw) -> None:
         width, height = shutil.get_terminal_size()
@@ -98,7 +99,7 @@ def cut(text: str, width: int) -> str:
 
 
 @contextmanager
-def _below(stream: Any) -> Iterator[_Show]:
+def _below(stream: TextIO) -> Iterator[_Show]:
     first = True
 
     def show(draw: _Draw) -> None:

@@ -94,7 +94,7 @@ class Option:
         return [*(f"-{letter}" for letter in self.letters), *long]
 
 
-def reorderOptions(options: Any, arguments: Sequence[str]) -> list[str]:
+def reorderOptions(options: usage.Options, arguments: Sequence[str]) -> list[str]:
     """
     Return a command line with its options first, as usage.Options needs it.
 
@@ -119,7 +119,7 @@ def reorderOptions(options: Any, arguments: Sequence[str]) -> list[str]:
     return [*given, "--", *rest]
 
 
-def optionsOf(options: Any) -> list[Option]:
+def optionsOf(options: usage.Options) -> list[Option]:
     """
     Return the options of a command.
 
@@ -138,7 +138,7 @@ def optionsOf(options: Any) -> list[Option]:
     ]
 
 
-def _names(options: Any) -> dict[str, list[str]]:
+def _names(options: usage.Options) -> dict[str, list[str]]:
     """Return the short names of each option."""
     found: dict[str, list[str]] = {}
     for synonym, name in options.synonyms.items():
@@ -148,17 +148,17 @@ def _names(options: Any) -> dict[str, list[str]]:
     return found
 
 
-def _argument(options: Any, name: str) -> str:
+def _argument(options: usage.Options, name: str) -> str:
     return ARGUMENTS.get(name, "N" if _range(options, name) else "VALUE")
 
 
-def _range(options: Any, name: str) -> str:
+def _range(options: usage.Options, name: str) -> str:
     """Return the range of a number in words, or an empty string."""
     coerce = getattr(options._dispatch.get(name), "coerce", None)
     return str(getattr(coerce, "coerceDoc", "")).replace("a number from ", "")
 
 
-def _about(options: Any, name: str) -> str:
+def _about(options: usage.Options, name: str) -> str:
     """Return the help of an option, with its range and its default."""
     text = " ".join(inspect.cleandoc(options.docs[name] or "").split())
     default = options.defaults.get(name)

@@ -107,8 +107,7 @@ class SocketResolver:
         families = _FAMILIES[self._suffix]
         for host in self._entry.get("bind", self._settings.bind):
             if host == "*":
-                family = families[0]
-                yield Address(family, _ANY[family], port, len(families) > 1)
+                yield Address(families[0], _ANY[families[0]], port, len(families) > 1)
                 continue
             # A numeric address has its own family.
             wide = not self._suffix and ":" in host

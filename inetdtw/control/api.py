@@ -51,7 +51,7 @@ class Response:
     allowed: tuple[str, ...] = ()
 
 
-def jsonResponse(status: int, members: Mapping[str, Any]) -> Response:
+def jsonResponse(status: int, members: Mapping[str, object]) -> Response:
     """Return a response whose body is an object."""
     return Response(status, json.dumps(members, indent=2).encode() + b"\n")
 

@@ -69,7 +69,7 @@ class _Request(http.Request):
     def process(self) -> None:
         """Respond to a complete request."""
         channel: Any = self.channel
-        site: Any = channel.factory
+        site: Site = channel.factory
         # Twisted has cancelled the timeout, because its responses may take long.
         channel.setTimeout(TIMEOUT)
         site.answered(channel)
@@ -128,7 +128,7 @@ class _Channel(http.HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Count the connection no more."""
-        site: Any = self.factory
+        site: Site = self.factory
         site.lost(self)
         super().connectionLost(reason)
 

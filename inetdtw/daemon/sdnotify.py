@@ -22,6 +22,7 @@ from typing import Any, Callable
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
 from inetdtw.log import events
 from inetdtw.log.report import Report
@@ -79,7 +80,7 @@ def statusText(state: DaemonState) -> str:
 class NotifySocket:
     """A socket to the supervisor, with a queue, as sending never blocks."""
 
-    def __init__(self, address: str, reactor: Any, report: Report) -> None:
+    def __init__(self, address: str, reactor: IReactorTime, report: Report) -> None:
         """@param address: the path of a socket, or C{@} and its abstract name."""
         self._address = address
         self._report = report

@@ -15,10 +15,12 @@ from __future__ import annotations
 import atexit
 import signal
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.error import ReactorNotRunning
+from twisted.internet.interfaces import IReactorCore
 
 from inetdtw.log import events
 from inetdtw.log.report import Report
@@ -40,7 +42,7 @@ _TERMINATING = {"SIGTERM", "SIGINT", "SIGQUIT", "SIGXCPU", "SIGPWR"}
 _REACTORS = {signal.SIGTERM: "sigTerm", signal.SIGINT: "sigInt"}
 
 
-def stop(reactor: Any) -> None:
+def stop(reactor: IReactorCore) -> None:
     """Stop a reactor, unless it does not run, or is shutting down already."""
     with suppress(ReactorNotRunning):
         reactor.stop()
@@ -93,7 +95,7 @@ class _Handler:
         self._pending: set[int] = set()
         self._stopping = False
 
-    def received(self, number: int, frame: Any) -> None:
+    def received(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal, which may come before the reactor runs."""
         if number not in self._pending:
             self._pending.add(number)
@@ -187,7 +189,7 @@ class OnSignal(Service):
             before = signal.SIG_DFL if self._before is None else self._before
             signal.signal(self.number, before)
 
-    def _received(self, number: int, frame: Any) -> None:
+    def _received(self, number: int, frame: FrameType | None) -> None:
         if not self._pending:
             self._pending = True
             self._reactor.callFromThread(self._act)

@@ -25,10 +25,6 @@ import signal
 import socket
 import struct
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 #: The descriptors of the listening socket and of the socket to the daemon.
 SERVICE, CHANNEL = 0, 3
 #: What is sent to the daemon: 0 with a connection, or an errno.
@@ -39,7 +35,9 @@ PATIENCE = 0.1
 _PASSING = (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR, errno.EPROTO, errno.EPERM)
 
 
-def answerOne(service: socket.socket, channel: socket.socket, busy: Any) -> None:
+def answerOne(
+    service: socket.socket, channel: socket.socket, busy: _thread.LockType
+) -> None:
     """
     Accept a connection and send it to the daemon, or the errno.
 
@@ -62,7 +60,7 @@ def answerOne(service: socket.socket, channel: socket.socket, busy: Any) -> None
             return
 
 
-def endWith(channel: socket.socket, busy: Any) -> None:
+def endWith(channel: socket.socket, busy: _thread.LockType) -> None:
     """
     Exit when the daemon has closed the socket, and no connection is to be sent.
 

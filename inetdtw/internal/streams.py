@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Callable
 
 from zope.interface import implementer
 
@@ -45,7 +45,7 @@ class StreamFactory(ServerFactory):
 class _Stream(Protocol):
     """One connection of an internal service."""
 
-    factory: Any
+    factory: StreamFactory
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the factory."""

@@ -64,7 +64,7 @@ class Channel:
     @ivar number: the number of the last request; it is never 0.
     """
 
-    def __init__(self, reactor: Any, owner: Any) -> None:
+    def __init__(self, reactor: Any, owner: IChannelOwner) -> None:
         """
         Make a pair of sockets.
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Callable
+
+from twisted.internet.interfaces import IReactorTime
 
 from inetdtw.helpers.spawn import TRANSIENT_ERRORS, reasonOf
 from inetdtw.interfaces import IChild, LaunchRequest
@@ -62,7 +64,10 @@ class RetryQueue:
     """The launch requests of one launcher that are retried with backoff."""
 
     def __init__(
-        self, reactor: Any, report: Report, start: Callable[[Any, LaunchRequest], None]
+        self,
+        reactor: IReactorTime,
+        report: Report,
+        start: Callable[[IChild, LaunchRequest], None],
     ) -> None:
         """
         Start with an empty queue.

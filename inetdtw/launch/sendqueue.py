@@ -10,6 +10,8 @@ import errno
 from collections import deque
 from typing import Any, Callable
 
+from twisted.internet.interfaces import IReactorTime
+
 from inetdtw.system.timer import Timer
 
 #: The seconds between two attempts.
@@ -27,7 +29,7 @@ def isTransient(why: OSError) -> bool:
 class SendQueue:
     """A queue of messages."""
 
-    def __init__(self, reactor: Any, send: Callable[..., None]) -> None:
+    def __init__(self, reactor: IReactorTime, send: Callable[..., None]) -> None:
         """
         Start with an empty queue.
 

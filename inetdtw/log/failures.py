@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable
+from typing import Callable
 
 from inetdtw.log import events
 from inetdtw.log.report import logFailure, write
 
 
-def survived(service: str, call: Callable[..., object], *arguments: Any) -> bool:
+def survived(service: str, call: Callable[..., object], *arguments: object) -> bool:
     """
     Call C{call}; log any exception, which is a bug here.
 

@@ -89,7 +89,7 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def jsonObserver(stream: Any) -> FileLogObserver:
+def jsonObserver(stream: TextIO) -> FileLogObserver:
     """Make an observer that writes to a stream."""
     return FileLogObserver(stream, lambda event: f"{jsonLine(event)}\n")
 

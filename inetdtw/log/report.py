@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable
 
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from inetdtw.log import events, rate
@@ -72,7 +73,7 @@ class Report:
         addresses: str = "full",
         clock: Callable[[], float] = time.monotonic,
         burst: int = rate.BURST,
-        reactor: Any = None,
+        reactor: IReactorTime | None = None,
     ) -> None:
         """
         Log nothing yet.
@@ -143,7 +144,7 @@ class Report:
         """Log now how many lines the rate limit left out."""
         self._rate.close()
 
-    def _callLater(self, seconds: float, *call: Any) -> Any:
+    def _callLater(self, seconds: float, *call: Any) -> IDelayedCall:
         """Use the global reactor only when one is needed."""
         if self._reactor is None:
             from twisted.internet import reactor

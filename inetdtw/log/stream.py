@@ -29,7 +29,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Callable
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from inetdtw.log.report import Report
 
@@ -55,7 +55,7 @@ class LogStream:
         self,
         make: Callable[[], Send],
         lost: Callable[[int], None],
-        reactor: Any = None,
+        reactor: IReactorTime | None = None,
     ) -> None:
         """
         Open nothing yet.

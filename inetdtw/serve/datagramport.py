@@ -100,7 +100,7 @@ class DatagramPort(SocketPort):
         poll.register(self.socket, getattr(select, "POLLRDHUP", 0))
         return bool(poll.poll(0))
 
-    def _receive(self) -> Any:
+    def _receive(self) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
         """
         Receive one datagram.
 

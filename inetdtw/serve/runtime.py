@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from inetdtw.interfaces import ILauncher
 from inetdtw.internal.reflector import ReflectorGuard
@@ -23,6 +24,9 @@ from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames
+
+if TYPE_CHECKING:
+    from inetdtw.serve.replies import ReplySocket
 
 #: How many descriptors the standard error of a program takes.
 _STANDARD_ERROR = {"socket": 0, "null": 0, "log": 2}
@@ -65,17 +69,17 @@ class Runtime:
     guard: ReflectorGuard
     wallclock: Callable[[], float]
     stderrReaders: set[StderrReader] = field(default_factory=set)
-    replies: set[Any] = field(default_factory=set)
+    replies: set[ReplySocket] = field(default_factory=set)
     portless: PortlessServices = field(default_factory=PortlessServices)
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     budget: ProcessBudget = field(default_factory=ProcessBudget)
     inherited: Inherited = field(default_factory=Inherited)
     hostNames: HostNames = field(default_factory=HostNames)
     descriptors: Descriptors = field(default_factory=Descriptors)
-    shared: set[Any] = field(default_factory=set)
+    shared: set[socket.socket] = field(default_factory=set)
     checks: list[Callable[[], None]] = field(default_factory=list)
 
-    def leave(self, sock: Any) -> None:
+    def leave(self, sock: socket.socket) -> None:
         """Send no more replies through a socket."""
         for reply in [each for each in self.replies if each.through is sock]:
             reply.close()

@@ -42,7 +42,7 @@ class RunningServices:
         )
         self.slots = SlotTable(runtime, self.launchers)
         self.bound = False
-        self._drained: Deferred[Any] | None = None
+        self._drained: Deferred[None] | None = None
 
     def bind(self, services: Sequence[Service]) -> None:
         """Create the sockets of the services."""
@@ -74,7 +74,7 @@ class RunningServices:
         )
         return changes
 
-    def drain(self) -> Deferred[Any]:
+    def drain(self) -> Deferred[None]:
         """
         Accept no more clients.
 

@@ -95,4 +95,4 @@ class DescriptorAccount:
         """Count the descriptors of a client no more that is released."""
         if self.each:
             key = (self.purpose, self.service, self.sourceOf(peer))
-            self.descriptors.give(self.each, *key)
+            self.descriptors.give(self.each, key)

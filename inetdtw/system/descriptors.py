@@ -21,7 +21,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Callable
+from typing import Callable, TypeVar
 
 from inetdtw.model.state import Use
 from inetdtw.system.crowd import Crowd
@@ -63,10 +63,11 @@ SHARES = {
 }
 PARTS = 32
 
-_Key = tuple[Any, ...]
+_Key = tuple[Purpose, str, str]
+_Name = TypeVar("_Name")
 
 
-def _addTo(counts: dict[Any, int], name: Any, count: int) -> None:
+def _addTo(counts: dict[_Name, int], name: _Name, count: int) -> None:
     """Add to a count, and delete it when it is 0."""
     left = counts.get(name, 0) + count
     if left:
@@ -120,7 +121,7 @@ class Claim:
             self._account.leftovers.discard(self)
             self._close = None
         if count:
-            self._account.give(count, *self._key)
+            self._account.give(count, self._key)
 
 
 class Descriptors(Headroom):
@@ -156,7 +157,7 @@ class Descriptors(Headroom):
         self._add(count, key)
         return Claim(self, count, key)
 
-    def give(self, count: int, *key: Any) -> None:
+    def give(self, count: int, key: _Key) -> None:
         """
         Count descriptors no more that were closed.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from inetdtw.model.process import Credentials, Login
-from inetdtw.system.hostnames import numeric, pairsOf
+from inetdtw.system.hostnames import Pair, numeric, pairsOf
 from inetdtw.text import environment, native, textOf
 
 
@@ -276,7 +276,7 @@ def port(name: str, protocol: str, lookups: Lookups) -> int:
         raise NotFound("service", reason) from None
 
 
-def addresses(host: str, families: tuple[int, ...], lookups: Lookups) -> list[Any]:
+def addresses(host: str, families: tuple[int, ...], lookups: Lookups) -> list[Pair]:
     """
     Return the numeric addresses of a host, each with its family.
 

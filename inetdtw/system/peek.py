@@ -34,7 +34,7 @@ class DatagramPeek:
     def __init__(self, sock: socket.socket) -> None:
         """@param sock: the socket of the service."""
         self._socket = sock
-        self._noted: Any = None
+        self._noted: object = None
         self._times = 0
         self.seen = False
 
@@ -66,7 +66,7 @@ class DatagramPeek:
         except OSError:
             return None
 
-    def _first(self) -> Any:
+    def _first(self) -> object:
         """Return the start of the first datagram, when it came, and its sender."""
         room = _STAMP if self._stamped(1) else 0
         try:

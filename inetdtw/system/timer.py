@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -37,7 +37,7 @@ class Timer:
         return None if self._delayed is None else self._delayed.getTime()
 
     def start(
-        self, seconds: float, call: Callable[..., object], *arguments: Any
+        self, seconds: float, call: Callable[..., object], *arguments: object
     ) -> None:
         """
         Call C{call} with C{arguments} later, in place of what was to come before.
@@ -53,6 +53,6 @@ class Timer:
             self._delayed.cancel()
             self._delayed = None
 
-    def _fire(self, call: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+    def _fire(self, call: Callable[..., object], arguments: tuple[object, ...]) -> None:
         self._delayed = None
         call(*arguments)
