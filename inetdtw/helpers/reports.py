@@ -51,8 +51,9 @@ NOT_ACCEPTED, NOT_STARTED, NOT_ENTERED = range(3)
 
 #: The most bytes in a packet of the daemon.
 LARGEST = 1 << 18
-#: The most reports in a packet: the daemon reads only so many bytes.
-TOGETHER = 1000
+#: The most reports in a packet: the daemon reads no more, and handles one packet of a
+#: helper process in one reactor iteration.
+TOGETHER = 64
 
 
 class Reports:

@@ -6,8 +6,8 @@
 The daemon's end of the socket to a helper process.
 
 Helper processes run as the users of services, which can make them send anything.  A
-packet is data only: it raises no exception, and only so many reports are handled in one
-reactor iteration.
+packet is data only: it raises no exception, and only one of them, of which only so many
+bytes are read, is handled in one reactor iteration.
 """
 
 from __future__ import annotations
@@ -25,17 +25,14 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
 from inetdtw.helpers.protocol import SMALL
-from inetdtw.helpers.reports import LARGEST
+from inetdtw.helpers.reports import LARGEST, REPORT, TOGETHER
 from inetdtw.helpers.requests import HEADER
 from inetdtw.launch.packets import HelperReport, decodeReports, fileOf, sendWith
 from inetdtw.limits.backoff import BROKEN_PAUSE
 from inetdtw.log.failures import logSocketError
-from inetdtw.system.timer import Timer
 
 #: The most bytes of a packet that are read.
-_MOST = 1 << 16
-#: The most reports that are handled in one reactor iteration.
-REPORTS = 64
+_MOST = TOGETHER * REPORT.size
 #: The length of a program is a number of this many bits.
 _LENGTH_BITS = 24
 
@@ -62,6 +59,7 @@ class Channel:
 
     @ivar theirs: the other end, for the helper process.
     @ivar number: the number of the last request; it is never 0.
+    @ivar closed: whether nothing can be sent any more.
     """
 
     def __init__(self, reactor: Any, owner: IChannelOwner) -> None:
@@ -74,9 +72,8 @@ class Channel:
         """
         self._reactor = reactor
         self._owner = owner
-        self._pending: list[HelperReport] = []
-        self._timer = Timer(reactor)
         self.number = 0
+        self.closed = False
         self._ours, self.theirs = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
         )
@@ -89,11 +86,6 @@ class Channel:
     def pause(self) -> None:
         """Have the reactor read no reports."""
         self._reactor.removeReader(self)
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing can be sent any more."""
-        return self._ours.fileno() < 0
 
     def send(
         self,
@@ -169,63 +161,36 @@ class Channel:
 
     def doRead(self) -> None:
         """Handle a packet, or the end of the connection."""
-        self._pending = self._receive() or []
-        self._handle()
+        self._receive()
+        if not self.closed:
+            self._owner.flushed()
 
-    def _receive(self) -> list[HelperReport] | None:
+    def _receive(self) -> bool:
         """
-        Receive a packet, or find that the connection is closed.
+        Handle the reports of a packet, or the end of the connection.
 
-        @return: its reports, or C{None} without a packet.
+        @return: whether there was a packet.
         """
         try:
             packet = self._ours.recv(_MOST)
         except BlockingIOError:
-            return None
+            return False
         except OSError:
             packet = b""
-        if packet or self.theirs.fileno() >= 0:
-            return decodeReports(packet)
-        self.close()
-        self._owner.disconnected()
-        return None
-
-    def _handle(self) -> None:
-        """Handle some reports, and the others in the next reactor iteration."""
-        reports, self._pending = self._pending[:REPORTS], self._pending[REPORTS:]
-        if self._pending:
-            self._reactor.removeReader(self)
-            self._timer.start(0, self._resume)
-        self._deliver(reports)
-        if not self.closed:
-            self._owner.flushed()
-
-    def _deliver(self, reports: list[HelperReport]) -> None:
-        for report in reports:
+        if not packet and self.theirs.fileno() < 0:
+            self.close()
+            self._owner.disconnected()
+            return False
+        for report in decodeReports(packet):
             if self.closed:
-                return
+                break
             self._owner.received(report)
-
-    def _resume(self) -> None:
-        self._reactor.addReader(self)
-        self._handle()
+        return True
 
     def drain(self) -> None:
         """Handle all reports of a helper process that has exited."""
-        while not self.closed:
-            if not self._pending:
-                found = self._receive()
-                if found is None:
-                    return
-                self._pending = found
-            self._deliver(self._takePending())
-
-    def _takePending(self) -> list[HelperReport]:
-        if self._timer.active:
-            self._timer.cancel()
-            self._reactor.addReader(self)
-        reports, self._pending = self._pending, []
-        return reports
+        while not self.closed and self._receive():
+            pass  # a packet more
 
     def shutdown(self, how: int) -> None:
         """
@@ -237,8 +202,8 @@ class Channel:
 
     def close(self) -> None:
         """Close both ends."""
-        self._takePending()
         if not self.closed:
+            self.closed = True
             self._reactor.removeReader(self)
-        self._ours.close()
-        self.theirs.close()
+            self._ours.close()
+            self.theirs.close()
