@@ -97,8 +97,8 @@ class IChild(Interface):
     """
 
     warm = Attribute(
-        "Whether it started warm, a C{bool}; C{None} if the service is not warm.  A "
-        "launcher sets it before it calls C{started}."
+        "Whether it started warm: C{False}, unless a launcher has set another C{bool} "
+        "before it calls C{started}; C{None} if the service is not warm."
     )
 
     def started(pid: int) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
@@ -20,6 +21,9 @@ from inetdtw.helpers.connection import unpackPeer
 from inetdtw.helpers.reports import ACCEPTED, CONNECTION, DROPPED, REPORT
 from inetdtw.interfaces import LaunchRequest
 from inetdtw.text import toBytes
+
+#: A flag of memfd_create(2) that C{os} has no name for.
+_MFD_NOEXEC_SEAL = 8
 
 
 class HelperReport(NamedTuple):
@@ -97,15 +101,19 @@ def sendWith(
 
 def fileOf(data: bytes) -> IO[bytes]:
     """
-    Return an unlinked file, in memory where that is supported.
+    Return an unlinked file at its start, in memory where that is supported.
 
     @raise OSError: if it cannot be created or written.
     """
-    file: IO[bytes]
-    try:
-        file = open(os.memfd_create("inetdtw"), "w+b")  # noqa: SIM115 - returned
-    except (AttributeError, PermissionError):
-        file = TemporaryFile()  # noqa: SIM115 - returned
+    file = _unlinkedFile()
     file.write(data)
-    file.flush()
+    file.seek(0)
     return file
+
+
+def _unlinkedFile() -> IO[bytes]:
+    # The sysctl vm.memfd_noexec can require a seal; Linux before 6.3 knows neither.
+    for seal in (0, _MFD_NOEXEC_SEAL):
+        with suppress(AttributeError, PermissionError):
+            return open(os.memfd_create("inetdtw", os.MFD_CLOEXEC | seal), "w+b")
+    return TemporaryFile()

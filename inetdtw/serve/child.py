@@ -35,7 +35,6 @@ class Child:
     """
 
     path: str | None = None
-    warm: bool | None = None
     stderr: StderrReader | None = None
     forget: Callable[[], None]
     again: Callable[[], None]
@@ -52,6 +51,7 @@ class Child:
         self.pid: int | None = None
         self.since: float = runtime.reactor.seconds()
         self.how: ExitStatus | None = None
+        self.warm: bool | None = None if service.warm is None else False
         self._service = service
         self._name = service.name
         self._runtime = runtime

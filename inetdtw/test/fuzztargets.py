@@ -27,9 +27,12 @@ from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.process import State
 from inetdtw.launch.warm.process import WarmProcess
+from inetdtw.limits.budget import ProcessBudget
+from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Settings
 from inetdtw.serve import tcpmux
 from inetdtw.system.crowd import Crowd
+from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.test import fakelookups
 from inetdtw.test.fakes import FIRST_PID, FakeChild
 from inetdtw.text import fromBytes, printable
@@ -385,7 +388,10 @@ def warmReports(data: bytes) -> None:
     """Handle what a warm process reports, likewise."""
     reactor: Any = _Reactor()
     request = LaunchRequest("/x", ("x",), {}, {}, (0, 0, 0))
-    process = WarmProcess(_Owner(), reactor, set(), request)
+    process = WarmProcess(
+        *(_Owner(), reactor, set(), {}, request),
+        *(ProcessBudget(), ProcessContext(), ExitWatcher(reactor)),
+    )
     process.pid, process.state = 1 << 30, State.STARTING
     channel = process.channel
     channel.theirs.close()

@@ -131,20 +131,6 @@ class SendTests(ChannelTestCase):
         self.assertEqual((rest, len(given)), (b"A=1", 4))
         self.assertEqual(os.pread(given[3], 1 << 20, 0), program)
 
-    def test_noMemory(self) -> None:
-        """The file is an unlinked one where memfd_create(2) is missing or forbidden."""
-
-        def memfd_create(name: str) -> int:
-            raise PermissionError(13, "Permission denied")
-
-        program = os.urandom(SMALL + 1)
-        for way in (memfd_create, None):
-            self.patch(os, "memfd_create", way)
-            if way is None:
-                del os.memfd_create
-            self.channel.send(LAUNCH, program=program)
-            self.assertEqual(os.pread(self.take()[2][0], 1 << 20, 0), program)
-
     def test_full(self) -> None:
         """A request that the socket has no room for raises C{BlockingIOError}."""
         with self.assertRaises(BlockingIOError):

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import socket
 from dataclasses import replace
 
@@ -18,11 +20,13 @@ from inetdtw.helpers.reports import (
     Reports,
 )
 from inetdtw.interfaces import LaunchRequest
+from inetdtw.launch import packets
 from inetdtw.launch.packets import (
     HelperReport,
     decodeReports,
     encodeExtra,
     encodeProgram,
+    fileOf,
 )
 from inetdtw.test.fakes import ServingTestCase
 
@@ -70,4 +74,54 @@ class ReportTests(ServingTestCase):
                 HelperReport(DROPPED, 4, 24, 24, 0, NOT_ACCEPTED),
                 HelperReport(ACCEPTED, 5, 79, 79),
             ],
+        )
+
+
+class FileTests(ServingTestCase):
+    """Tests for L{fileOf}."""
+
+    def has(self, data: bytes) -> None:
+        """Check that a descriptor has all data, and is at its start."""
+        with fileOf(data) as file:
+            fd = file.fileno()
+            self.assertEqual(os.pread(fd, len(data) + 1, 0), data)
+            self.assertEqual(os.lseek(fd, 0, os.SEEK_CUR), 0)
+            self.assertEqual(os.fstat(fd).st_nlink, 0)
+
+    def test_memory(self) -> None:
+        """All data is in a file of its own, at whose start its descriptor is."""
+        for size in (0, 1, 100_000):
+            self.has(os.urandom(size))
+
+    def test_file(self) -> None:
+        """A temporary file is used where memfd_create(2) is missing or forbidden."""
+
+        def forbidden(name: str, flags: int) -> int:
+            raise PermissionError(13, "Permission denied")
+
+        self.patch(os, "memfd_create", forbidden)
+        self.has(b"data")
+        del os.memfd_create
+        self.has(b"data")
+
+    def test_notExecutable(self) -> None:
+        """A memfd is sealed against execution where that is required."""
+        create, given = os.memfd_create, []
+
+        def strict(name: str, flags: int) -> int:
+            given.append(flags)
+            if flags == os.MFD_CLOEXEC:
+                raise PermissionError
+            return create(name, flags)
+
+        self.patch(os, "memfd_create", strict)
+        self.has(b"data")
+        self.assertEqual(given, [os.MFD_CLOEXEC, os.MFD_CLOEXEC | 8])
+
+    def test_full(self) -> None:
+        """Nothing is left open after an error."""
+        full = functools.partial(open, "/dev/full", "w+b")
+        self.patch(packets, "_unlinkedFile", full)
+        self.leavesNothingOpen(
+            lambda: self.assertRaises(OSError, fileOf, b"data") and None
         )

@@ -12,13 +12,13 @@ connection waits.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Callable
 
 from zope.interface import implementer
 
 from inetdtw.interfaces import (
     IAcceptDelegate,
-    IChild,
     IDelegatingLauncher,
     ILauncher,
     LaunchRequest,
@@ -26,41 +26,23 @@ from inetdtw.interfaces import (
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.warm.launcher import WarmLauncher
 from inetdtw.launch.warm.process import WarmProcess
-from inetdtw.model.service import WarmSpec
 
 
-@implementer(IAcceptDelegate)
-class _ColdDelegate:
-    """A delegate for connections that the cold launcher accepts."""
-
-    def __init__(self, watcher: IAcceptDelegate) -> None:
-        """@param watcher: the service's L{IAcceptDelegate}."""
-        self._watcher = watcher
-        self.dropped, self.crowded = watcher.dropped, watcher.crowded
-
-    def accepted(self, peer: Any) -> IChild:
-        """Return the child for a connection whose program was started."""
-        child = self._watcher.accepted(peer)
-        child.warm = False
-        return child
-
-
+@dataclass
 class _DelegatedSocket:
     """
     A listening socket that the daemon does not accept from.
 
-    @ivar watcher: an L{IAcceptDelegate}.
+    @ivar watcher: its delegate.
     @ivar request: the socket, and a cold start for its connections.
     @ivar cold: the cold launcher's number for it, if that accepts.
     @ivar process: the process that accepts, if one does.
     """
 
-    def __init__(self, watcher: IAcceptDelegate, request: LaunchRequest) -> None:
-        """Delegate it to nothing yet."""
-        self.watcher = watcher
-        self.request = request
-        self.cold: int | None = None
-        self.process: WarmProcess | None = None
+    watcher: IAcceptDelegate
+    request: LaunchRequest
+    cold: int | None = None
+    process: WarmProcess | None = None
 
 
 def _ignore() -> None:
@@ -73,12 +55,9 @@ class DelegatingWarmLauncher(WarmLauncher):
 
     _cold: IDelegatingLauncher
 
-    def __init__(
-        self, cold: IDelegatingLauncher, spec: WarmSpec, reactor: Any, *more: Any
-    ) -> None:
+    def __init__(self, cold: IDelegatingLauncher, *given: Any) -> None:
         """See L{WarmLauncher}."""
-        super().__init__(cold, spec, reactor, *more)
-        self._reactor = reactor
+        super().__init__(cold, *given)
         self._sockets: dict[int, _DelegatedSocket] = {}
         self._number = 0
 
@@ -91,8 +70,8 @@ class DelegatingWarmLauncher(WarmLauncher):
         self.prepare(request)
         self._number += 1
         delegated = self._sockets[self._number] = _DelegatedSocket(watcher, request)
-        if self._process is not None:
-            self._delegateWarm(self._number, delegated, self._process)
+        if self.process is not None:
+            self._delegateWarm(self._number, delegated, self.process)
         if delegated.process is None:
             self._delegateCold(delegated)
         return self._number
@@ -113,6 +92,7 @@ class DelegatingWarmLauncher(WarmLauncher):
             if delegated.process not in (None, process):
                 # The new process is for other requests, and the old one is to exit.
                 self._withdrawWarm(number, delegated)
+        super().ready(process)
 
     def _delegateWarm(
         self, number: int, delegated: _DelegatedSocket, process: WarmProcess
@@ -143,13 +123,13 @@ class DelegatingWarmLauncher(WarmLauncher):
     def disconnected(self, process: WarmProcess) -> None:
         """Delegate the sockets of a process that is gone to the cold launcher."""
         for delegated in self._sockets.values():
-            if delegated.process is process:
+            if delegated.process is process and not self.stopped:
                 delegated.process = None
                 self._delegateCold(delegated)
+        super().disconnected(process)
 
     def _delegateCold(self, delegated: _DelegatedSocket) -> None:
-        watcher = _ColdDelegate(delegated.watcher)
-        delegated.cold = self._cold.delegate(watcher, delegated.request)
+        delegated.cold = self._cold.delegate(delegated.watcher, delegated.request)
 
 
 def warmLauncherFor(cold: ILauncher, *given: Any) -> WarmLauncher:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 
 from inetdtw.helpers import warm
@@ -28,8 +27,6 @@ from inetdtw.text import toBytes
 #: A path by which Linux opens what descriptor 0 is.
 STANDARD_INPUT = "/dev/fd/0"
 
-#: A flag of memfd_create(2) that C{os} has no name for.
-_MFD_NOEXEC_SEAL = 8
 #: The most bytes of the program's arguments that ps(1) shows.
 _SHOWN = 1 << 14
 
@@ -41,7 +38,7 @@ def warmCommand(
     spec: WarmSpec,
     request: LaunchRequest,
     preload: str,
-    context: ProcessContext | None = None,
+    context: ProcessContext,
 ) -> tuple[str, list[str], dict[str, object]]:
     """
     Return how to start an interpreter as a warm process.
@@ -49,7 +46,7 @@ def warmCommand(
     @param spec: the interpreter.
     @param request: a cold start of the program.
     @param preload: the modules to preload.
-    @param context: the process context of the program, if it is known.
+    @param context: the process context of the program.
 
     @return: what to execute, its arguments, and the parameters of the process: see
         L{inetdtw.helpers.warm.protocol.PARAMETERS}.
@@ -64,9 +61,9 @@ def warmCommand(
         "paths": list(map(toBytes, request.paths)),
         "argv": list(map(toBytes, request.argv)),
         "origArgv": list(map(toBytes, [*own, *words])),
-        "directory": b"" if context is None else toBytes(context.directory),
+        "directory": toBytes(context.directory),
     }
-    argument = scriptArgument(None if context is None else context.chroot)
+    argument = scriptArgument(context.chroot)
     # The process itself does not read these.
     shown = words if len(toBytes("".join(words))) < _SHOWN else []
     argv = [*spec.prefix, argument, *shown]
@@ -96,31 +93,3 @@ def program(parameters: Mapping[str, object]) -> bytes:
     """
     line = f"text, parameters = {TEXT!a}, {dict(parameters)!a}\n"
     return (line + warm.BOOT).encode("ascii")
-
-
-def openProgram(parameters: Mapping[str, object]) -> int:
-    """
-    Return a descriptor of the L{program}, which the caller owns.
-
-    @raise OSError: if there are no resources for it.
-    """
-    fd = _unnamedFile()
-    try:
-        with open(fd, "wb", closefd=False) as file:
-            file.write(program(parameters))
-        os.lseek(fd, 0, os.SEEK_SET)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
-
-
-def _unnamedFile() -> int:
-    if not hasattr(os, "memfd_create"):
-        with tempfile.TemporaryFile() as file:
-            return os.dup(file.fileno())
-    try:
-        return os.memfd_create("inetdtw")
-    except PermissionError:
-        # The sysctl vm.memfd_noexec can require this; Linux before 6.3 knows neither.
-        return os.memfd_create("inetdtw", os.MFD_CLOEXEC | _MFD_NOEXEC_SEAL)

@@ -23,59 +23,28 @@ from inetdtw.system.waitlist import WaitList
 
 
 @implementer(IPreparing)
-class WarmLauncher:
+class WarmLauncher(WarmSupervisor):
     """A launcher for one program, which starts it warm if possible and cold if not."""
 
     def __init__(self, cold: ILauncher, *given: Any) -> None:
-        """
-        Start no process yet.
-
-        @param cold: the launcher of the process context.
-        @param given: what else L{WarmSupervisor} takes.
-        """
-        self._cold = cold
+        """See L{WarmSupervisor}."""
+        super().__init__(cold, *given)
         self._waiting = WaitList(lambda: self.hasCapacity)
-        self._supervisor = WarmSupervisor(self, cold, *given)
 
     @property
-    def pid(self) -> int | None:
-        """The process id of the warm process that is ready, if any."""
-        process = self._process
-        return None if process is None else process.pid
-
-    @property
-    def _process(self) -> WarmProcess | None:
+    def process(self) -> WarmProcess | None:
         """The warm process that is ready, if any."""
-        process = self._supervisor.current
-        return process if process is not None and process.up else None
+        current = self.current
+        return current if current is not None and current.up else None
 
     def start(self) -> None:
         """Do nothing: a process is started for a launch request."""
-
-    def prepare(self, request: LaunchRequest) -> None:
-        """Start a process for launch requests like this one."""
-        self._supervisor.prepare(request)
-
-    def renew(self) -> None:
-        """Start a replacement for the process."""
-        self._supervisor.renew()
-
-    def ready(self, process: WarmProcess) -> None:
-        """Do nothing: the supervisor has a new process."""
-
-    def startCold(self, child: IChild, request: LaunchRequest) -> None:
-        """Start a program cold."""
-        child.warm = False
-        self._cold.launch(child, request)
-
-    def disconnected(self, process: WarmProcess) -> None:
-        """Do nothing: the supervisor restarts the process."""
 
     def launch(self, child: IChild, request: LaunchRequest) -> None:
         """Start a program, warm if possible."""
         # The program can have been missing before.
         self.prepare(request)
-        process = self._process
+        process = self.process
         if process is not None and self._fits(process, request):
             try:
                 process.launch(child, request)
@@ -99,7 +68,7 @@ class WarmLauncher:
             given is made.environment or given == made.environment
         ):
             return True
-        self._supervisor.request = request
+        self.request = request
         return False
 
     def _hasRoot(self, process: WarmProcess) -> bool:
@@ -117,20 +86,20 @@ class WarmLauncher:
             return False
         if process.moves == self._cold.moves:
             return True
-        self._supervisor.stale(process)
+        self.stale(process)
         return False
 
     @property
     def hasCapacity(self) -> bool:
         """Whether another program can be started now."""
-        process = self._process
+        process = self.process
         if process is not None:
             return process.load < IN_FLIGHT
         return bool(self._cold.hasCapacity)
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when there is capacity."""
-        if self._process is None:
+        if self.process is None:
             self._cold.whenCapacity(callback)
         else:
             self._waiting.add(callback)
@@ -140,7 +109,7 @@ class WarmLauncher:
         if not self._waiting:
             return
         self._waiting.notify()
-        if self._process is None:
+        if self.process is None:
             for callback in self._waiting.takeAll():
                 self._cold.whenCapacity(callback)
 
@@ -148,20 +117,7 @@ class WarmLauncher:
         """Cancel the restarts of programs that were started cold."""
         self._cold.cancelRestarts()
 
-    def retire(self) -> None:
-        """Stop the process when no program runs that it has started."""
-        self._supervisor.retire()
-
-    @property
-    def over(self) -> bool:
-        """Whether all processes have exited for good."""
-        return self._supervisor.over
-
-    def stop(self) -> None:
-        """Stop the process; its programs go on."""
-        self._supervisor.stop()
-
 
 def isReady(launcher: object) -> bool:
     """Return whether a launcher has a warm process that is ready."""
-    return isinstance(launcher, WarmLauncher) and launcher.pid is not None
+    return isinstance(launcher, WarmLauncher) and launcher.process is not None

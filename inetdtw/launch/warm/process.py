@@ -28,11 +28,11 @@ from inetdtw.helpers.reports import STALE
 from inetdtw.helpers.requests import LAUNCH
 from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
 from inetdtw.launch.children import ownerOf
-from inetdtw.launch.packets import HelperReport, encodeExtra
+from inetdtw.launch.packets import HelperReport, encodeExtra, fileOf
 from inetdtw.launch.process import HelperProcess, State
 from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.stderr import StderrReader
-from inetdtw.launch.warm.command import VERSION, openProgram
+from inetdtw.launch.warm.command import VERSION, program
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import ProcessContext
@@ -112,31 +112,31 @@ class WarmProcess(HelperProcess):
         owner: Any,
         reactor: Any,
         readers: set[StderrReader],
+        orphans: dict[int, Watch],
         request: LaunchRequest,
-        budget: ProcessBudget | None = None,
-        orphans: dict[int, Watch] | None = None,
-        context: ProcessContext | None = None,
-        exits: ExitWatcher | None = None,
+        budget: ProcessBudget,
+        context: ProcessContext,
+        exits: ExitWatcher,
     ) -> None:
         """
         Start nothing yet.
 
         @param readers: the readers of the standard error of such processes.
-        @param budget: counts the programs of all services.
         @param orphans: the programs of other processes that are watched.
-        @param context: the process context; by default the daemon's own.
+        @param request: a cold start of the program.
+        @param budget: counts the programs of all services.
+        @param context: the process context.
         @param exits: watches for the exits of programs without a parent.
 
         @raise OSError: if descriptors are short.
         """
-        exits = ExitWatcher(reactor) if exits is None else exits
         self._descriptors = exits.descriptors
         if not self._descriptors.spare(OF_WARM):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         super().__init__(reactor, "", budget, exits, orphans)
         self._claim: Claim = self._descriptors.take(OF_WARM, Purpose.HELPER, "warm")
         self._owner, self._readers = owner, readers
-        self._context = ProcessContext() if context is None else context
+        self._context = context
         self._reader: StderrReader | None = None
         self._greeted = self._retiring = self._accepted = False
         self._timer = Timer(reactor)
@@ -179,8 +179,7 @@ class WarmProcess(HelperProcess):
         self.state = State.STARTING
         with contextlib.ExitStack() as stack:
             try:
-                source = openProgram(parameters)
-                stack.callback(os.close, source)
+                source = stack.enter_context(fileOf(program(parameters))).fileno()
                 self._reader = StderrReader(self._reactor, self._readers)
             except OSError:
                 self.close()

@@ -12,10 +12,11 @@ restarted with backoff.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from inetdtw.helpers.warm.protocol import THREADED, UNFIT
-from inetdtw.interfaces import ILauncher, LaunchRequest
+from inetdtw.interfaces import IChild, ILauncher, LaunchRequest
 from inetdtw.launch.stderr import StderrReader
 from inetdtw.launch.warm.command import warmCommand
 from inetdtw.launch.warm.process import WarmProcess
@@ -32,13 +33,11 @@ from inetdtw.system.timer import Timer
 STALE_INTERVAL = 1.0
 
 
-class WarmSupervisor:
+class WarmSupervisor(ABC):
     """
     The warm processes of one program.
 
-    Its owner is called with C{ready(process)} of a new current one,
-    C{disconnected(process)}, C{startCold(child, request)} and C{notify()}, as the owner
-    of a L{WarmProcess} is.
+    It is the owner of each L{WarmProcess}.  A subclass launches programs.
 
     @ivar current: the process that takes launch requests, or that has died and has no
         replacement yet.
@@ -47,33 +46,28 @@ class WarmSupervisor:
 
     def __init__(
         self,
-        owner: Any,
         cold: ILauncher,
         spec: WarmSpec,
         reactor: Any,
         report: Report,
         name: str,
-        budget: ProcessBudget | None = None,
-        context: ProcessContext | None = None,
-        exits: ExitWatcher | None = None,
+        budget: ProcessBudget,
+        context: ProcessContext,
+        exits: ExitWatcher,
     ) -> None:
         """
         Start no process yet.
 
-        @param owner: the launcher of the program.
         @param cold: the launcher of the process context.
         @param spec: how to start the interpreter.
         @param name: the service, for the log.
         @param budget: counts the programs of all services.
-        @param context: the process context, if it is known.
+        @param context: the process context.
         @param exits: watches programs whose warm process is gone.
         """
-        self.notify, self.startCold = owner.notify, owner.startCold
-        self._owner, self._cold, self._spec = owner, cold, spec
+        self._cold, self._spec = cold, spec
         self._reactor, self._report, self._name = reactor, report, name
-        self._budget = ProcessBudget() if budget is None else budget
-        self._context = context
-        self._exits = ExitWatcher(reactor) if exits is None else exits
+        self._budget, self._context, self._exits = budget, context, exits
         self._preload = spec.preload
         self._next: WarmProcess | None = None
         self._replaced: set[WarmProcess] = set()
@@ -110,11 +104,8 @@ class WarmSupervisor:
         command = warmCommand(self._spec, request, self._preload, self._context)
         try:
             process = self._next = WarmProcess(
-                *(self, self._reactor, self._readers, request),
-                budget=self._budget,
-                orphans=self._orphans,
-                context=self._context,
-                exits=self._exits,
+                *(self, self._reactor, self._readers, self._orphans, request),
+                *(self._budget, self._context, self._exits),
             )
             process.start(self._cold, *command)
             process.moves = getattr(self._cold, "moves", 0)
@@ -131,7 +122,6 @@ class WarmSupervisor:
     def ready(self, process: WarmProcess) -> None:
         """Replace the current process by one that is ready."""
         before, self.current, self._next = self.current, process, None
-        self._owner.ready(process)
         if before is not None:
             self._replaced.add(before)
             before.retire()
@@ -165,8 +155,15 @@ class WarmSupervisor:
     def disconnected(self, process: WarmProcess) -> None:
         """Announce that a process takes no launch requests any more."""
         if not self.stopped:
-            self._owner.disconnected(process)
             self.notify()
+
+    @abstractmethod
+    def notify(self) -> None:
+        """Note that there may be capacity again."""
+
+    def startCold(self, child: IChild, request: LaunchRequest) -> None:
+        """Start a program cold."""
+        self._cold.launch(child, request)
 
     def exited(self, process: WarmProcess, reason: str, status: int | None) -> None:
         """

@@ -8,6 +8,7 @@ from __future__ import annotations
 from zope.interface.verify import verifyObject
 
 from inetdtw.interfaces import ExitStatus, IChild
+from inetdtw.launch.warm.test.played import KEPT
 from inetdtw.serve.child import Child
 from inetdtw.test.fakes import ServingTestCase, makeService
 
@@ -41,6 +42,19 @@ class ChildTests(ServingTestCase):
         (end,) = self.said("exit")
         self.assertEqual((end["service"], end["pid"]), ("test/tcp", 4))
         self.assertEqual((end["status"], end["seconds"]), (3, 2.5))
+
+    def test_warm(self) -> None:
+        """A program of a warm service starts cold unless a launcher says otherwise."""
+        self.assertIsNone(self.child.warm)
+        service = makeService(warm=KEPT)
+        cold, warm = (Child(service, PEER, self.runtime, print) for _ in range(2))
+        warm.warm = True
+        for child in (self.child, cold, warm):
+            child.started(4)
+        starts = [event.get("start") for event in self.said("start")]
+        self.assertEqual(starts, [None, "cold", "warm"])
+        tally = self.runtime.tallies["test/tcp"]
+        self.assertEqual((tally.cold, tally.warm), (2, 1))
 
     def test_failed(self) -> None:
         """An executable that was not found is logged, and the child is over."""

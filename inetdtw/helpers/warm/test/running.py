@@ -25,8 +25,9 @@ from inetdtw.helpers.reports import (
 from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH
 from inetdtw.helpers.warm.files import isRecent, stamp
 from inetdtw.interfaces import LaunchRequest
-from inetdtw.launch.packets import decodeReports
+from inetdtw.launch.packets import decodeReports, fileOf
 from inetdtw.launch.warm import command
+from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Program
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
@@ -56,16 +57,17 @@ class Running:
         kept = interpretedBy(program, None, preload)
         env = {"PATH": os.defpath, "LANG": "C.UTF-8"}
         order = LaunchRequest(sys.executable, program.argv, env, {}, (0, 0, 0))
-        executable, words, parameters = command.warmCommand(kept, order, preload)
-        source = command.openProgram({**parameters, **more})
-        actions = [
-            (os.POSIX_SPAWN_DUP2, source, 0),
-            (os.POSIX_SPAWN_DUP2, self._theirs.fileno(), 1),
-            (os.POSIX_SPAWN_DUP2, log, 2),
-        ]
-        self.pid = os.posix_spawn(executable, words, env, file_actions=actions)
-        for fd in (source, log):
-            os.close(fd)
+        executable, words, parameters = command.warmCommand(
+            kept, order, preload, ProcessContext(directory="")
+        )
+        with fileOf(command.program({**parameters, **more})) as source:
+            actions = [
+                (os.POSIX_SPAWN_DUP2, source.fileno(), 0),
+                (os.POSIX_SPAWN_DUP2, self._theirs.fileno(), 1),
+                (os.POSIX_SPAWN_DUP2, log, 2),
+            ]
+            self.pid = os.posix_spawn(executable, words, env, file_actions=actions)
+        os.close(log)
         self._theirs.close()
 
     def launch(self, number: int, fd: int, extra: bytes = b"") -> None:

@@ -26,7 +26,10 @@ from inetdtw.helpers.requests import HEADER
 from inetdtw.interfaces import ExitStatus, IAcceptDelegate, LaunchRequest
 from inetdtw.launch.warm.command import VERSION
 from inetdtw.launch.warm.process import WarmProcess
+from inetdtw.limits.budget import ProcessBudget
+from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import WarmSpec
+from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.test.fakes import PATIENCE, FakeChild, FakeProgram, ServingTestCase
 
 #: What a report says last, where that is not the processor time.
@@ -211,11 +214,25 @@ class WarmProcessTestCase(ServingTestCase):
         """Start a process."""
         super().setUp()
         self.owner = Owner()
-        self.process = WarmProcess(self.owner, self.reactor, set(), START)
-        self.addCleanup(self.process.close)
+        self.process = self.make(self.owner)
         self.process.start(self.launcher, "/bin/py", ["py", "-c", "boot"], {})
         self.played = self.play()
         self.launcher.last.start()
+
+    def make(
+        self,
+        owner: Owner,
+        request: LaunchRequest = START,
+        context: ProcessContext | None = None,
+        exits: ExitWatcher | None = None,
+    ) -> WarmProcess:
+        """Make a process that is not started yet."""
+        process = WarmProcess(
+            *(owner, self.reactor, set(), {}, request, ProcessBudget()),
+            *(context or ProcessContext(), exits or ExitWatcher(self.reactor)),
+        )
+        self.addCleanup(process.close)
+        return process
 
     def play(self) -> PlayedWarm:
         """Play the process that was started last."""

@@ -16,10 +16,9 @@ from inetdtw.helpers.requests import ACCEPT, WITHDRAW
 from inetdtw.interfaces import IAcceptDelegate, IDelegatingLauncher
 from inetdtw.launch.warm.accepting import DelegatingWarmLauncher, warmLauncherFor
 from inetdtw.launch.warm.launcher import WarmLauncher
-from inetdtw.launch.warm.test.played import KEPT, PEER, PID, PlayedWarm, Watcher
+from inetdtw.launch.warm.test.played import PEER, PID, PlayedWarm, Watcher
 from inetdtw.launch.warm.test.test_launcher import WarmTestCase
 from inetdtw.limits.backoff import FIRST_PAUSE
-from inetdtw.limits.budget import ProcessBudget
 from inetdtw.test.fakes import FakeLauncher
 
 
@@ -59,9 +58,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         """Return the launcher."""
         self.launcher: Any = FakeDelegatingLauncher()
         self.addCleanup(self.launcher.close)
-        given = (KEPT, self.reactor, self.runtime.report, "1/tcp")
-        self.budget = ProcessBudget()
-        return warmLauncherFor(self.launcher, *given, self.budget)
+        return warmLauncherFor(*self.given())
 
     def setUp(self) -> None:
         """Make a socket's delegate."""
@@ -98,8 +95,8 @@ class DelegatingWarmLauncherTests(WarmTestCase):
     def test_interface(self) -> None:
         """It is a delegating launcher if its cold launcher is one."""
         verifyObject(IDelegatingLauncher, self.warm)
-        given = (KEPT, self.reactor, self.runtime.report, "1/tcp")
-        self.assertIs(type(warmLauncherFor(FakeLauncher(), *given)), WarmLauncher)
+        warm = warmLauncherFor(*self.given(FakeLauncher()))
+        self.assertIs(type(warm), WarmLauncher)
         self.assertIsInstance(self.warm, DelegatingWarmLauncher)
 
     def test_coldFirst(self) -> None:
@@ -107,7 +104,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.delegate()
         (watcher,) = self.launcher.watchers.values()
         verifyObject(IAcceptDelegate, watcher)
-        self.assertIs(watcher.accepted(PEER).warm, False)
+        self.assertIsNone(watcher.accepted(PEER).warm)
         self.greet()
         self.assertEqual(self.took(), (1, ACCEPT))
         self.assertEqual(self.launcher.watchers, {})

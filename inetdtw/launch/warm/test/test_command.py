@@ -17,7 +17,6 @@ from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch.warm import command
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import WarmSpec
-from inetdtw.test.fakes import ServingTestCase
 
 #: Orders with all that is hard to write down.
 ORDERS = {"a": [b"\xff'\"\\\n{}%s", b""], "b": "\udcff\u20ac\n", "c": 7}
@@ -67,9 +66,8 @@ class CommandTests(SynchronousTestCase):
         """The interpreter gets a path where the root directory is the daemon's."""
         spec = WarmSpec("", ("py",), 0, "", ("s.py",))
         request = LaunchRequest("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
-        self.assertEqual(
-            command.warmCommand(spec, request, "")[1], ["py", "/dev/fd/0", "s.py"]
-        )
+        _, argv, _ = command.warmCommand(spec, request, "", ProcessContext())
+        self.assertEqual(argv, ["py", "/dev/fd/0", "s.py"])
 
     def test_script(self) -> None:
         """The interpreter that a script names is executed."""
@@ -117,52 +115,3 @@ class TextTests(SynchronousTestCase):
         self.patch(os.path, "isdir", lambda path: True)
         self.patch(sys, "platform", "freebsd14")
         self.assertEqual(command.scriptArgument(None), "-")
-
-
-class OpenTests(ServingTestCase):
-    """Tests for L{command.openProgram}."""
-
-    def opened(self) -> bytes:
-        """Return what an interpreter reads."""
-        with open(command.openProgram(ORDERS), "rb") as file:
-            return file.read()
-
-    def test_opened(self) -> None:
-        """A descriptor has the whole program, and nothing else refers to its file."""
-        self.assertEqual(self.opened(), command.program(ORDERS))
-        one, other = command.openProgram(ORDERS), command.openProgram(ORDERS)
-        self.addCleanup(os.close, one)
-        self.addCleanup(os.close, other)
-        os.ftruncate(one, 0)
-        self.assertGreater(os.fstat(other).st_size, len(command.TEXT))
-
-    def test_file(self) -> None:
-        """A temporary file is used where memfd_create(2) is missing."""
-        self.patch(os, "memfd_create", None)
-        del os.memfd_create
-        self.assertEqual(self.opened(), command.program(ORDERS))
-
-    def test_notExecutable(self) -> None:
-        """A memfd is sealed against execution where that is required."""
-        create, flags = os.memfd_create, []
-
-        def strict(name: str, *given: int) -> int:
-            flags.append(given)
-            if not given:
-                raise PermissionError
-            return create(name)
-
-        self.patch(os, "memfd_create", strict)
-        self.assertEqual(self.opened(), command.program(ORDERS))
-        self.assertEqual(flags, [(), (os.MFD_CLOEXEC | 8,)])
-
-    def test_full(self) -> None:
-        """Nothing is left open after an error."""
-
-        def full(fd: int, *rest: object) -> int:
-            raise OSError(28, "No space left on device")
-
-        self.patch(os, "lseek", full)
-        self.leavesNothingOpen(
-            lambda: self.assertRaises(OSError, command.openProgram, ORDERS) and None
-        )

@@ -16,10 +16,9 @@ from inetdtw.helpers.reports import (
 )
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.delegation import Delegation
-from inetdtw.launch.warm.process import LINGER, WarmProcess
+from inetdtw.launch.warm.process import LINGER
 from inetdtw.launch.warm.test.played import (
     PID,
-    START,
     WarmProcessTestCase,
     Watcher,
 )
@@ -151,8 +150,7 @@ class EndTests(WarmProcessTestCase):
 
     def test_watched(self) -> None:
         """Programs of its user are watched after a process has died."""
-        process = WarmProcess(self.owner, self.reactor, set(), START)
-        self.addCleanup(process.close)
+        process = self.make(self.owner)
         process.start(self.launcher, "/bin/py", ["py"], {})
         self.process, self.played = process, self.play()
         self.launcher.last.child.started(os.getpid())

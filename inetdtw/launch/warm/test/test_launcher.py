@@ -19,7 +19,9 @@ from inetdtw.launch.warm.process import IN_FLIGHT
 from inetdtw.launch.warm.supervisor import STALE_INTERVAL
 from inetdtw.launch.warm.test.played import ENVIRONMENT, KEPT, PID, START, PlayedWarm
 from inetdtw.limits.backoff import FIRST_PAUSE
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.model.process import ProcessContext
+from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 
 
@@ -28,8 +30,18 @@ class WarmTestCase(ServingTestCase):
 
     def make(self) -> Any:
         """Return the launcher."""
-        return WarmLauncher(
-            self.launcher, KEPT, self.reactor, self.runtime.report, "1/tcp"
+        return WarmLauncher(*self.given())
+
+    def given(self, cold: ILauncher | None = None) -> tuple[Any, ...]:
+        """
+        Return what a launcher is made of.
+
+        @param cold: what starts its programs cold; by default a fake.
+        """
+        self.budget = ProcessBudget()
+        return (
+            *(cold or self.launcher, KEPT, self.reactor, self.runtime.report, "1/tcp"),
+            *(self.budget, ProcessContext(), ExitWatcher(self.reactor)),
         )
 
     def setUp(self) -> None:
@@ -68,6 +80,12 @@ class WarmTestCase(ServingTestCase):
             self.warm.launch(child, self.request(fds=(null.fileno(),) * 3, **given))
         return child
 
+    def startsCold(self, **given: Any) -> None:
+        """Check that the cold launcher starts a program."""
+        child = self.launch(**given)
+        self.assertIs(self.launcher.last.child, child)
+        self.assertIsNone(child.warm)
+
 
 class WarmTests(WarmTestCase):
     """Tests for L{WarmLauncher}."""
@@ -81,7 +99,7 @@ class WarmTests(WarmTestCase):
     def test_warm(self) -> None:
         """A program is forked by the process."""
         self.greet()
-        self.assertEqual(self.warm.pid, 1 << 22)
+        self.assertEqual(self.warm.process.pid, 1 << 22)
         child = self.launch()
         self.played.report((STARTED, self.played.number(), PID, 0))
         self.reactor.settle()
@@ -97,10 +115,10 @@ class WarmTests(WarmTestCase):
 
     def test_notReady(self) -> None:
         """Programs start cold until the process is ready."""
-        self.assertIsNone(self.warm.pid)
+        self.assertIsNone(self.warm.process)
         child = self.launch()
         self.assertIs(self.launcher.last.child, child)
-        self.assertIs(child.warm, False)
+        self.assertIsNone(child.warm)
 
     def test_unprepared(self) -> None:
         """A process is started for the first client if that was not possible before."""
@@ -117,9 +135,9 @@ class WarmTests(WarmTestCase):
         """Programs start cold after the process has died, until the next is ready."""
         self.greet()
         self.die()
-        self.assertIs(self.launch().warm, False)
+        self.startsCold()
         self.reactor.advance(FIRST_PAUSE)
-        self.assertIs(self.launch().warm, False)
+        self.startsCold()
 
     def test_diedMeanwhile(self) -> None:
         """What it had not started when it died is started cold, with the client."""
@@ -127,7 +145,7 @@ class WarmTests(WarmTestCase):
         child = self.launch()
         self.die()
         self.assertIs(self.launcher.last.child, child)
-        self.assertIs(child.warm, False)
+        self.assertIsNone(child.warm)
         link = os.readlink(f"/proc/self/fd/{self.launcher.last.fds[0]}")
         self.assertEqual(link, os.devnull)
 
@@ -135,7 +153,8 @@ class WarmTests(WarmTestCase):
         """A program is started cold when the request cannot be sent."""
         self.greet()
         for _ in range(1000):
-            if self.launch(extra={"B": "x" * 10000}).warm is False:
+            self.launch(extra={"B": "x" * 10000})
+            if len(self.launcher.programs) > 1:
                 break
         self.assertEqual(len(self.launcher.programs), 2)
 
@@ -144,7 +163,7 @@ class WarmTests(WarmTestCase):
         self.greet()
         other = {**ENVIRONMENT, "B": "2"}
         for given in ({"executable": "/x"}, {"argv": ("y",)}, {"environment": other}):
-            self.assertIs(self.launch(**given).warm, False)
+            self.startsCold(**given)
         self.warm.renew()
         request = self.launcher.last.request
         self.assertEqual((request.executable, request.environment), ("/bin/py", other))
@@ -219,7 +238,7 @@ class WarmTests(WarmTestCase):
         self.played.die(ExitStatus(0))
         self.reactor.settle()
         self.assertTrue(self.warm.over)
-        self.assertIs(self.launch().warm, False)
+        self.startsCold()
 
 
 class ChrootTests(WarmTestCase):
@@ -234,7 +253,7 @@ class ChrootTests(WarmTestCase):
         self.patch(self.launcher, "retire", lambda: None)
         cold = ChrootForkServerPool(*made, make=lambda *given, **more: self.launcher)
         self.addCleanup(cold._leave)
-        return WarmLauncher(cold, KEPT, self.reactor, self.runtime.report, "1/tcp")
+        return WarmLauncher(*self.given(cold))
 
     def test_same(self) -> None:
         """Programs are forked while the root directory is the same."""
@@ -247,8 +266,8 @@ class ChrootTests(WarmTestCase):
         self.greet()
         os.rename(self.root, f"{self.root}.old")
         os.mkdir(self.root)
-        self.assertIs(self.launch().warm, False)
-        self.assertIs(self.launch().warm, False)
+        self.startsCold()
+        self.startsCold()
         self.reactor.advance(STALE_INTERVAL)
         second = self.come()
         self.greet(second)

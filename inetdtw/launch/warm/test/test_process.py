@@ -22,7 +22,7 @@ from inetdtw.helpers.reports import (
 from inetdtw.helpers.requests import LAUNCH
 from inetdtw.interfaces import ExitStatus, IChild, LaunchRequest
 from inetdtw.launch.warm.command import VERSION, program
-from inetdtw.launch.warm.process import OF_WARM, WarmProcess
+from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.launch.warm.test import played
 from inetdtw.launch.warm.test.played import (
     ENVIRONMENT,
@@ -63,8 +63,7 @@ class StartTests(WarmProcessTestCase):
         paths = ("/one/py", "/bin/py")
         made = replace(START, search=paths)
         for executable, wanted in (("/bin/py", paths), ("/bin/env", ("/bin/env",))):
-            process = WarmProcess(self.owner, self.reactor, set(), made)
-            self.addCleanup(process.close)
+            process = self.make(self.owner, made)
             process.start(self.launcher, executable, ["py"], {})
             self.assertEqual(self.launcher.last.request.paths, wanted)
 
@@ -78,7 +77,8 @@ class StartTests(WarmProcessTestCase):
 
     def test_readyFirst(self) -> None:
         """A process is not up before its launcher has reported its process id."""
-        owner, process = self.make()
+        owner = Owner()
+        process = self.make(owner)
         process.start(self.launcher, "/bin/py", ["py"], {})
         self.played = self.play()
         self.greet()
@@ -101,10 +101,7 @@ class StartTests(WarmProcessTestCase):
         """A process of another user is never up."""
         owner = Owner()
         credentials = Credentials(os.geteuid() + 1, os.getegid(), ())
-        process = WarmProcess(
-            owner, self.reactor, set(), START, context=ProcessContext(credentials)
-        )
-        self.addCleanup(process.close)
+        process = self.make(owner, context=ProcessContext(credentials))
         process.start(self.launcher, "/bin/py", ["py"], {})
         self.played = self.play()
         self.launcher.last.child.started(os.getpid())
@@ -115,10 +112,7 @@ class StartTests(WarmProcessTestCase):
 
     def test_sameUser(self) -> None:
         """A process of its service's user is up."""
-        process = WarmProcess(
-            self.owner, self.reactor, set(), START, context=ProcessContext()
-        )
-        self.addCleanup(process.close)
+        process = self.make(self.owner)
         process.start(self.launcher, "/bin/py", ["py"], {})
         self.played = self.play()
         self.launcher.last.child.started(os.getpid())
@@ -133,7 +127,8 @@ class StartTests(WarmProcessTestCase):
 
     def test_failed(self) -> None:
         """A process that could not be started is over, and leaves nothing open."""
-        owner, process = self.make()
+        owner = Owner()
+        process = self.make(owner)
 
         def work() -> None:
             process.start(self.launcher, "/bin/py", ["py"], {})
@@ -143,13 +138,6 @@ class StartTests(WarmProcessTestCase):
         self.assertEqual(owner.told, [("exited", "no such file", None)])
         self.assertTrue(process.over)
 
-    def make(self) -> tuple[Owner, WarmProcess]:
-        """Return another process."""
-        owner = Owner()
-        process = WarmProcess(owner, self.reactor, set(), START)
-        self.addCleanup(process.close)
-        return owner, process
-
     def test_noDescriptors(self) -> None:
         """A process is not started, and nothing is left open, without descriptors."""
         exits = ExitWatcher(self.reactor)
@@ -157,8 +145,7 @@ class StartTests(WarmProcessTestCase):
         started = len(self.launcher.programs)
 
         def work() -> None:
-            process = WarmProcess(Owner(), self.reactor, set(), START, exits=exits)
-            self.addCleanup(process.close)
+            process = self.make(Owner(), exits=exits)
             process.start(self.launcher, "/bin/py", ["py"], {})
 
         for left in range(4):
@@ -171,7 +158,7 @@ class StartTests(WarmProcessTestCase):
         exits = ExitWatcher(self.reactor, self.runtime.descriptors)
         account = exits.descriptors
         self.patch(account, "spare", lambda count: False)
-        make = partial(WarmProcess, Owner(), self.reactor, set(), START, exits=exits)
+        make = partial(self.make, Owner(), exits=exits)
         why = self.assertRaises(OSError, make)
         self.assertEqual(why.errno, errno.EMFILE)
         self.assertEqual(account.taken(Purpose.HELPER), 0)

@@ -12,44 +12,30 @@ from typing import Any
 
 from inetdtw.helpers.reports import HELLO, STALE
 from inetdtw.helpers.warm.protocol import THREADED, UNFIT
-from inetdtw.interfaces import ExitStatus, LaunchRequest
+from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.launch.warm.supervisor import STALE_INTERVAL, WarmSupervisor
 from inetdtw.launch.warm.test.played import KEPT, PID, START, PlayedWarm
 from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
+from inetdtw.limits.budget import ProcessBudget
+from inetdtw.model.process import ProcessContext
 from inetdtw.system.descriptors import Purpose
 from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 
 
-class Owner:
+class NotingSupervisor(WarmSupervisor):
     """
-    The launcher that a supervisor is for.
-
-    @ivar told: what was called, with which process.
+    A supervisor that launches nothing.
 
     @ivar notified: how often there may have been capacity.
     """
 
-    def __init__(self) -> None:
-        """Note nothing yet."""
-        self.told: list[Any] = []
-        self.notified = 0
-
-    def ready(self, process: Any) -> None:
-        """Note a new current process."""
-        self.told.append(("ready", process))
-
-    def disconnected(self, process: Any) -> None:
-        """Note that a process takes no launch requests any more."""
-        self.told.append(("disconnected", process))
+    notified = 0
 
     def notify(self) -> None:
         """Count the call."""
         self.notified += 1
-
-    def startCold(self, child: Any, request: LaunchRequest) -> None:
-        """Do nothing: nothing is launched here."""
 
 
 class SupervisorTestCase(ServingTestCase):
@@ -58,16 +44,18 @@ class SupervisorTestCase(ServingTestCase):
     def setUp(self) -> None:
         """Make a supervisor whose first process is ready."""
         super().setUp()
-        self.owner = Owner()
         self.supervisor = self.make()
         self.supervisor.prepare(START)
         self.first = self.play()
 
-    def make(self, **given: Any) -> WarmSupervisor:
+    def make(self, **given: Any) -> NotingSupervisor:
         """Return a supervisor."""
         spec = replace(KEPT, **given)
-        rest = (spec, self.reactor, self.runtime.report, "1/tcp")
-        supervisor = WarmSupervisor(self.owner, self.launcher, *rest)
+        self.exits = ExitWatcher(self.reactor)
+        supervisor = NotingSupervisor(
+            *(self.launcher, spec, self.reactor, self.runtime.report, "1/tcp"),
+            *(ProcessBudget(), ProcessContext(), self.exits),
+        )
         self.addCleanup(supervisor.stop)
         return supervisor
 
@@ -105,31 +93,24 @@ class StartTests(SupervisorTestCase):
         request = self.launcher.last.request
         self.assertEqual(request.executable, "/bin/py")
         self.assertEqual(request.argv, ("py", "/dev/fd/0", "script.py"))
-        self.assertEqual(self.owner.told, [("ready", self.supervisor.current)])
+        self.assertTrue(self.supervisor.current and self.supervisor.current.up)
         (event,) = self.logged("ready")
         self.assertEqual((event["service"], event["pid"]), ("1/tcp", 1 << 22))
 
     def test_account(self) -> None:
         """The descriptors of a process are counted in the account that is given."""
-        exits = ExitWatcher(self.reactor)
-        rest = (KEPT, self.reactor, self.runtime.report, "1/tcp")
-        supervisor = WarmSupervisor(self.owner, self.launcher, *rest, exits=exits)
-        self.addCleanup(supervisor.stop)
-        supervisor.prepare(START)
-        self.assertEqual(exits.descriptors.taken(Purpose.HELPER), OF_WARM)
+        self.make().prepare(START)
+        self.assertEqual(self.exits.descriptors.taken(Purpose.HELPER), OF_WARM)
 
     def test_noDescriptors(self) -> None:
         """A start for which descriptors are short is retried with backoff."""
-        exits = ExitWatcher(self.reactor)
-        rest = (KEPT, self.reactor, self.runtime.report, "1/tcp")
-        supervisor = WarmSupervisor(self.owner, self.launcher, *rest, exits=exits)
-        self.addCleanup(supervisor.stop)
-        self.patch(exits.descriptors, "spare", lambda count: False)
+        supervisor = self.make()
+        self.patch(self.exits.descriptors, "spare", lambda count: False)
         supervisor.prepare(START)
         self.assertEqual(self.count(), 1)
         event = self.logged("exit")[-1]
         self.assertEqual(event["reason"], os.strerror(errno.EMFILE))
-        self.patch(exits.descriptors, "spare", lambda count: True)
+        self.patch(self.exits.descriptors, "spare", lambda count: True)
         self.reactor.advance(FIRST_PAUSE)
         self.assertEqual(self.count(), 2)
 
@@ -253,12 +234,11 @@ class RestartTests(SupervisorTestCase):
 
     def test_disconnected(self) -> None:
         """There is other capacity when a process is disconnected."""
-        before = self.owner.notified
+        before = self.supervisor.notified
         process = self.supervisor.current
         self.first.disconnect()
         self.reactor.settle()
-        self.assertEqual(self.owner.told[-1], ("disconnected", process))
-        self.assertGreater(self.owner.notified, before)
+        self.assertGreater(self.supervisor.notified, before)
         self.assertIs(self.supervisor.current, process)
 
     def test_renewPlanned(self) -> None:
