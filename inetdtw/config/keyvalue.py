@@ -12,7 +12,7 @@ from typing import Any
 from inetdtw.config import compat
 from inetdtw.config.entry import Entry
 from inetdtw.config.keys import KEYS
-from inetdtw.config.tokens import Sort, Tokens
+from inetdtw.config.tokens import Tokens, TokenType
 from inetdtw.config.valuetypes import ValueType
 from inetdtw.model.errors import ConfError, Location, Word
 
@@ -61,10 +61,10 @@ class _Cursor:
 
         @raise ConfError: if there is none, or if there were too many.
         """
-        for count, (sort, word) in self._tokens:
+        for count, (type_, word) in self._tokens:
             self.word = word if count < WORDS else checkCount(range(count), word)
-            self.mark = word.text if sort is Sort.MARK else ""
-            self.quoted = sort is Sort.QUOTED
+            self.mark = word.text if type_ is TokenType.MARK else ""
+            self.quoted = type_ is TokenType.QUOTED
             return
         raise ConfError(self.word.location, "definition", "must end with a semicolon")
 

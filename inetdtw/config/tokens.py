@@ -49,9 +49,9 @@ _BEGINNING = re.compile(
 )
 
 
-class Sort(Enum):
+class TokenType(Enum):
     """
-    The sort of a token.
+    The type of a token.
 
     @cvar MARK: one of the marks.
     @cvar PLAIN: a word that ends without a quote.
@@ -81,7 +81,7 @@ class Tokens:
         self._source = source
         self._ended = False
 
-    def __iter__(self) -> Iterator[tuple[Sort, Word]]:
+    def __iter__(self) -> Iterator[tuple[TokenType, Word]]:
         """
         Yield the tokens up to the end of the definition.
 
@@ -90,7 +90,7 @@ class Tokens:
         source = self._source
         pieces: list[str] = []
         location = source.location(source.position)
-        sort = Sort.PLAIN
+        type_ = TokenType.PLAIN
         for match in _TOKEN.finditer(source.text, source.position):
             kind = match.lastgroup
             if kind in ("plain", "single", "double"):
@@ -99,11 +99,11 @@ class Tokens:
                 source.checkBytes(match.group(), here)
                 location = location if pieces else here
                 pieces.append(_value(match, here))
-                sort = Sort.PLAIN if kind == "plain" else Sort.QUOTED
+                type_ = TokenType.PLAIN if kind == "plain" else TokenType.QUOTED
                 source.position = match.end()
                 continue
             if pieces:
-                yield sort, Word("".join(pieces), location)
+                yield type_, Word("".join(pieces), location)
                 pieces = []
             if kind == "open":
                 here = source.location(match.start())
@@ -112,13 +112,13 @@ class Tokens:
             if kind == "mark":
                 mark = Word(match.group(), source.location(match.start()))
                 self._pass(match)
-                yield Sort.MARK, mark
+                yield TokenType.MARK, mark
             else:
                 self._pass(match)
             if self._ended:
                 return
         if pieces:
-            yield sort, Word("".join(pieces), location)
+            yield type_, Word("".join(pieces), location)
 
     def skip(self) -> None:
         """Go to the end of the definition."""

@@ -83,7 +83,7 @@ class LogStream:
     def put(self, data: bytes) -> None:
         """Write lines, or one message of syslog, now or later."""
         self._drain()
-        self._tell()
+        self._reportLost()
         if self._queue and self._size + len(data) > CAPACITY:
             self._lost += _lines(data)
             return
@@ -104,11 +104,11 @@ class LogStream:
         """
         deadline = time.monotonic() + patience
         self._drain()
-        self._tell()
+        self._reportLost()
         while self._queue and time.monotonic() < deadline:
             time.sleep(PAUSE)
             self._drain()
-            self._tell()
+            self._reportLost()
         self._queue.clear()
         self._size = 0
 
@@ -123,7 +123,7 @@ class LogStream:
     def _again(self) -> None:
         self._retry = None
         self._drain()
-        self._tell()
+        self._reportLost()
         if self._queue and self._retry is None:
             self._wait()
 
@@ -158,7 +158,7 @@ class LogStream:
         self._queue = deque(kept)
         self._size = sum(map(len, kept))
 
-    def _tell(self) -> None:
+    def _reportLost(self) -> None:
         """Log how much was lost, if the queue is empty."""
         if self._lost and not self._queue:
             lost, self._lost = self._lost, 0

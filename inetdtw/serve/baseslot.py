@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What slots with and without a socket share."""
+"""The base of slots with and without a socket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from inetdtw.system.clock import clockOf
 
 
 def failing(method: Callable[..., None]) -> Callable[..., None]:
-    """Decorate a method of a slot: whatever it raises, only that slot fails."""
+    """Decorate a method of a slot: an exception makes only that slot fail."""
 
     @wraps(method)
     def call(slot: Any, *arguments: Any) -> None:
@@ -34,9 +34,9 @@ def failing(method: Callable[..., None]) -> Callable[..., None]:
 
 class BaseSlot:
     """
-    A service from the day it is configured until it is not.
+    A service from when it is configured until it is removed.
 
-    @ivar service: the service as it is to be now.
+    @ivar service: the service as it is configured now.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class BaseSlot:
         idle: Callable[[], None] = lambda: None,
     ) -> None:
         """
-        Start with what the daemon has counted of the service before.
+        Start with the counters that the daemon has for the service.
 
         @param launcherOf: returns the launcher of a service.
         @param idle: called whenever a program has exited or the socket was closed.
@@ -64,9 +64,9 @@ class BaseSlot:
         """How many of its programs run."""
         return self._limits.running
 
-    def _given(self, released: Callable[[], None]) -> ServiceRuntime:
+    def _serviceRuntime(self, released: Callable[[], None]) -> ServiceRuntime:
         """
-        Return what serves the service as it is now is given.
+        Return the runtime of the service as it is configured now.
 
         @raise OSError: if the service has no launcher for lack of a resource.
         """
@@ -77,7 +77,7 @@ class BaseSlot:
         return ServiceRuntime(service, self._runtime, self._limits, launcher, released)
 
     def address(self) -> str:
-        """Return where it listens, for the log."""
+        """Return the address that it listens on, for the log."""
         return str(self.service.address)
 
     def _stateOf(
@@ -88,10 +88,10 @@ class BaseSlot:
         serves: bool,
     ) -> ServiceState:
         """
-        Collect its figures.
+        Return its state and counters.
 
         @param held: why it accepts no clients, or is in trouble.
-        @param reason: what is wrong, if that does not say it.
+        @param reason: what is wrong, if C{held} does not explain it.
         @param resumes: when it accepts clients again, in seconds of the reactor.
         @param serves: whether it is being served.
         """

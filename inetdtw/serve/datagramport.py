@@ -27,12 +27,11 @@ _PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 
 class Sender(NamedTuple):
     """
-    Where a datagram came from, and where it was sent to.
+    The source of a datagram, and how a reply is sent from its destination address.
 
-    @ivar address: the sender's address as recvfrom(2) has it; in a tuple also for a
-        UNIX socket, where C{None} has no path.
-    @ivar control: the ancillary data that has a reply come from the address that the
-        datagram was sent to.
+    @ivar address: the sender's address as recvfrom(2) returns it; in a tuple also for a
+        UNIX socket, with C{None} for one without a path.
+    @ivar control: the ancillary data of a reply, which set its source address.
     """
 
     address: tuple[Any, ...]
@@ -55,16 +54,16 @@ class DatagramPort(SocketPort):
     def __init__(
         self, sock: socket.socket, reactor: Any, name: str, receiver: IDatagramReceiver
     ) -> None:
-        """Request the destination address of each datagram, if the system tells it."""
+        """Request the destination address of each datagram, if that is supported."""
         super().__init__(sock, reactor, name)
         self._receiver = receiver
-        # On a path, what comes along is the client's: descriptors, which this process
-        # would have from then on.
+        # A client of a UNIX socket can send descriptors as ancillary data, which this
+        # process would have to close.
         self._room = 0 if sock.family == socket.AF_UNIX else _ANCILLARY
         self._wantDestination()
 
     def _wantDestination(self) -> None:
-        """Request the destination address of each datagram, if the system tells it."""
+        """Request the destination address of each datagram, if that is supported."""
         try:
             if self.socket.family == socket.AF_INET6:
                 self.socket.setsockopt(

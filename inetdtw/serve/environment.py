@@ -39,23 +39,23 @@ _SHARED, _LOCALE = ("TZ", "LANG"), "LC_"
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 #: A line without C{passenv} and C{env}.
-NO_WISH = EnvironmentSpec()
+NO_CHANGES = EnvironmentSpec()
 #: No variables.
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def base(
-    environ: Mapping[str, str], login: Login | None, says: EnvironmentSpec = NO_WISH
+    environ: Mapping[str, str], login: Login | None, spec: EnvironmentSpec = NO_CHANGES
 ) -> dict[str, str]:
     """
     Return the variables that all programs of a service have.
 
     @param environ: the daemon's environment.
     @param login: the user, if it is not the daemon's.
-    @param says: C{passenv} and C{env} of the line.
+    @param spec: C{passenv} and C{env} of the line.
     """
-    if says.passed is not None:
-        found = {name: environ[name] for name in says.passed if name in environ}
+    if spec.passed is not None:
+        found = {name: environ[name] for name in spec.passed if name in environ}
     elif login is None:
         found = _own(environ)
     else:
@@ -64,7 +64,7 @@ def base(
         found["USER"] = found["LOGNAME"] = login.name
         found["HOME"] = login.home
         found["SHELL"] = login.shell
-    return {**found, **dict(says.added)}
+    return {**found, **dict(spec.added)}
 
 
 def _own(environ: Mapping[str, str]) -> dict[str, str]:

@@ -20,20 +20,20 @@ from inetdtw.serve.tcpmux import PortlessServices
 
 class ProgramFactory(ServerFactory):
     """
-    Hands every connection on to a service that is configured as C{tcpmux/...}.
+    Passes every connection to a service that is configured as C{tcpmux/...}.
 
     Its program is started with the connection as its standard input, output and error.
     L{inetdtw.InetdService.factory} makes a factory, for C{reactor.listenTCP}, an
-    endpoint or whatever else takes one.
+    endpoint, or any other port of Twisted.
     """
 
     noisy = False
 
     def __init__(self, name: str, names: PortlessServices, report: Report) -> None:
         """
-        Lead to a service that need not be configured yet.
+        Make a factory for a service, which need not be configured yet.
 
-        @param name: what is behind C{tcpmux/} in the name of the service.
+        @param name: the name of the service, without C{tcpmux/}.
         @param names: the services that are configured.
         """
         self._name = name
@@ -41,7 +41,7 @@ class ProgramFactory(ServerFactory):
         self._report = report
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        """Make what takes a connection out of its transport."""
+        """Return a protocol that takes the socket from its transport."""
         return _HandOver(self)
 
     def connectionTaken(self, connection: socket.socket, peer: Any) -> None:
@@ -54,7 +54,7 @@ class ProgramFactory(ServerFactory):
             service.take(connection, peer, asked=False)
 
     def secured(self, peer: Any) -> None:
-        """Refuse a connection of TLS, whose socket is of no use to a program."""
+        """Refuse a TLS connection: a program cannot use its socket."""
         self._refuse(peer, "programs cannot serve TLS connections")
 
     def _refuse(self, peer: Any, reason: str) -> None:
@@ -65,7 +65,7 @@ class ProgramFactory(ServerFactory):
 
 
 class _HandOver(Protocol):
-    """Gives a connection that Twisted has accepted to the factory, as a socket."""
+    """Passes the socket of a connection that Twisted has accepted to the factory."""
 
     def __init__(self, factory: ProgramFactory) -> None:
         self._factory = factory

@@ -118,7 +118,7 @@ class InternalDatagramListener(BaseListener):
         super().start()
 
     def stop(self) -> None:
-        """Receive no more."""
+        """Stop receiving."""
         if self._guarded:
             self._guarded = False
             self._guard.discard(self._number)

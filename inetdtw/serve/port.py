@@ -180,7 +180,7 @@ class StreamPort(SocketPort):
 
 
 class WaitPort(SocketPort):
-    """Tells when the socket is readable, and leaves the data there."""
+    """Calls back while the socket is readable, and leaves the data there."""
 
     def __init__(
         self,

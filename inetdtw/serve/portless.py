@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Services without a socket, to which tcpmux or an application leads clients."""
+"""Services without a socket: their clients come from tcpmux or an application."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ class PortlessSlot(BaseSlot):
         return self.service.address.host.partition("/")[2]
 
     def _serve(self) -> None:
-        """Serve clients from now on as the service is now."""
-        given = self._given(self._next)
+        """Serve clients by the current configuration of the service."""
+        given = self._serviceRuntime(self._next)
         assert given.launcher is not None
         self._starter = ProgramStarter(self.service, self._runtime, given.launcher)
         self._starter.prepare()
@@ -121,7 +121,7 @@ class PortlessSlot(BaseSlot):
 
     def fail(self, why: Exception) -> None:
         """
-        Serve no more after an error, and try again later.
+        Stop serving after an error, and retry later.
 
         @param why: the exception that is being handled.
         """
@@ -133,7 +133,7 @@ class PortlessSlot(BaseSlot):
 
     @failing
     def change(self, service: Service) -> None:
-        """Serve from now on as another configuration says."""
+        """Serve by another configuration from now on."""
         self.service = service
         if self._started:
             self._admission.close()
@@ -141,7 +141,7 @@ class PortlessSlot(BaseSlot):
             self._admission.reopen()
 
     def stop(self) -> None:
-        """Serve no more.  The programs that run go on."""
+        """Stop serving; running programs continue."""
         self._holds.stop()
         if not self._started:
             return
@@ -177,7 +177,7 @@ class PortlessSlot(BaseSlot):
         self._next()
 
     def _first(self) -> _Waiting:
-        """Remove the client that has waited longest."""
+        """Remove the oldest client from the queue."""
         client, claim = self._waiting.popleft()
         claim.give()
         return client
@@ -197,14 +197,14 @@ class PortlessSlot(BaseSlot):
 
     @failing
     def resume(self) -> None:
-        """Serve clients again, whatever the reason is that none are served."""
+        """Serve clients again: end a pause, and reset the rate."""
         self._limits.resetRate()
         self._holds.resumeAll()
         self._holds.resume(PauseReason.OPERATOR)
 
     @failing
     def drain(self) -> None:
-        """Serve no more, for good."""
+        """Stop serving until the daemon exits."""
         self._drained = True
         self.stop()
 
@@ -214,7 +214,7 @@ class PortlessSlot(BaseSlot):
         return PauseReason.OPERATOR in self._holds
 
     def state(self) -> ServiceState:
-        """Return its figures."""
+        """Return its state and counters."""
         held = self._holds.reasons
         if self._drained:
             held = [PauseReason.DRAIN if self.running else PauseReason.IDLE]

@@ -74,7 +74,7 @@ class ConnectionRefuser:
         self._over()
 
     def stop(self) -> None:
-        """Close none, as there is none, or another process has accepted it."""
+        """Stop: no connection is left, or another process has accepted it."""
         self._port.kill()
         self._over()
 

@@ -69,7 +69,7 @@ class ReplySocket:
         return self._socket.fileno()
 
     def logPrefix(self) -> str:
-        """Return what the reactor calls it in the log."""
+        """Return the name of this reader for the reactor."""
         return "answers"
 
     def doRead(self) -> None:
@@ -78,7 +78,7 @@ class ReplySocket:
 
     def _take(self) -> bool:
         """
-        Send one message, or close the socket when the program has.
+        Send one message, or close the socket at EOF.
 
         @return: whether there was a message, so that there may be more.
         """

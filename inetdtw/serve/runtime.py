@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What all services share, and what one service is served with."""
+"""The objects that all services share, and those that serve one service."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _STANDARD_ERROR = {"socket": 0, "null": 0, "log": 2}
 
 
 def _purposeOf(service: Service) -> Purpose:
-    """Return what descriptors of a service are for."""
+    """Return the purpose of the descriptors of a service's clients."""
     if service.internal is None:
         return Purpose.CHILD
     return Purpose.TCPMUX if service.internal == "tcpmux" else Purpose.INTERNAL
@@ -42,18 +42,18 @@ def _purposeOf(service: Service) -> Purpose:
 @dataclass(frozen=True)
 class Runtime:
     """
-    What all services of the daemon share.
+    The objects that all services of the daemon share.
 
     @ivar reactor: the reactor.
     @ivar report: the log.
     @ivar environ: the daemon's environment.
-    @ivar guard: which datagrams must not be answered.
+    @ivar guard: decides which datagrams must not be answered.
     @ivar wallclock: the time, in seconds since the epoch.
-    @ivar stderrReaders: what reads the standard error of programs.
+    @ivar stderrReaders: the readers of the standard error of programs.
     @ivar replies: the L{ReplySocket<inetdtw.serve.replies.ReplySocket>} of programs
         that have a datagram each.
     @ivar portless: the services behind tcpmux.
-    @ivar tallies: what is counted of each service for the operator, by its name.
+    @ivar tallies: the counters of each service for the operator, by its name.
     @ivar budget: the limit of the programs of all services.
     @ivar inherited: the sockets that the daemon was started with.
     @ivar hostNames: the addresses of host names.
@@ -79,8 +79,8 @@ class Runtime:
     shared: set[socket.socket] = field(default_factory=set)
     checks: list[Callable[[], None]] = field(default_factory=list)
 
-    def leave(self, sock: socket.socket) -> None:
-        """Send no more replies through a socket."""
+    def closeReplies(self, sock: socket.socket) -> None:
+        """Stop sending replies through a socket."""
         for reply in [each for each in self.replies if each.through is sock]:
             reply.close()
 
@@ -108,12 +108,12 @@ class Runtime:
 @dataclass(frozen=True)
 class ServiceRuntime:
     """
-    What serves one service works with.
+    The objects that serve one service.
 
     @ivar service: the service.
-    @ivar runtime: what all services share.
-    @ivar limits: what counts its clients and programs.
-    @ivar launcher: what starts its programs; C{None} for an internal service.
+    @ivar runtime: the objects that all services share.
+    @ivar limits: counts its clients and programs.
+    @ivar launcher: starts its programs; C{None} for an internal service.
     @ivar released: called whenever a client has been served.
     """
 

@@ -29,8 +29,8 @@ class RunningServices:
     Children of an earlier run are not counted, because its launchers are stopped.
 
     @ivar bound: whether the sockets were created.
-    @ivar launchers: what starts the programs.
-    @ivar slots: what serves the services.
+    @ivar launchers: start the programs.
+    @ivar slots: serve the services.
     """
 
     def __init__(self, runtime: Runtime, most: int) -> None:
@@ -61,7 +61,7 @@ class RunningServices:
         """
         Serve the services of a new configuration.
 
-        @return: what that changed.
+        @return: the changes.
         """
         self._allot(services)
         changes = self.slots.apply(services, serving)
@@ -76,7 +76,7 @@ class RunningServices:
 
     def drain(self) -> Deferred[None]:
         """
-        Accept no more clients.
+        Stop accepting clients.
 
         @return: fires when no program runs.
         """
@@ -87,7 +87,7 @@ class RunningServices:
 
     def stop(self) -> Deferred[Any]:
         """
-        Close all sockets; children run on.
+        Close all sockets; running children continue.
 
         @return: fires when the helper processes have exited.
         """

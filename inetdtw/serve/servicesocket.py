@@ -24,7 +24,7 @@ from inetdtw.model.service import Service
 from inetdtw.serve.runtime import Runtime
 from inetdtw.system import boundpath, sockets
 from inetdtw.system.descriptors import Claim, Purpose
-from inetdtw.system.sockdiag import hears
+from inetdtw.system.sockdiag import receives
 from inetdtw.text import native
 
 
@@ -35,7 +35,7 @@ class ServiceSocket:
     It is bound or inherited, restored after programs had it, replaced and closed.  A
     socket that was replaced stays open while replies go through it.
 
-    @ivar service: the service, as L{reconfigure} was told last.
+    @ivar service: the service, as of the last L{reconfigure}.
     @ivar socket: the socket; C{None} while there is none.
     @ivar inherited: whether the daemon was started with the socket.
     @ivar since: when it was opened, in seconds of the reactor's clock.
@@ -93,7 +93,7 @@ class ServiceSocket:
         return made
 
     def _own(self) -> None:
-        """Let no internal service reply to datagrams that come from this socket."""
+        """Register the socket with the reflector guard, if it is for datagrams."""
         guard = self._runtime.guard
         guard.disown(*self._places)
         self._places = ()
@@ -122,7 +122,7 @@ class ServiceSocket:
             self._runtime.shared.add(self.socket)
 
     def keepOptions(self) -> None:
-        """Restore the options that the socket has now from now on."""
+        """Save the options that the socket has now, to restore these from now on."""
         if self._original is not None:
             assert self.socket is not None
             self._wanted = Original(self.socket)
@@ -154,12 +154,12 @@ class ServiceSocket:
         """Return why datagrams do not reach the socket, if another receives them."""
         assert self.socket is not None
         # One that was inherited may share its port on purpose.
-        if self.service.isStream or self.inherited or hears(self.socket):
+        if self.service.isStream or self.inherited or receives(self.socket):
             return None
         return "another socket gets its datagrams"
 
     def reconfigure(self, service: Service) -> None:
-        """Change what can be changed of the socket; log why, if that fails."""
+        """Change the options, owner and backlog of the socket; log a failure."""
         before, self.service = self.service, service
         if self.socket is None:
             return
@@ -176,7 +176,7 @@ class ServiceSocket:
             self._runtime.report.configWarning(warning)
 
     def retire(self) -> None:
-        """Be without a socket; this one is closed when no replies go through it."""
+        """Release the socket, which is closed when no replies go through it."""
         if self._path is not None:
             # It identifies the file as long as the socket is open.
             survived(self.service.name, self._path.remove)
@@ -195,11 +195,11 @@ class ServiceSocket:
         self.retire()
         while self._before:
             sock = self._before.pop()
-            survived(self.service.name, self._runtime.leave, sock)
+            survived(self.service.name, self._runtime.closeReplies, sock)
             sock.close()
 
     def closeUnneeded(self) -> None:
-        """Close the sockets before this one through which no replies go any more."""
+        """Close the previous sockets through which no replies go any more."""
         if self._before:
             needed = {id(reply.through) for reply in self._runtime.replies}
             for sock in [each for each in self._before if id(each) not in needed]:
@@ -207,7 +207,7 @@ class ServiceSocket:
                 self._before.remove(sock)
 
     def getHost(self) -> IAddress | None:
-        """Return where it is bound; C{None} while there is no socket."""
+        """Return the address of the socket; C{None} while there is no socket."""
         if self.socket is None:
             return None
         where = self.socket.getsockname()
@@ -219,7 +219,7 @@ class ServiceSocket:
         return family("TCP" if self.service.isStream else "UDP", *where)
 
     def address(self) -> str:
-        """Return where it is bound, or should be, for the log."""
+        """Return the address that it is, or should be, bound to, for the log."""
         where = None if self.socket is None else self.socket.getsockname()
         if not isinstance(where, tuple):
             return str(self.service.address)

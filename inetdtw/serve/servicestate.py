@@ -23,9 +23,9 @@ def stateOf(
     ready: bool | None = None,
 ) -> ServiceState:
     """
-    Collect the figures of a service.
+    Return the state and the counters of a service.
 
-    @param limits: what counts its clients and programs.
+    @param limits: counts its clients and programs.
     """
     wait = service.wait and service.internal is None
     bound = 1 if wait else service.bounds.acceptMax

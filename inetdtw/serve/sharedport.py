@@ -90,7 +90,7 @@ class SharedStreamPort(SocketPort):
 
     def stop(self) -> None:
         """
-        Accept no more, and kill the process.
+        Stop accepting, and kill the process.
 
         A connection that the process has accepted already is received, for which this
         blocks for L{LAST} at most.
@@ -100,7 +100,7 @@ class SharedStreamPort(SocketPort):
         self.kill()
 
     def kill(self) -> None:
-        """Accept no more; a connection that was accepted already is lost."""
+        """Stop accepting; a connection that was accepted already is lost."""
         super().stop()
         self._leave()
 
@@ -193,19 +193,19 @@ class SharedStreamPort(SocketPort):
             self._spawn()
             return
         try:
-            said, fds, _, _ = socket.recv_fds(self.socket, ANSWER.size, 1, _AT_ONCE)
+            answer, fds, _, _ = socket.recv_fds(self.socket, ANSWER.size, 1, _AT_ONCE)
         except BlockingIOError:
             return
         except OSError:
-            said, fds = b"", []
+            answer, fds = b"", []
         self._asked = False
-        if len(said) != ANSWER.size:
+        if len(answer) != ANSWER.size:
             # The process has exited, as will be reported.
             self.holds.pause(PauseReason.STARTING)
         elif fds:
             self._give(socket.socket(fileno=fds[0]))
         else:
-            self._failed(*ANSWER.unpack(said))
+            self._failed(*ANSWER.unpack(answer))
         self._ask()
 
     def _give(self, connection: socket.socket) -> None:

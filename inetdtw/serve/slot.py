@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""A service's socket, and what serves it: the socket stays, the rest may change."""
+"""The slot of a service: it owns the socket, over reloads and errors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def listenerFor(
 
 class SlotState(Enum):
     """
-    What becomes of a service's socket.
+    The state of a slot's socket.
 
     @cvar UNBOUND: the socket is closed; another attempt to bind may be planned.
     @cvar BOUND: clients wait in its backlog for the start.
@@ -67,7 +67,7 @@ class SlotState(Enum):
 
 
 class Target(Enum):
-    """What a slot is to do with its socket as soon as it can."""
+    """The use of a slot's socket that is wanted, once the socket is free."""
 
     SERVE = "serve"
     PAUSE = "pause"
@@ -150,7 +150,7 @@ class Slot(BaseSlot):
 
     @failing
     def start(self) -> None:
-        """Serve, if the socket is there."""
+        """Serve the socket, if it is bound."""
         if self._state is not SlotState.BOUND:
             return
         # It fails before the log says that the service listens.
@@ -169,7 +169,7 @@ class Slot(BaseSlot):
         shared = make is WaitListener
         self._socket.prepare(shared)
         assert self._socket.socket is not None
-        listener = make(self._given(self._released), self._socket.socket)
+        listener = make(self._serviceRuntime(self._released), self._socket.socket)
         if not shared:
             # What the listener has set is to stay.
             self._socket.keepOptions()
@@ -248,7 +248,7 @@ class Slot(BaseSlot):
 
     @failing
     def change(self, service: Service) -> None:
-        """Serve as another configuration says, as soon as the socket is free."""
+        """Serve by another configuration, as soon as the socket is free."""
         self.service = service
         self._socket.reconfigure(service)
         self._retire()
@@ -262,7 +262,7 @@ class Slot(BaseSlot):
 
     @failing
     def _retired(self, listener: BaseListener) -> None:
-        """Do what is wanted now that no program has the socket."""
+        """Act on the L{Target}, as no program has the socket now."""
         if self._listener is not listener:
             # Another socket has taken the place of this one.
             return
@@ -280,11 +280,7 @@ class Slot(BaseSlot):
 
     @failing
     def resume(self) -> None:
-        """
-        Accept clients again, whatever the reason is that none are accepted.
-
-        That is a pause, a rate, or a socket that could not be bound.
-        """
+        """Accept clients again: end a pause, reset the rate, retry the bind."""
         self._target = Target.SERVE
         self._limits.resetRate()
         self.check()
@@ -300,7 +296,7 @@ class Slot(BaseSlot):
     @failing
     def drain(self) -> None:
         """
-        Accept no more clients, for good.
+        Stop accepting clients until the daemon exits.
 
         The socket is closed as soon as no program needs it.
         """
@@ -317,7 +313,7 @@ class Slot(BaseSlot):
             self.stop()
 
     def stop(self) -> None:
-        """Serve no more, and close the socket.  The programs that run go on."""
+        """Stop serving, and close the socket; running programs continue."""
         self._retry.cancel()
         self._replacement.cancel()
         state, self._state = self._state, SlotState.UNBOUND
@@ -330,15 +326,15 @@ class Slot(BaseSlot):
         self._idle()
 
     def getHost(self) -> IAddress | None:
-        """Return where it listens; C{None} while it has no socket."""
+        """Return the address of the socket; C{None} while there is no socket."""
         return self._socket.getHost()
 
     def address(self) -> str:
-        """Return where it listens, for the log."""
+        """Return the address that it listens on, for the log."""
         return self._socket.address()
 
     def state(self) -> ServiceState:
-        """Return its figures."""
+        """Return its state and counters."""
         held, resumes, reason = self._held(), self._retry.due, None
         if PauseReason.UNBOUND in held:
             reason = self._retry.reason
@@ -355,7 +351,7 @@ class Slot(BaseSlot):
             return [PauseReason.DRAIN if drains else PauseReason.IDLE]
         held = [] if self._listener is None else self._listener.held()
         if self.paused:
-            # The rest is how this is done.
+            # An idle listener is the effect of this pause.
             held = [each for each in held if each is not PauseReason.IDLE]
             held.append(PauseReason.OPERATOR)
         if self._state is SlotState.UNBOUND:

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The slots of all services, and what a reload or an operator changes of them."""
+"""The table of all slots: start, stop, reload, pause, resume and drain."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SlotTable:
         return slot
 
     def start(self) -> None:
-        """Serve the sockets that are open, and the others as soon as they are."""
+        """Serve the sockets that are open, and the others as soon as they open."""
         slots = self._slots.values()
         # The launchers of others are made with their sockets.
         ready = [each for each in slots if each.bound or each.service.isPortless]
@@ -112,7 +112,7 @@ class SlotTable:
 
     def apply(self, services: Iterable[Service], serving: bool) -> Changes:
         """
-        Start, change and stop services until they are those of a new configuration.
+        Start, change and stop services, as a new configuration requires.
 
         A service that an operator has paused stays paused, also with another socket.
 
@@ -125,9 +125,9 @@ class SlotTable:
 
     def place(self, services: Iterable[Service], serving: bool) -> Changes:
         """
-        Do what L{apply} does for services that need no other launchers.
+        Do the same as L{apply} for services that need no other launchers.
 
-        Such are those whose host names have got other addresses.
+        The addresses of their host names have changed.
         """
         old = {key: slot.service for key, slot in self._slots.items()}
         new = {service.key: service for service in services}
@@ -166,7 +166,7 @@ class SlotTable:
         """
         Pause a service until L{resume}; clients wait.
 
-        @raise AmbiguousService: unless the word means exactly one service.
+        @raise AmbiguousService: unless the word matches exactly one service.
         @raise Draining: if no clients are accepted any more.
         """
         slot = self._chosen(word)
@@ -178,13 +178,13 @@ class SlotTable:
 
     def resume(self, word: str) -> ServiceState:
         """
-        Resume a service, whatever the reason is that it accepts no clients.
+        Resume a service that accepts no clients for any reason.
 
-        @raise AmbiguousService: unless the word means exactly one service.
+        @raise AmbiguousService: unless the word matches exactly one service.
         @raise Draining: if no clients are accepted any more.
         """
         slot = self._chosen(word)
-        # Only a check tells that clients cannot reach a socket any more.
+        # Only a check detects that clients cannot reach a socket any more.
         slot.check()
         if not slot.state().healthy:
             slot.resume()
@@ -192,7 +192,7 @@ class SlotTable:
         return slot.state()
 
     def _chosen(self, word: str) -> AnySlot:
-        """Return the slot of the one service that a word means."""
+        """Return the slot of the one service that a word matches."""
         if self.draining:
             raise Draining()
         return findService(
@@ -201,10 +201,10 @@ class SlotTable:
 
     def drain(self) -> Deferred[None]:
         """
-        Accept no more clients, for good.
+        Stop accepting clients until the daemon exits.
 
-        @return: fires when no program runs any more and all sockets are closed, or when
-            the sockets are given up.
+        @return: fires when no program runs any more and all sockets are closed, or at
+            L{abandon}.
         """
         drained: Deferred[None] = Deferred()
         for slot in self._slots.values():
@@ -230,7 +230,7 @@ class SlotTable:
         return tuple(_stateOf(slot) for slot in self._slots.values())
 
     def hosts(self) -> dict[str, Any]:
-        """Return where each service that has its socket listens, by its name."""
+        """Return the address of each service that has its socket, by its name."""
         bound = (slot for slot in self._slots.values() if slot.bound)
         return {slot.service.name: slot.getHost() for slot in bound}
 
@@ -241,7 +241,7 @@ def _lineName(service: Service) -> str:
 
 
 def _stateOf(slot: AnySlot) -> ServiceState:
-    """Return the state of a service; an exception makes that its trouble."""
+    """Return the state of a service; an exception becomes its reason."""
     try:
         return slot.state()
     except Exception as why:

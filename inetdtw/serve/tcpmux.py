@@ -54,7 +54,7 @@ class TcpmuxRequest:
         reactor: Any,
         asked: Callable[[TcpmuxRequest, str | None], None],
         others: Crowd[TcpmuxRequest],
-        whose: str = "",
+        source: str = "",
         closed: Callable[[TcpmuxRequest], object] = lambda request: None,
     ) -> None:
         """
@@ -63,7 +63,7 @@ class TcpmuxRequest:
         @param asked: called once, with the name in lower case, or C{None} if the client
             has sent none; the connection is the caller's from then on.
         @param others: the requests that it belongs to until then.
-        @param whose: the client's address, without a port.
+        @param source: the client's address, without a port.
         @param closed: called instead if the daemon stops before that.
         """
         self.connection = connection
@@ -76,7 +76,7 @@ class TcpmuxRequest:
         self._timer = Timer(reactor)
         self._timer.start(TIMEOUT, self._timeOut)
         connection.setblocking(False)
-        others.add(self, whose)
+        others.add(self, source)
         reactor.addReader(self)
 
     def doRead(self) -> None:
@@ -113,7 +113,7 @@ class TcpmuxRequest:
         self._end(None)
 
     def giveUp(self) -> None:
-        """Read no more, as another client needs its descriptor."""
+        """Stop reading, as another client needs the descriptor."""
         self.crowdedOut = True
         self._end(None)
 
@@ -134,7 +134,7 @@ class TcpmuxRequest:
         self._closed(self)
 
     def connectionLost(self, reason: Failure) -> None:
-        """Read no more, as the client has disconnected or the reactor stops."""
+        """Stop reading, as the client has disconnected or the reactor stops."""
         if self in self._others:
             self._end(None)
 
@@ -143,12 +143,12 @@ class TcpmuxRequest:
         return self.connection.fileno()
 
     def logPrefix(self) -> str:
-        """Return what the reactor calls it in the log."""
+        """Return the name of this reader for the reactor."""
         return "tcpmux"
 
 
 class IPortlessService(Interface):
-    """A service without a socket, to which clients are led."""
+    """A service without a socket, which gets its clients from tcpmux."""
 
     def take(connection: socket.socket, peer: Any, asked: bool = True) -> None:
         """
@@ -174,7 +174,7 @@ class PortlessServices:
         self.requests: Crowd[TcpmuxRequest] = Crowd()
 
     def add(self, name: str, service: IPortlessService) -> None:
-        """Lead clients that send a name to a service."""
+        """Register the service for clients that send a name."""
         self._services[name] = service
 
     def discard(self, name: str) -> None:

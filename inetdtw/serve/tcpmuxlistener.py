@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The listener of the internal service tcpmux, which leads to services behind it."""
+"""The listener of tcpmux, which passes clients to the services behind it."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ class TcpmuxListener(ConnectionListener):
         elif name == "help":
             closeWithMessage(request.connection, self._runtime.portless.text())
         else:
-            self._handOn(request, name)
+            self._dispatch(request, name)
 
-    def _handOn(self, request: TcpmuxRequest, name: str) -> None:
-        """Hand a client on to a service."""
+    def _dispatch(self, request: TcpmuxRequest, name: str) -> None:
+        """Pass a client to the service that it has named."""
         service = self._runtime.portless.of(name)
         if service is not None:
             service.take(request.connection, request.peer)

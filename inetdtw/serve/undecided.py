@@ -65,8 +65,8 @@ class Undecided:
         Keep no client.
 
         @param clock: the reactor's clock.
-        @param busy: tells whether a source has as many programs as it may have.
-        @param free: tells whether the service may start a program at all.
+        @param busy: returns whether a source has as many programs as it may have.
+        @param free: returns whether the service may start a program at all.
         @param decide: serves or refuses a client by the limits as they are then.
         """
         self._clock = clock
@@ -125,7 +125,7 @@ class Undecided:
         self._decide(client)
 
     def takeAll(self) -> list[AcceptedClient]:
-        """Keep no client any longer, and return those that were undecided."""
+        """Remove and return all undecided clients."""
         kept, self._kept = self._kept, {}
         for timer in kept.values():
             timer.cancel()

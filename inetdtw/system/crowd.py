@@ -23,37 +23,37 @@ class Crowd(Generic[_T]):
     def __init__(self) -> None:
         """Start empty."""
         self._of: dict[str, dict[_T, None]] = {}
-        self._whose: dict[_T, str] = {}
+        self._owners: dict[_T, str] = {}
 
-    def add(self, thing: _T, whose: str = "") -> None:
+    def add(self, thing: _T, owner: str = "") -> None:
         """Add an item as the newest."""
-        self._of.setdefault(whose, {})[thing] = None
-        self._whose[thing] = whose
+        self._of.setdefault(owner, {})[thing] = None
+        self._owners[thing] = owner
 
     def discard(self, thing: _T) -> None:
         """Remove an item, if it is there."""
-        whose = self._whose.pop(thing, None)
-        if whose is None:
+        owner = self._owners.pop(thing, None)
+        if owner is None:
             return
-        del self._of[whose][thing]
-        if not self._of[whose]:
-            del self._of[whose]
+        del self._of[owner][thing]
+        if not self._of[owner]:
+            del self._of[owner]
 
     def oldest(self) -> _T | None:
         """Return the oldest item of the owner with the most, if there is one."""
         if not self._of:
             return None
-        most = max(self._of, key=lambda whose: len(self._of[whose]))
+        most = max(self._of, key=lambda owner: len(self._of[owner]))
         return next(iter(self._of[most]))
 
     def __contains__(self, thing: object) -> bool:
         """Tell whether an item is there."""
-        return thing in self._whose
+        return thing in self._owners
 
     def __iter__(self) -> Iterator[_T]:
         """Yield all items, the oldest first."""
-        return iter(self._whose)
+        return iter(self._owners)
 
     def __len__(self) -> int:
         """Return the number of items."""
-        return len(self._whose)
+        return len(self._owners)

@@ -163,8 +163,8 @@ class HostNames:
     def _mayBegin(self) -> bool:
         """Tell whether one more look-up may run."""
         early = self._clock() - OVERDUE
-        young = sum(since > early for since in self._running.values())
-        return young < MOST and len(self._running) < MOST_STUCK
+        recent = sum(since > early for since in self._running.values())
+        return recent < MOST and len(self._running) < MOST_STUCK
 
     def _look(self, name: str) -> None:
         """Look a name up, in a thread."""

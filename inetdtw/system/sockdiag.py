@@ -104,7 +104,7 @@ def _ofPort(sock: socket.socket) -> Backlog:
     return Backlog(alive, max(0, number - len(alive)))
 
 
-def hears(sock: socket.socket) -> bool:
+def receives(sock: socket.socket) -> bool:
     """
     Tell whether a datagram socket receives what is sent to its address.
 

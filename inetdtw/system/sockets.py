@@ -165,7 +165,7 @@ def reconfigure(
         mark.give(after.ownership)
 
 
-def closeWithMessage(connection: socket.socket, said: bytes) -> None:
+def closeWithMessage(connection: socket.socket, message: bytes) -> None:
     """
     Send a message, unless it is empty, and close a connection.
 
@@ -173,9 +173,9 @@ def closeWithMessage(connection: socket.socket, said: bytes) -> None:
     discards the message if unread data is left.
     """
     with connection, contextlib.suppress(OSError):
-        if not said:
+        if not message:
             return
         connection.setblocking(False)
-        connection.send(said)
+        connection.send(message)
         connection.shutdown(socket.SHUT_WR)
         connection.recv(1 << 18)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.lexer import Source
-from inetdtw.config.tokens import Sort, Tokens
+from inetdtw.config.tokens import Tokens, TokenType
 from inetdtw.model.errors import ConfError, Location
 
 
@@ -18,8 +18,8 @@ class TokensTests(SynchronousTestCase):
     def tokensOf(self, text: str) -> list[str]:
         """Return the tokens of a definition, with an apostrophe before marks."""
         return [
-            f"'{word.text}" if sort is Sort.MARK else word.text
-            for sort, word in Tokens(Source(text, "f"))
+            f"'{word.text}" if type_ is TokenType.MARK else word.text
+            for type_, word in Tokens(Source(text, "f"))
         ]
 
     def valueOf(self, text: str) -> str:
@@ -67,9 +67,9 @@ class TokensTests(SynchronousTestCase):
 
     def test_sorts(self) -> None:
         """It is told whether a word ends with a string."""
-        sorts = [sort for sort, _ in Tokens(Source("a=b c='' ''d e", "f"))]
-        wanted = [Sort.PLAIN, Sort.QUOTED, Sort.PLAIN, Sort.PLAIN]
-        self.assertEqual(sorts, wanted)
+        types = [type_ for type_, _ in Tokens(Source("a=b c='' ''d e", "f"))]
+        wanted = [TokenType.PLAIN, TokenType.QUOTED, TokenType.PLAIN, TokenType.PLAIN]
+        self.assertEqual(types, wanted)
 
     def test_escapes(self) -> None:
         """Every escape of NetBSD stands for its character, in both kinds of strings."""

@@ -74,10 +74,10 @@ def printUnraisable(why: BaseException, thing: Any, when: str) -> None:
     hook: Any = getattr(sys, "unraisablehook", None)
     try:
         if hook is not None and hook is not getattr(sys, "__unraisablehook__", None):
-            told = type(sys)("unraisable")
-            told.__dict__.update(exc_type=type(why), exc_value=why, exc_traceback=trace)
-            told.__dict__.update(err_msg=None, object=thing)
-            hook(told)
+            args = type(sys)("unraisable")
+            args.__dict__.update(exc_type=type(why), exc_value=why, exc_traceback=trace)
+            args.__dict__.update(err_msg=None, object=thing)
+            hook(args)
         else:
             about = when if VERSION >= (3, 13) else f"in: {thing!r}"
             end = ":" if VERSION >= (3, 13) else ""

@@ -239,7 +239,7 @@ class DatagramListenerTests(ServingTestCase):
         self.sender.send(b"question")
         self.leave(self.requested(1).start())
         self.listener.stop()
-        self.runtime.leave(self.server)
+        self.runtime.closeReplies(self.server)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual((self.limits.running, self.releases), (0, 1))
 
@@ -457,7 +457,7 @@ class DatagramListenerTests(ServingTestCase):
         self.sender.send(b"1")
         program = self.requested(1).start()
         self.listener.stop()
-        self.runtime.leave(self.server)
+        self.runtime.closeReplies(self.server)
         self.assertEqual(self.reactor.getReaders(), [])
         self.server.close()
         program.end()

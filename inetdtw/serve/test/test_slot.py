@@ -535,7 +535,7 @@ class FaultTests(SlotTestCase):
                 with (
                     mock.patch.object(StreamListener, "stop", self.failing),
                     mock.patch.object(boundpath.BoundPath, "remove", self.failing),
-                    mock.patch.object(Runtime, "leave", self.failing),
+                    mock.patch.object(Runtime, "closeReplies", self.failing),
                 ):
                     act(slot)
                 self.assertFalse(slot.bound)

@@ -24,8 +24,8 @@ class CrowdTests(SynchronousTestCase):
 
     def test_oldest(self) -> None:
         """The oldest item is that of the owner with the most, or of the first one."""
-        for thing, whose in enumerate("abba"):
-            self.crowd.add(thing, whose)
+        for thing, owner in enumerate("abba"):
+            self.crowd.add(thing, owner)
         self.assertEqual(self.crowd.oldest(), 0)
         self.crowd.add(4, "b")
         self.assertEqual(self.crowd.oldest(), 1)

@@ -13,7 +13,7 @@ from unittest import skipUnless
 
 from inetdtw.model.address import Address
 from inetdtw.system import sockdiag
-from inetdtw.system.sockdiag import Backlog, count, hears, waiting
+from inetdtw.system.sockdiag import Backlog, count, receives, waiting
 from inetdtw.test.fakes import (
     ServingTestCase,
     listening,
@@ -130,9 +130,9 @@ class WaitingTests(ServingTestCase):
         self.assertIsNone(waiting(pair[0]))
 
 
-@skipUnless(tellsWhoWaits(), "the system does not tell who hears")
+@skipUnless(tellsWhoWaits(), "sock_diag(7) is not available")
 class HearsTests(ServingTestCase):
-    """Tests for L{hears}."""
+    """Tests for L{receives}."""
 
     def bound(self, family: int, host: str, port: int = 0) -> socket.socket:
         """Bind a datagram socket with C{SO_REUSEADDR}."""
@@ -145,11 +145,11 @@ class HearsTests(ServingTestCase):
         """Assert that only the socket that was bound last receives datagrams."""
         for host in hosts:
             first = self.bound(family, host)
-            self.assertTrue(hears(first))
+            self.assertTrue(receives(first))
             second = self.bound(family, host, first.getsockname()[1])
-            self.assertEqual((hears(first), hears(second)), (False, True))
+            self.assertEqual((receives(first), receives(second)), (False, True))
             second.connect((hosts[0], 9))
-            self.assertTrue(hears(first))
+            self.assertTrue(receives(first))
 
     def test_four(self) -> None:
         """IPv4."""
@@ -163,7 +163,7 @@ class HearsTests(ServingTestCase):
     def test_path(self) -> None:
         """Nobody else gets what is sent to a path."""
         sock = self.closing(listening(makeUnix(self.mktemp())))
-        self.assertTrue(hears(sock))
+        self.assertTrue(receives(sock))
 
     def test_unknown(self) -> None:
         """Where the system does not tell, the socket is taken to be the one."""
@@ -174,7 +174,7 @@ class HearsTests(ServingTestCase):
         first = self.bound(socket.AF_INET, "127.0.0.1")
         self.bound(socket.AF_INET, "127.0.0.1", first.getsockname()[1])
         self.patch(sockdiag, "_ask", refuse)
-        self.assertTrue(hears(first))
+        self.assertTrue(receives(first))
 
 
 class UntoldTests(ServingTestCase):
