@@ -28,11 +28,9 @@ from zope.interface import provider
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
-    ILogFilterPredicate,
     ILogObserver,
     LogLevel,
     LogLevelFilterPredicate,
-    PredicateResult,
     formatEvent,
     textFileLogObserver,
 )
@@ -42,14 +40,6 @@ from inetdtw.log.systemlog import systemLogger
 #: The formats of the log.
 FORMATS = ("text", "json")
 
-#: The levels of Twisted's logger for events of other namespaces, by the log level.
-_LEVELS = {
-    "error": "error",
-    "warn": "warn",
-    "notice": "info",
-    "info": "info",
-    "debug": "debug",
-}
 #: The priorities of syslog(3), by Twisted's levels.
 _PRIORITIES = {
     "debug": syslog.LOG_DEBUG,
@@ -143,14 +133,7 @@ def observerFor(format: str, level: str, stream: TextIO | None) -> ILogObserver:
         observer = syslogObserver(jsonLine if inJSON else textLine)
     else:
         observer = jsonObserver(stream) if inJSON else textFileLogObserver(stream)
-    twistedLevel = LogLevel.levelWithName(_LEVELS[level])
-    return FilteringLogObserver(
-        observer, [_passOurs, LogLevelFilterPredicate(twistedLevel)]
-    )
-
-
-@provider(ILogFilterPredicate)
-def _passOurs(event: dict[str, Any]) -> Any:
-    """Let the events of the superserver pass."""
-    ours = event["log_namespace"] == _NAMESPACE
-    return PredicateResult.yes if ours else PredicateResult.maybe
+    others = LogLevel.levelWithName("info" if level == "notice" else level)
+    predicate = LogLevelFilterPredicate(others)
+    predicate.setLogLevelForNamespace(_NAMESPACE, LogLevel.debug)
+    return FilteringLogObserver(observer, [predicate])
