@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
 from twisted.application.service import ServiceMaker
 from twisted.logger import ILogObserver
@@ -26,7 +25,7 @@ from inetdtw.config import compat
 from inetdtw.log import observers
 from inetdtw.log.observers import FORMATS
 from inetdtw.superserver import NothingToServe
-from inetdtw.system import pidfile
+from inetdtw.system.pidfile import PidFile, PidFileError
 from inetdtw.text import native, printable
 
 PID_FILE = "/var/run/inetd.pid"
@@ -142,46 +141,27 @@ def twistdConfig(options: InetdOptions) -> ServerOptions:
     return config
 
 
-def _claimPidFile(path: str) -> pidfile.PidFile:
+def main() -> None:
     """
-    Claim the pid file before the daemon starts.
-
-    @raise SystemExit: with 1 if it cannot be written, after a message.
-    """
-    try:
-        file = pidfile.PidFile(path)
-        file.claim(os.getpid())
-    except pidfile.PidFileError as why:
-        err(f"inetd: {printable(str(why))}; use -p for another path")
-        raise SystemExit(1) from None
-    return file
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """
-    Run C{inetd}.
-
-    @param arguments: the command line, by default that of this process.
+    Run C{inetd}, unless the command line is a command for a running daemon.
 
     @raise SystemExit: with 1 if nothing can be served, and with 2 if the command line
         is wrong, after a message.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given and given[0] in COMMANDS:
-        raise SystemExit(operate.main(given[0], given[1:]))
     options = InetdOptions()
     try:
-        options.parseOptions(given)
+        options.parseOptions()
     except usage.UsageError as why:
         err(f"inetd: {printable(str(why))}\nTry 'inetd --help'.")
         raise SystemExit(2) from None
-    pidFile = _claimPidFile(options["pidfile"])
     try:
+        pidFile = PidFile(options["pidfile"])
+        pidFile.claim(os.getpid())
         Runner(twistdConfig(options), pidFile).run()
     except OptionError as why:
         err(f"{printable(str(why))}\nTry 'inetd --help'.", sys.__stderr__)
         raise SystemExit(2) from None
-    except pidfile.PidFileError as why:
+    except PidFileError as why:
         err(f"inetd: {printable(str(why))}; use -p for another path", sys.__stderr__)
         raise SystemExit(1) from None
     except NothingToServe as why:

@@ -238,25 +238,24 @@ class MainTests(SynchronousTestCase):
 
         self.patch(UnixApplicationRunner, "run", run)
 
+    def main(self, *arguments: str) -> None:
+        """Run a command line."""
+        self.patch(sys, "argv", ["inetd", *arguments])
+        main.main()
+
     def test_run(self) -> None:
         """It is run by twistd as the command line says."""
-        main.main(["-f", "/file"])
+        self.main("-f", "/file")
         (config,) = self.ran
         self.assertTrue(config["nodaemon"])
         self.assertEqual(config.subOptions["conf"], ["/file"])
-
-    def test_argv(self) -> None:
-        """By default the command line is this process'."""
-        self.patch(sys, "argv", ["inetd", "-f", "/other"])
-        main.main()
-        self.assertEqual(self.ran[0].subOptions["conf"], ["/other"])
 
     def test_noPidFileInTheEnd(self) -> None:
         """It ends with 1 and a line if the pid file cannot be written in the end."""
         self.failure = PidFileError("the pid file 'x': cannot be written: File exists")
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
-        why = self.assertRaises(SystemExit, main.main, ["-f", "/file"])
+        why = self.assertRaises(SystemExit, self.main, "-f", "/file")
         self.assertEqual(why.code, 1)
         said = f"inetd: {self.failure}; use -p for another path\n"
         self.assertEqual(output.getvalue(), said)
@@ -265,7 +264,7 @@ class MainTests(SynchronousTestCase):
         """A wrong command line draws a message, and the exit status is 2."""
         output = io.StringIO()
         self.patch(sys, "stderr", output)
-        why = self.assertRaises(SystemExit, main.main, ["--nonsense"])
+        why = self.assertRaises(SystemExit, self.main, "--nonsense")
         self.assertEqual(why.code, 2)
         self.assertIn("nonsense", output.getvalue())
         self.assertIn("inetd --help", output.getvalue())
@@ -274,8 +273,8 @@ class MainTests(SynchronousTestCase):
     def test_noPidFile(self) -> None:
         """Nothing is run when the pid file cannot be written."""
         output = io.StringIO()
-        self.patch(sys, "stderr", output)
-        why = self.assertRaises(SystemExit, main.main, ["-p", "/no/such/pid", "/file"])
+        self.patch(sys, "__stderr__", output)
+        why = self.assertRaises(SystemExit, self.main, "-p", "/no/such/pid", "/file")
         self.assertEqual(why.code, 1)
         self.assertIn(
             "'/no/such/pid': no such directory: '/no/such'", output.getvalue()
@@ -285,12 +284,12 @@ class MainTests(SynchronousTestCase):
     def test_running(self) -> None:
         """Nothing is run when another process has the pid file."""
         output = io.StringIO()
-        self.patch(sys, "stderr", output)
+        self.patch(sys, "__stderr__", output)
         path, pid = self.mktemp(), os.getpid()
         with open(path, "w", encoding="ascii") as file:
             file.write(str(pid))
         self.patch(os, "getpid", lambda: pid + 1)
-        why = self.assertRaises(SystemExit, main.main, ["-p", path, "/file"])
+        why = self.assertRaises(SystemExit, self.main, "-p", path, "/file")
         self.assertEqual((why.code, self.ran), (1, []))
         self.assertEqual(
             output.getvalue(),
@@ -298,7 +297,7 @@ class MainTests(SynchronousTestCase):
             "file if it is not inetd; use -p for another path\n",
         )
         self.patch(os, "getpid", lambda: pid)
-        main.main(["-p", path, "/file"])
+        self.main("-p", path, "/file")
         self.assertEqual(len(self.ran), 1)
 
     def test_wrongOption(self) -> None:
@@ -306,7 +305,7 @@ class MainTests(SynchronousTestCase):
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
         self.failure = service.OptionError("inetd: --metrics: it is wrong")
-        why = self.assertRaises(SystemExit, main.main, ["-f", "/file"])
+        why = self.assertRaises(SystemExit, self.main, "-f", "/file")
         self.assertEqual(why.code, 2)
         self.assertEqual(
             output.getvalue(),
@@ -322,7 +321,7 @@ class MainTests(SynchronousTestCase):
             (["-f"], "see the system log, or run with -f -e"),
             (["-f", "-e"], "see above"),
         ):
-            why = self.assertRaises(SystemExit, main.main, [*options, "/file"])
+            why = self.assertRaises(SystemExit, self.main, *options, "/file")
             self.assertEqual(why.code, 1)
             said = "inetd: nothing to serve in /file; "
             self.assertEqual(output.getvalue(), f"{said}{where}\n")

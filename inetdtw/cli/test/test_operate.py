@@ -10,13 +10,14 @@ import io
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli import command, main, operate, screen, service
+from inetdtw.cli import command, entry, operate, screen, service
 from inetdtw.cli.operate import COMMANDS
 from inetdtw.control.client import NoDaemon, Reply
 from inetdtw.model.state import PauseReason
@@ -316,8 +317,9 @@ class DispatchTests(CommandTestCase):
     def code(self, *arguments: str) -> Any:
         """Return the exit status of a command line."""
         output = io.StringIO()
+        self.patch(sys, "argv", ["inetd", *arguments])
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            return self.assertRaises(SystemExit, main.main, list(arguments)).code
+            return self.assertRaises(SystemExit, entry.main).code
 
     def test_first(self) -> None:
         """A first word that is a command is one, and a path is a file."""
