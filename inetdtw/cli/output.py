@@ -26,21 +26,9 @@ class WriteError(SystemExit):
     """
 
 
-def encodable(text: str, stream: TextIO) -> str:
-    """Return a text with escapes for what a stream cannot encode."""
-    encoding = stream.encoding or "ascii"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _unlocalize(stream: TextIO) -> None:
-    """Set the encoding to UTF-8, in any locale, as for files and the log."""
-    if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-
-
 def write(text: str, stream: TextIO | None) -> None:
     """
-    Write a text and flush it.
+    Write a text in UTF-8, in any locale, as for files and the log, and flush it.
 
     @param stream: a text stream; or C{None}, as Python has for a closed one, for none.
 
@@ -49,19 +37,14 @@ def write(text: str, stream: TextIO | None) -> None:
     if stream is None:
         return
     try:
-        _unlocalize(stream)
-        stream.write(encodable(text, stream))
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+        stream.write(text)
         stream.flush()
     except OSError as why:
         discard(stream)
-        raise WriteError(_exitArgument(why)) from None
-
-
-def _exitArgument(why: OSError) -> int | str:
-    """Return the argument of SystemExit for a write error."""
-    if isinstance(why, BrokenPipeError):
-        return 1
-    return f"inetd: write error: {why.strerror}"
+        reason = f"inetd: write error: {why.strerror}"
+        raise WriteError(1 if isinstance(why, BrokenPipeError) else reason) from None
 
 
 def discard(stream: TextIO) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli.output import WriteError, err, out, printTo
+from inetdtw.cli.output import WriteError, err, out, printTo, write
 
 
 class FullStream(io.StringIO):
@@ -49,19 +49,25 @@ class PrintToTests(SynchronousTestCase):
         """Output is UTF-8 in any encoding, with control characters escaped."""
         data = io.BytesIO()
         stream = io.TextIOWrapper(data, encoding="ascii")
-        write = printTo(stream)
-        write("/tmp/\udcff: 日\x1b[m\x85\u202e\n\t")
+        printTo(stream)("/tmp/\udcff: 日\x1b[m\x85\u202e\n\t")
         said = "/tmp/\\xff: 日\\x1b[m\\x85\\u202e\n\\t\n"
         self.assertEqual(data.getvalue(), said.encode())
+
+    def test_surrogates(self) -> None:
+        """What even UTF-8 cannot encode is escaped."""
+        data = io.BytesIO()
+        stream = io.TextIOWrapper(data, encoding="utf-8")
+        write("a\udcff", stream)
+        self.assertEqual(data.getvalue(), b"a\\udcff")
 
     def test_closed(self) -> None:
         """A stream that is closed takes nothing, and nothing goes to another one."""
         other = io.StringIO()
-        for closed, write in (("stdout", out), ("stderr", err)):
+        for closed, line in (("stdout", out), ("stderr", err)):
             self.patch(sys, "stdout", other)
             self.patch(sys, "stderr", other)
             self.patch(sys, closed, None)
-            write("a line")
+            line("a line")
         self.assertEqual(other.getvalue(), "")
 
     def ends(self, reason: int) -> Any:

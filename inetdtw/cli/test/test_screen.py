@@ -93,14 +93,6 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(self.watch(False), "one\ntwo\n\none\ntwo\n")
         self.assertEqual(self.widths, [None, None])
 
-    def test_encoding(self) -> None:
-        """What a stream cannot encode is escaped, on a terminal and elsewhere."""
-        self.patch(Terminal, "encoding", "ascii")
-        self.lines = ["\xe9"]
-        for isTerminal in (True, False):
-            self.slept.clear()
-            self.assertIn("\\xe9", self.watch(isTerminal))
-
     def test_tooLong(self) -> None:
         """Lines are cut at the width of the terminal, with a mark."""
         self.lines = ["n" * 40, "n" * 41]
