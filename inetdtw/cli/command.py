@@ -13,7 +13,7 @@ from twisted.python import usage
 
 from inetdtw._version import __version__
 from inetdtw.cli.output import out
-from inetdtw.cli.usage import Described, helpText, optionsOf
+from inetdtw.cli.usage import Described
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.control.path import NONE, clientPath
 from inetdtw.text import environment
@@ -29,9 +29,6 @@ class Rejected(Exception):
 class Command(Described):
     """A command for a running daemon, and its options."""
 
-    #: Its usage, and its purpose.
-    synopsis = ""
-    about = ""
     optParameters: list[list[Any]] = [
         [
             "control",
@@ -43,14 +40,10 @@ class Command(Described):
         ]
     ]
     compData = usage.Completions()
-    exits = (
+    epilogue = (
         "The exit status is 0 without an error, 1 after an error, and 2 if no daemon "
         "answers or the command line is wrong."
     )
-
-    def getUsage(self, width: int | None = None) -> str:
-        """Return what C{--help} prints below the synopsis."""
-        return helpText(optionsOf(self), self.about, self.exits)
 
     def opt_version(self) -> None:
         """Print the version and exit."""

@@ -45,7 +45,7 @@ class Reload(Command):
     """C{inetd reload}."""
 
     synopsis = "Usage: inetd reload [options]"
-    about = (
+    longdesc = (
         "Reload the configuration, and print which services changed. If it has an "
         "error, print that; nothing changes then."
     )
@@ -90,7 +90,7 @@ class Pause(_OfService):
 
     path = "/pause"
     synopsis = "Usage: inetd pause [options] SERVICE"
-    about = (
+    longdesc = (
         "Stop accepting clients of a service until 'inetd resume': they wait in its "
         "backlog. Running programs continue. A reload does not resume it."
     )
@@ -101,7 +101,7 @@ class Resume(_OfService):
 
     path = "/resume"
     synopsis = "Usage: inetd resume [options] SERVICE"
-    about = (
+    longdesc = (
         "Accept clients of a service again after 'inetd pause' or a limit; if its "
         "address was in use, bind it now."
     )
@@ -111,7 +111,9 @@ class Drain(Command):
     """C{inetd drain}."""
 
     synopsis = "Usage: inetd drain [options]"
-    about = "Close all sockets at once, and end the daemon when the last program exits."
+    longdesc = (
+        "Close all sockets at once, and end the daemon when the last program exits."
+    )
     optFlags = [["wait", "w", "Return when the daemon has exited."]]
 
     def run(self) -> int:

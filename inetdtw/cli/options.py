@@ -13,7 +13,7 @@ from typing import Any
 from twisted.python import usage
 
 from inetdtw.cli import check, explain
-from inetdtw.cli.usage import Described, helpText, optionsOf, reorderOptions
+from inetdtw.cli.usage import Described, reorderOptions
 from inetdtw.config import valuetypes
 from inetdtw.config.valuetypes import MOST
 from inetdtw.control.path import NONE
@@ -195,10 +195,6 @@ class ServiceOptions(Described):
     def parseArgs(self, *files: str) -> None:
         """Add configuration files."""
         self["conf"] += files
-
-    def getUsage(self, width: int | None = None) -> str:
-        """Return what C{--help} prints below the synopsis."""
-        return helpText(optionsOf(self), self.longdesc, self.epilogue)
 
     def settings(self) -> Settings:
         """Return the defaults for services whose entries do not have a key."""

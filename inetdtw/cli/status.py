@@ -35,7 +35,7 @@ class Status(Command):
     """C{inetd status}."""
 
     synopsis = "Usage: inetd status [options] [SERVICE]"
-    about = (
+    longdesc = (
         "Print the state of the daemon and its services. SERVICE is a name as in the "
         "file, with or without /PROTOCOL, or an address."
     )
@@ -115,7 +115,7 @@ class Health(Command):
     """C{inetd health}."""
 
     synopsis = "Usage: inetd health [options]"
-    about = (
+    longdesc = (
         "Exit with 0 if all services work as configured, and print those that do not."
     )
 

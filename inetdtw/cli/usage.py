@@ -61,12 +61,24 @@ _COLUMN, _WIDTH = 30, 80
 
 
 class Described(usage.Options):
-    """Options whose help is printed in UTF-8, with a check for write errors."""
+    """
+    Options whose help is printed in UTF-8, with a check for write errors.
+
+    @cvar synopsis: its usage.
+    @cvar longdesc: the purpose of the command.
+    @cvar epilogue: paragraphs after the options.
+    """
+
+    synopsis = longdesc = epilogue = ""
 
     def opt_help(self) -> None:
         """Display this help and exit."""
         out(str(self))
         raise SystemExit(0)
+
+    def getUsage(self, width: int | None = None) -> str:
+        """Return what C{--help} prints below the synopsis."""
+        return helpText(optionsOf(self), self.longdesc, self.epilogue)
 
 
 @dataclass(frozen=True)
