@@ -20,7 +20,7 @@ from typing import Any
 
 from twisted.application.service import IService, IServiceCollection
 from twisted.python.components import Componentized
-from twisted.scripts._twistd_unix import UnixApplicationRunner
+from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 
 from inetdtw.cli.output import err
 from inetdtw.model.state import BIND_FAILED
@@ -39,7 +39,7 @@ _EXITED = "the daemon exited before it was ready"
 class Runner(UnixApplicationRunner):
     """Runs the daemon like twistd(1), but with other messages and pid file."""
 
-    def __init__(self, config: Any, pidFile: PidFile) -> None:
+    def __init__(self, config: ServerOptions, pidFile: PidFile) -> None:
         """
         Set the pid file.
 

@@ -16,7 +16,6 @@ import _socket
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
 _MAPPED = "::ffff:"
 _PREFIX = b"\0" * 10 + b"\xff\xff"
@@ -28,7 +27,7 @@ def plain(host: str) -> str:
     return host[len(_MAPPED) :] if mapped else host
 
 
-def connectionEnvironment(local: Any, peer: Any) -> dict[str, str]:
+def connectionEnvironment(local: object, peer: object) -> dict[str, str]:
     """
     Return the variables that describe a connection to its program.
 
@@ -60,7 +59,7 @@ def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
     return {name: value for name, _, value in divided}
 
 
-def packPeer(peer: Any) -> tuple[int, int, bytes]:
+def packPeer(peer: object) -> tuple[int, int, bytes]:
     """
     Return a client's address as C{CONNECTION} of L{inetdtw.helpers.reports} has it.
 

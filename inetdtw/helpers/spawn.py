@@ -15,7 +15,7 @@ import signal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any, Callable
+    from typing import Any, AnyStr, Callable
 
 _SHELL = "/bin/sh"
 #: What a fork server ignores and its programs do not: signals for the daemon that may
@@ -131,7 +131,7 @@ def reasonOf(why: OSError) -> str:
     return f"{why.filename}: {reason}" if isinstance(why, DirectoryMissing) else reason
 
 
-def _firstOf(paths: Sequence[Any], start: Callable[[Any], int]) -> int:
+def _firstOf(paths: Sequence[AnyStr], start: Callable[[AnyStr], int]) -> int:
     """
     Start the first of several programs that can be started, as execvp(3) does.
 
@@ -152,9 +152,9 @@ def _firstOf(paths: Sequence[Any], start: Callable[[Any], int]) -> int:
 
 
 def spawn(
-    paths: Sequence[Any],
-    argv: list[bytes] | tuple[str, ...],
-    environment: Mapping[Any, Any],
+    paths: Sequence[AnyStr],
+    argv: list[AnyStr] | tuple[AnyStr, ...],
+    environment: Mapping[AnyStr, AnyStr],
     fds: Sequence[int],
 ) -> int:
     """
@@ -170,7 +170,7 @@ def spawn(
     if len(paths) == 1:
         return _spawn(paths[0], argv, environment, fds)
 
-    def start(path: Any) -> int:
+    def start(path: AnyStr) -> int:
         if not os.access(path, os.X_OK):
             os.stat(path)
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -180,9 +180,9 @@ def spawn(
 
 
 def _spawn(
-    path: Any,
-    argv: list[bytes] | tuple[str, ...],
-    environment: Mapping[Any, Any],
+    path: AnyStr,
+    argv: list[AnyStr] | tuple[AnyStr, ...],
+    environment: Mapping[AnyStr, AnyStr],
     fds: Sequence[int],
 ) -> int:
     """
@@ -202,13 +202,13 @@ def _spawn(
     except OSError as why:
         if why.errno != errno.ENOEXEC:
             raise
-    return os.posix_spawn(_SHELL, ["sh", path, *argv[1:]], environment, **how)
+    return os.posix_spawn(_SHELL, ("sh", path, *argv[1:]), environment, **how)
 
 
 def forkAndExec(
-    paths: Sequence[Any],
-    argv: Sequence[Any],
-    environment: Mapping[Any, Any],
+    paths: Sequence[AnyStr],
+    argv: list[AnyStr] | tuple[AnyStr, ...],
+    environment: Mapping[AnyStr, AnyStr],
     fds: Sequence[int],
     limits: Sequence[Limit] = (),
     context: Mapping[str, str] | None = None,
@@ -243,9 +243,9 @@ def forkAndExec(
 
 def _runChild(
     writing: int,
-    paths: Sequence[Any],
-    argv: Sequence[Any],
-    environment: Mapping[Any, Any],
+    paths: Sequence[AnyStr],
+    argv: list[AnyStr] | tuple[AnyStr, ...],
+    environment: Mapping[AnyStr, AnyStr],
     fds: Sequence[int],
     limits: Sequence[Limit],
     context: Mapping[str, str] | None,
@@ -284,9 +284,9 @@ def _begin(fds: Sequence[int]) -> None:
 
 
 def _execute(
-    paths: Sequence[Any],
-    argv: Any,
-    environment: Mapping[Any, Any],
+    paths: Sequence[AnyStr],
+    argv: list[AnyStr] | tuple[AnyStr, ...],
+    environment: Mapping[AnyStr, AnyStr],
     limits: Iterable[Limit],
 ) -> None:
     """
@@ -300,12 +300,12 @@ def _execute(
         except ValueError:
             raise PermissionError(errno.EPERM, "a limit is too high") from None
 
-    def start(path: Any) -> int:
+    def start(path: AnyStr) -> int:
         try:
             os.execve(path, argv, environment)
         except OSError as why:
             if why.errno != errno.ENOEXEC:
                 raise
-        os.execve(_SHELL, ["sh", path, *argv[1:]], environment)
+        os.execve(_SHELL, ("sh", path, *argv[1:]), environment)
 
     _firstOf(paths, start)

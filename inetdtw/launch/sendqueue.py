@@ -44,7 +44,7 @@ class SendQueue:
         """Return the number of messages that were not sent yet."""
         return len(self._waiting)
 
-    def add(self, *post: Any) -> None:
+    def add(self, *post: object) -> None:
         """Send a message, after those that were not sent yet."""
         self._waiting.append(post)
         if not self._timer.active:
@@ -63,7 +63,7 @@ class SendQueue:
                     self._waiting.appendleft(post)
                     self._timer.start(PAUSE, self._sendAll)
 
-    def takeBack(self, *first: Any) -> bool:
+    def takeBack(self, *first: object) -> bool:
         """
         Drop the messages that begin with some arguments.
 

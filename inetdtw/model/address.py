@@ -19,14 +19,14 @@ def inBrackets(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def peerText(peer: Any) -> str:
+def peerText(peer: object) -> str:
     """Return the address of a client as a word, or a dash for a UNIX socket."""
     if isinstance(peer, tuple) and len(peer) > 1:
         return f"{inBrackets(plain(peer[0]))}:{peer[1]}"
     return "-"
 
 
-def prefixText(peer: Any) -> str:
+def prefixText(peer: object) -> str:
     """
     Return the network of a client, which does not identify a person.
 

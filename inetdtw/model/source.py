@@ -12,7 +12,6 @@ for each full address would be no limit.
 from __future__ import annotations
 
 import socket
-from typing import Any
 
 from inetdtw.helpers.connection import plain
 
@@ -20,7 +19,7 @@ from inetdtw.helpers.connection import plain
 Prefix = tuple[int, int]
 
 
-def hostOf(peer: Any) -> str:
+def hostOf(peer: object) -> str:
     """
     Return the address of a client without its port.
 

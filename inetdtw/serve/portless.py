@@ -27,7 +27,7 @@ from inetdtw.serve.baseslot import BaseSlot, failing
 from inetdtw.serve.bindretry import LONGEST_RETRY
 from inetdtw.serve.child import Child
 from inetdtw.serve.holds import Holds
-from inetdtw.serve.runtime import Runtime
+from inetdtw.serve.runtime import Runtime, ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE, IPortlessService
 from inetdtw.serve.undecided import AcceptedClient
@@ -84,7 +84,9 @@ class PortlessSlot(BaseSlot):
         self._holds = Holds(runtime.reactor, lambda: None, self._next)
         self._waiting: deque[tuple[_Waiting, Claim]] = deque()
         self._started = self._drained = False
-        self._admission: Any = None
+        # Nothing is admitted before L{start}, and so without a launcher.
+        unstarted = ServiceRuntime(service, runtime, self._limits, None, self._next)
+        self._admission = AdmissionControl(unstarted, self._holds)
         self._reason: str | None = None
 
     def bind(self, retry: float = 0.0) -> None:
@@ -147,8 +149,7 @@ class PortlessSlot(BaseSlot):
             return
         self._started = False
         self._runtime.portless.discard(self._key)
-        if self._admission is not None:
-            self._admission.close()
+        self._admission.close()
         while self._waiting:
             self._first().refuse()
         self._runtime.report.emit(events.CLOSE, self.service.name)

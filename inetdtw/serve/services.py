@@ -95,8 +95,7 @@ class RunningServices:
         for reader in list(self._runtime.stderrReaders):
             reader.leave()
         self._runtime.portless.close()
-        stopped: Deferred[Any] = self.launchers.stop()
-        return stopped
+        return self.launchers.stop()
 
     def _allot(self, services: Sequence[Service]) -> None:
         """Assign inherited sockets to services, and shares of the descriptors."""

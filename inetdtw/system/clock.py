@@ -16,9 +16,10 @@ from typing import Any, Callable
 
 from twisted.application.service import Service
 from twisted.internet.base import ReactorBase
+from twisted.internet.interfaces import IReactorTime
 
 
-def clockOf(reactor: Any) -> Callable[[], float]:
+def clockOf(reactor: IReactorTime) -> Callable[[], float]:
     """Return C{seconds} of a reactor, or the monotonic clock for wall-clock time."""
     return time.monotonic if isinstance(reactor, ReactorBase) else reactor.seconds
 

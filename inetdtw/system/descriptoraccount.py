@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Callable
 
 from inetdtw.model.source import Prefix, hostOf, sourceOf
 from inetdtw.system.descriptors import Claim, Descriptors, Purpose
@@ -32,7 +32,7 @@ class DescriptorAccount:
     bounded: bool = False
     prefix: Prefix = (32, 64)
 
-    def sourceOf(self, peer: Any) -> str:
+    def sourceOf(self, peer: object) -> str:
         """
         Return what counts as the address of a client.
 
@@ -78,20 +78,20 @@ class DescriptorAccount:
             return None
         return self.descriptors.take(count, *key)
 
-    def refuses(self, peer: Any) -> bool:
+    def refuses(self, peer: object) -> bool:
         """Tell whether the clients of an address have as many as one may have."""
         if not (self.bounded and self.each):
             return False
         key = (self.purpose, self.service, self.sourceOf(peer))
         return not self.descriptors.fits(self.each, *key)
 
-    def take(self, peer: Any = None) -> None:
+    def take(self, peer: object = None) -> None:
         """Count the descriptors of a client that was admitted."""
         if self.each:
             key = (self.purpose, self.service, self.sourceOf(peer))
             self.descriptors.take(self.each, *key)
 
-    def give(self, peer: Any = None) -> None:
+    def give(self, peer: object = None) -> None:
         """Count the descriptors of a client no more that is released."""
         if self.each:
             key = (self.purpose, self.service, self.sourceOf(peer))
