@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 from twisted.application.service import IService, MultiService
 
@@ -29,13 +31,6 @@ class OptionError(SystemExit):
     """An option whose value turns out to be unusable when the service is made."""
 
 
-def stopReactor() -> None:
-    """End this process with exit status 0."""
-    from twisted.internet import reactor
-
-    stop(reactor)
-
-
 def makeService(options: ServiceOptions) -> IService:
     """
     Return the service that C{inetd} and C{twistd inetd} run.
@@ -46,15 +41,19 @@ def makeService(options: ServiceOptions) -> IService:
     @raise SystemExit: if no service is configured.
     @raise OptionError: if an option cannot be used.
     """
+    # Options of twistd(1) install it.
+    from twisted.internet import reactor
+
     report = Report(
         options["log-level"], options["log-addresses"], burst=options["log-rate"]
     )
-    handleSignals(report)
+    handleSignals(report, reactor)
     unblockStreams(report)
     unblockSyslog(report)
     inetd = InetdService(
         options["conf"],
         settings=options.settings(),
+        reactor=reactor,
         report=report,
         required=True,
         maxChildren=options["max-children"],
@@ -65,18 +64,18 @@ def makeService(options: ServiceOptions) -> IService:
         files = ", ".join(map(printable, options["conf"]))
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
     whole = MultiService()
-    for each in _services(options, inetd, report):
+    for each in _services(options, inetd, report, reactor):
         each.setServiceParent(whole)
     return whole
 
 
 def _services(
-    options: ServiceOptions, inetd: InetdService, report: Report
+    options: ServiceOptions, inetd: InetdService, report: Report, reactor: Any
 ) -> Iterator[IService]:
     """Yield all services, in the order in which they start."""
-    yield MonotonicClock()
-    yield from _control(options, inetd, report)
-    yield from _metrics(options, inetd, report)
+    yield MonotonicClock(reactor)
+    yield from _control(options, inetd, report, reactor)
+    yield from _metrics(options, inetd, report, reactor)
     yield ReloadOnHangup(inetd)
     yield StateOnUser2(inetd)
     if os.getpid() == 1:
@@ -89,7 +88,7 @@ def _services(
 
 
 def _control(
-    options: ServiceOptions, inetd: InetdService, report: Report
+    options: ServiceOptions, inetd: InetdService, report: Report, reactor: Any
 ) -> Iterator[IService]:
     """
     Yield the control socket, unless there must be none.
@@ -107,16 +106,16 @@ def _control(
         path = absolute(path)
     except FileNotFoundError as why:
         raise OptionError(f"inetd: --control: {why.strerror}") from None
-    api = OperatorAPI(inetd, stopReactor)
+    api = OperatorAPI(inetd, lambda: stop(reactor))
     control = ControlSocket(
-        api, path, report, usual=usual, descriptors=inetd.descriptors
+        *(api.respond, path, usual, report, reactor, inetd.descriptors)
     )
     inetd.alsoCheck(control.check)
     yield control
 
 
 def _metrics(
-    options: ServiceOptions, inetd: InetdService, report: Report
+    options: ServiceOptions, inetd: InetdService, report: Report, reactor: Any
 ) -> Iterator[IService]:
     """
     Yield the endpoint for metrics, if there is one.
@@ -126,11 +125,11 @@ def _metrics(
     endpoint = options["metrics"]
     if endpoint is None:
         return
-    from inetdtw.control.api import MetricsAPI
+    from inetdtw.control.api import respondToScrape
     from inetdtw.control.metricsendpoint import MetricsEndpoint
 
-    api = MetricsAPI(inetd.state)
+    respond = partial(respondToScrape, inetd.state)
     try:
-        yield MetricsEndpoint(api, endpoint, report, descriptors=inetd.descriptors)
+        yield MetricsEndpoint(respond, endpoint, report, reactor, inetd.descriptors)
     except ValueError as why:
         raise OptionError(f"inetd: --metrics: {why}") from None

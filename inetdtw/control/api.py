@@ -51,6 +51,11 @@ class Response:
     allowed: tuple[str, ...] = ()
 
 
+#: Executes a request: a method in upper case, a path with the leading slash, and the
+#: arguments of the query or the form.
+Respond = Callable[[str, str, Mapping[str, str]], Response]
+
+
 def jsonResponse(status: int, members: Mapping[str, object]) -> Response:
     """Return a response whose body is an object."""
     return Response(status, json.dumps(members, indent=2).encode() + b"\n")
@@ -67,20 +72,24 @@ def metricsResponse(state: DaemonState) -> Response:
     return Response(200, exposition(state).encode(), MEDIA_TYPE)
 
 
-class MetricsAPI:
-    """The part of the API that is not only for operators: the metrics."""
+def respondToScrape(
+    state: Callable[[], DaemonState],
+    method: str,
+    path: str,
+    arguments: Mapping[str, str],
+) -> Response:
+    """
+    Execute a request for what is not only for operators: the metrics.
 
-    def __init__(self, state: Callable[[], DaemonState]) -> None:
-        """@param state: returns the state of the daemon."""
-        self._state = state
+    For the other parameters see L{Respond}.
 
-    def respond(self, method: str, path: str, arguments: Mapping[str, str]) -> Response:
-        """Respond as L{OperatorAPI.respond} does."""
-        if path not in ("/", "/metrics"):
-            return errorResponse(404, "not found: the only path is /metrics")
-        if method not in _READ:
-            return errorResponse(405, f"/metrics needs {' or '.join(_READ)}", _READ)
-        return metricsResponse(self._state())
+    @param state: returns the state of the daemon.
+    """
+    if path not in ("/", "/metrics"):
+        return errorResponse(404, "not found: the only path is /metrics")
+    if method not in _READ:
+        return errorResponse(405, f"/metrics needs {' or '.join(_READ)}", _READ)
+    return metricsResponse(state())
 
 
 class OperatorAPI:
@@ -107,13 +116,7 @@ class OperatorAPI:
         }
 
     def respond(self, method: str, path: str, arguments: Mapping[str, str]) -> Response:
-        """
-        Execute a request.
-
-        @param method: in upper case.
-        @param path: with the leading slash.
-        @param arguments: those of the query or the form.
-        """
+        """Execute a request, see L{Respond}."""
         methods, act = self._routes.get(path, ((), self._status))
         if not methods:
             return errorResponse(404, f"not found: paths are {', '.join(self._routes)}")

@@ -11,19 +11,17 @@ C{twisted.web.server}, with trees of resources and sessions, would cost every da
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
 
-from inetdtw.control.api import Response, errorResponse
+from inetdtw.control.api import Respond, Response, errorResponse
 from inetdtw.model.source import sourceOf
 from inetdtw.system.crowd import Crowd
 from inetdtw.system.descriptoraccount import DescriptorAccount
-from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.text import fromBytes
 
 #: The timeout of a request, in seconds, and of its response.
@@ -38,13 +36,6 @@ _TOO_LARGE = (
 _PREFIX = (32, 64)
 #: The most connections at once.
 MOST = 16
-
-
-class API(Protocol):
-    """What executes requests."""
-
-    def respond(self, method: str, path: str, arguments: Mapping[str, str]) -> Response:
-        """Execute a request."""
 
 
 class _Request(http.Request):
@@ -73,7 +64,7 @@ class _Request(http.Request):
         # Twisted has cancelled the timeout, because its responses may take long.
         channel.setTimeout(TIMEOUT)
         site.answered(channel)
-        response = self._response(site.api)
+        response = self._response(site.respond)
         self.setResponseCode(response.status)
         self.setHeader("content-type", response.mediaType)
         self.setHeader("content-length", str(len(response.body)))
@@ -84,7 +75,7 @@ class _Request(http.Request):
             self.write(response.body)
         self.finish()
 
-    def _response(self, api: API) -> Response:
+    def _response(self, respond: Respond) -> Response:
         try:
             method, path = self.method.decode("ascii"), self.path.decode("ascii")
             arguments = {
@@ -96,18 +87,16 @@ class _Request(http.Request):
             return errorResponse(400, "method, path and arguments must be ASCII")
         if len(arguments) != len(self.args or {}):
             return errorResponse(400, "an argument is given twice")
-        return api.respond(method, path, arguments)
+        return respond(method, path, arguments)
 
 
 class _Channel(http.HTTPChannel):
     """
     One connection, for one request.
 
-    @ivar dropped: whether another connection has its place already.
     @ivar address: that of its client.
     """
 
-    dropped = False
     address = ""
     requestFactory = _Request
     timeOut = TIMEOUT
@@ -137,21 +126,22 @@ class Site(ServerFactory):
     """
     Serves an API by HTTP.
 
-    @ivar api: what executes the requests.
-    @ivar open: the number of connections.
+    @ivar respond: executes the requests.
     """
 
     noisy = False
 
-    def __init__(self, api: API, account: DescriptorAccount | None = None) -> None:
+    def __init__(self, respond: Respond, account: DescriptorAccount) -> None:
         """@param account: counts the connections as file descriptors."""
-        self.api = api
-        if account is None:
-            account = DescriptorAccount(Descriptors(), Purpose.CONTROL, "", each=1)
+        self.respond = respond
         self._account = account
         self._silent: Crowd[_Channel] = Crowd()
         self._answered: Crowd[_Channel] = Crowd()
-        self.open = 0
+
+    @property
+    def open(self) -> int:
+        """The number of connections that count."""
+        return len(self._silent) + len(self._answered)
 
     def buildProtocol(self, addr: IAddress | None) -> _Channel | None:
         """
@@ -165,7 +155,6 @@ class Site(ServerFactory):
             assert oldest is not None
             self._drop(oldest)
             oldest.timeoutConnection()
-        self.open += 1
         self._account.take()
         channel = _Channel()
         channel.factory = self
@@ -184,15 +173,14 @@ class Site(ServerFactory):
 
     def lost(self, channel: _Channel) -> None:
         """Note that a connection is closed."""
-        if not channel.dropped:
+        # Another one may have its place already.
+        if channel in self._silent or channel in self._answered:
             self._drop(channel)
 
     def _drop(self, channel: _Channel) -> None:
         """Count a connection no more."""
-        channel.dropped = True
         self._silent.discard(channel)
         self._answered.discard(channel)
-        self.open -= 1
         self._account.give()
 
     def log(self, request: http.Request) -> None:

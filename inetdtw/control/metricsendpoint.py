@@ -16,7 +16,8 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from inetdtw.control.http import API, Site
+from inetdtw.control.api import Respond
+from inetdtw.control.http import Site
 from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.address import Address
@@ -44,11 +45,11 @@ class MetricsEndpoint(Service):
 
     def __init__(
         self,
-        api: API,
+        respond: Respond,
         description: str,
         report: Report,
-        reactor: Any = None,
-        descriptors: Descriptors | None = None,
+        reactor: Any,
+        descriptors: Descriptors,
     ) -> None:
         """
         Parse the description.
@@ -58,13 +59,11 @@ class MetricsEndpoint(Service):
 
         @raise ValueError: if that is not the description of an endpoint.
         """
-        if reactor is None:
-            from twisted.internet import reactor
         self._description = description
         self._report = report
         self._reactor = reactor
-        account = Descriptors() if descriptors is None else descriptors
-        self._site = Site(api, DescriptorAccount(account, Purpose.METRICS, "", each=1))
+        account = DescriptorAccount(descriptors, Purpose.METRICS, "", each=1)
+        self._site = Site(respond, account)
         try:
             self._endpoint = serverFromString(reactor, description)
         except _ERRORS as why:

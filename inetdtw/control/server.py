@@ -15,7 +15,8 @@ from zope.interface import implementer
 
 from twisted.application.service import Service
 
-from inetdtw.control.http import API, Site
+from inetdtw.control.api import Respond
+from inetdtw.control.http import Site
 from inetdtw.control.path import SocketDirectory
 from inetdtw.log import events
 from inetdtw.log.report import Report
@@ -43,30 +44,27 @@ class ControlSocket(Service):
 
     def __init__(
         self,
-        api: API,
+        respond: Respond,
         path: str,
+        usual: bool,
         report: Report,
-        *,
-        usual: bool = False,
-        reactor: Any = None,
-        descriptors: Descriptors | None = None,
+        reactor: Any,
+        descriptors: Descriptors,
     ) -> None:
         """
         Bind nothing yet.
 
-        @param api: what executes the requests.
+        @param respond: executes the requests.
         @param path: the path of the socket.
         @param usual: whether that is the default path, whose directory is made.
         @param descriptors: the account of all file descriptors of this process.
         """
-        if reactor is None:
-            from twisted.internet import reactor
         self._path = path
         self._report = report
         self._reactor = reactor
-        self._descriptors = Descriptors() if descriptors is None else descriptors
-        account = DescriptorAccount(self._descriptors, Purpose.CONTROL, "", each=1)
-        self._site = Site(api, account)
+        self._descriptors = descriptors
+        account = DescriptorAccount(descriptors, Purpose.CONTROL, "", each=1)
+        self._site = Site(respond, account)
         where = os.path.dirname(path)
         self._directory = SocketDirectory(where, os.geteuid()) if usual else None
         self._socket: socket.socket | None = None

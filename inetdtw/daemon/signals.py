@@ -56,7 +56,7 @@ def signalName(number: int) -> str:
         return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
-def handleSignals(report: Report, reactor: Any = None) -> None:
+def handleSignals(report: Report, reactor: Any) -> None:
     """
     Let no signal terminate this process but by a shutdown in order.
 
@@ -64,8 +64,6 @@ def handleSignals(report: Report, reactor: Any = None) -> None:
     nothing but the daemon: the handlers stay until the process exits, as its pid file
     does.
     """
-    if reactor is None:
-        from twisted.internet import reactor
     handler = _Handler(report, reactor)
     for number in signal.valid_signals():
         name = signalName(number)

@@ -34,10 +34,8 @@ class MonotonicClock(Service):
 
     name = "inetd time"
 
-    def __init__(self, reactor: Any = None) -> None:
-        """@param reactor: the reactor; by default the global one."""
-        if reactor is None:
-            from twisted.internet import reactor
+    def __init__(self, reactor: Any) -> None:
+        """Change nothing yet."""
         self._reactor = reactor
 
     def privilegedStartService(self) -> None:

@@ -213,7 +213,7 @@ class TwistdConfigTests(SynchronousTestCase):
         with open(path, "w") as file:
             file.write("127.0.0.1:0 stream tcp nowait - internal echo\n")
         for name in ("handleSignals", "unblockStreams", "unblockSyslog"):
-            self.patch(service, name, lambda report: None)
+            self.patch(service, name, lambda *given: None)
         config = self.config("-f", path)
         self.assertEqual(config.subCommand, "inetd")
         maker = config.loadedPlugins[config.subCommand]

@@ -324,7 +324,7 @@ class DispatchTests(CommandTestCase):
     def test_first(self) -> None:
         """A first word that is a command is one, and a path is a file."""
         for name in ("handleSignals", "unblockStreams", "unblockSyslog"):
-            self.patch(service, name, lambda report: None)
+            self.patch(service, name, lambda *given: None)
         self.client.answers = [Reply(200, DAEMON.asJSON())]
         self.assertEqual(self.code("status"), 0)
         self.assertEqual(len(self.client.asked), 1)

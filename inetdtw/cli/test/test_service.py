@@ -31,7 +31,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.write("127.0.0.1:0 stream tcp nowait - /bin/cat cat\n")
         self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})
         self.taken: list[Any] = []
-        self.patch(service, "handleSignals", self.taken.append)
+        self.patch(service, "handleSignals", lambda *given: self.taken.append(given))
         self.patch(service, "unblockStreams", self.taken.append)
         self.patch(service, "unblockSyslog", self.taken.append)
 

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.control.api import MetricsAPI, OperatorAPI, Response
+from inetdtw.control.api import OperatorAPI, Response, respondToScrape
 from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.state import DaemonState, Draining, PauseReason, ServiceState
@@ -181,12 +181,12 @@ class OperatorAPITests(SynchronousTestCase):
         self.assertEqual(self.ends, 1)
 
 
-class MetricsAPITests(SynchronousTestCase):
-    """Tests for L{MetricsAPI}."""
+class RespondToScrapeTests(SynchronousTestCase):
+    """Tests for L{respondToScrape}."""
 
     def respond(self, method: str, path: str) -> Response:
         """Send a request."""
-        return MetricsAPI(lambda: DAEMON).respond(method, path, NOTHING)
+        return respondToScrape(lambda: DAEMON, method, path, NOTHING)
 
     def test_metrics(self) -> None:
         """The metrics are there, and nothing that could change anything."""

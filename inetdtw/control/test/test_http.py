@@ -46,7 +46,7 @@ class SiteTests(SynchronousTestCase):
         self.answers = Echoing()
         self.account = Descriptors()
         account = DescriptorAccount(self.account, Purpose.METRICS, "", each=1)
-        self.site = Site(self.answers, account)
+        self.site = Site(self.answers.respond, account)
         self.clock = Clock()
 
     def connection(self, host: str = "192.0.2.1") -> Any:

@@ -11,6 +11,7 @@ from twisted.internet.error import CannotListenError
 
 from inetdtw.control.metricsendpoint import RETRY, MetricsEndpoint, hostNameIn
 from inetdtw.control.test.test_http import Echoing
+from inetdtw.system.descriptors import Descriptors
 from inetdtw.system.hostnames import HostNames
 from inetdtw.test.fakelookups import familyOf
 from inetdtw.test.fakes import ServingTestCase
@@ -22,7 +23,8 @@ class MetricsEndpointTests(ServingTestCase):
     def make(self, description: str) -> MetricsEndpoint:
         """Return an endpoint of a description."""
         return MetricsEndpoint(
-            Echoing(), description, self.runtime.report, reactor=self.reactor
+            *(Echoing().respond, description, self.runtime.report),
+            *(self.reactor, Descriptors()),
         )
 
     def test_listens(self) -> None:

@@ -16,6 +16,7 @@ from inetdtw.control import server
 from inetdtw.control.http import MOST
 from inetdtw.control.server import ControlSocket, isTrusted
 from inetdtw.control.test.test_http import Echoing
+from inetdtw.system.descriptors import Descriptors
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
 
@@ -27,12 +28,16 @@ class ControlSocketTests(ServingTestCase):
         super().setUp()
         self.path = os.path.relpath(self.mktemp())
 
-    def make(self, path: str | None = None, **given: Any) -> ControlSocket:
+    def make(
+        self,
+        path: str | None = None,
+        usual: bool = False,
+        descriptors: Descriptors | None = None,
+    ) -> ControlSocket:
         """Return a control socket that serves."""
         made = ControlSocket(
-            *(Echoing(), path or self.path, self.runtime.report),
-            reactor=self.reactor,
-            **given,
+            *(Echoing().respond, path or self.path, usual, self.runtime.report),
+            *(self.reactor, descriptors or Descriptors()),
         )
         self.addCleanup(self.stop, made)
         made.startService()
