@@ -45,7 +45,7 @@ class NothingToServe(Exception):
     """The configuration has no service."""
 
 
-#: What holds for a service that does not say otherwise.
+#: The defaults of services.
 DEFAULTS = Settings()
 
 
@@ -92,7 +92,7 @@ class ConfigurationSource:
 
 class InetdService(ApplicationService):
     """
-    Serves what an inetd.conf(5) says.
+    Serves the services of an inetd.conf(5).
 
     It is an C{IService}: put it beside others in an application, or start and stop
     it yourself::
@@ -106,7 +106,7 @@ class InetdService(ApplicationService):
         several.
     @param text: the text of a configuration in place of files; C{conf} is then the path
         that relative names in it start from.
-    @param settings: what holds for services that do not say otherwise.
+    @param settings: the defaults of services.
     @param reactor: the reactor, by default the global one.
     @param report: the log.
     @param environ: the environment of programs, by default this process' own.
@@ -203,7 +203,7 @@ class InetdService(ApplicationService):
         names.ask(self.configuration.names)
 
     def _lookedUp(self) -> None:
-        """Place services in the reactor's thread: this is called in another one."""
+        """Call L{_place} in the reactor's thread: this is called in another one."""
         self._runtime.reactor.callFromThread(self._place)
 
     def _place(self) -> None:
@@ -225,7 +225,7 @@ class InetdService(ApplicationService):
 
     def stopService(self) -> Deferred[Any]:
         """
-        Close all sockets; children go on serving their clients.
+        Close all sockets; children continue to serve their clients.
 
         @return: fires when the helper processes have exited.
         """
@@ -310,7 +310,7 @@ class InetdService(ApplicationService):
 
     def resume(self, service: str) -> ServiceState:
         """
-        Accept clients of a service again, whatever it paused for, or bind it again.
+        Accept clients of a service that is paused for any reason, or bind it again.
 
         @param service: as for L{pause}.
 
@@ -322,7 +322,7 @@ class InetdService(ApplicationService):
 
     def drain(self) -> Deferred[None]:
         """
-        Accept no more clients, and let the children exit.
+        Stop accepting clients, and let the children exit.
 
         @return: fires when none runs any more; or when this service is stopped.
         """
@@ -378,7 +378,7 @@ class InetdService(ApplicationService):
 
         The service's limits apply, and a reload applies to the next connection.
 
-        @param name: what is behind C{tcpmux/} in the service's name.
+        @param name: the service's name, without C{tcpmux/}.
         """
         return ProgramFactory(name.lower(), self._runtime.portless, self._report)
 

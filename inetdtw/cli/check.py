@@ -103,7 +103,7 @@ class Excerpts:
     """The lines of files, with a mark."""
 
     def __init__(self) -> None:
-        """Read no file yet."""
+        """Start without any file's lines."""
         self._lines: dict[str, list[str]] = {}
 
     def of(self, location: Location) -> Iterator[str]:

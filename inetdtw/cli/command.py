@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What all commands for a running daemon have in common."""
+"""The base of all commands for a running daemon."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def jsonResponse(status: int, members: Mapping[str, object]) -> Response:
 
 
 def errorResponse(status: int, why: str, allowed: tuple[str, ...] = ()) -> Response:
-    """Return a response that tells of an error."""
+    """Return a response that reports an error."""
     body = json.dumps({"error": why}).encode() + b"\n"
     return Response(status, body, allowed=allowed)
 

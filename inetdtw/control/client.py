@@ -64,7 +64,7 @@ class Client:
 
     def __init__(self, path: str, usual: bool = False) -> None:
         """
-        Connect to nothing yet.
+        Set the path; each request connects to it.
 
         @param path: the control socket.
         @param usual: whether that is the default path, whose directory another user

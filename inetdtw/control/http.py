@@ -116,7 +116,7 @@ class _Channel(http.HTTPChannel):
         transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Count the connection no more."""
+        """Stop counting the connection."""
         site: Site = self.factory
         site.lost(self)
         super().connectionLost(reason)
@@ -178,7 +178,7 @@ class Site(ServerFactory):
             self._drop(channel)
 
     def _drop(self, channel: _Channel) -> None:
-        """Count a connection no more."""
+        """Stop counting a connection."""
         self._silent.discard(channel)
         self._answered.discard(channel)
         self._account.give()

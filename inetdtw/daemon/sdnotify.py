@@ -194,7 +194,7 @@ class Notifications(MultiService):
 
     @contextmanager
     def _reloading(self) -> Iterator[None]:
-        """Notify of the begin and the end of a reload."""
+        """Notify the supervisor of the start and the end of a reload."""
         if self._socket is None:
             yield
             return
@@ -210,7 +210,7 @@ class Notifications(MultiService):
         return f"STATUS={self._status}"
 
     def _sendStatus(self) -> None:
-        """Notify of the status, if it has changed."""
+        """Notify the supervisor of the status, if it has changed."""
         if self._socket is not None and statusText(self._inetd.state()) != self._status:
             self._send(self._statusLine())
 

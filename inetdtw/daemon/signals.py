@@ -100,7 +100,7 @@ class _Handler:
             self._reactor.callFromThread(self._act, number)
 
     def stopping(self) -> None:
-        """Stop the reactor no more, because it is shutting down."""
+        """Note that the reactor is shutting down, so that signals do not stop it."""
         self._stopping = True
 
     def installAgain(self) -> None:

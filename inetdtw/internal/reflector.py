@@ -54,7 +54,7 @@ def isOfThisMachine(peer: tuple[Any, ...]) -> bool:
 
 class ReflectorGuard:
     """
-    The sources of datagrams that get no reply, because they might reply to that.
+    Refuses datagrams whose sources might reply to the reply (a reflection loop).
 
     No UDP service replies to a socket of this daemon.  No internal service replies to
     the ports of services that reply to anything (0, 7, 9, 13, 17, 19 and 37), nor to

@@ -48,7 +48,7 @@ class _Stream(Protocol):
     factory: StreamFactory
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the factory."""
+        """Notify the factory."""
         self.factory.ended(self)
 
 

@@ -38,7 +38,7 @@ _LENGTH_BITS = 24
 
 
 class IChannelOwner(Interface):
-    """What handles the reports of a helper process."""
+    """The receiver of the reports of a helper process."""
 
     name = Attribute("The name of the kind of helper process, for the log.")
 

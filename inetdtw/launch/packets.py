@@ -28,7 +28,7 @@ _MFD_NOEXEC_SEAL = 8
 
 class HelperReport(NamedTuple):
     """
-    What a helper process reports.
+    A report of a helper process.
 
     @ivar kind: such as L{inetdtw.helpers.reports.STARTED}.
     @ivar number: the launch request, or the listening socket.

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""A FIFO of messages to a helper process, sent when its socket has room."""
+"""A FIFO of messages to a helper process, flushed when its socket is writable."""
 
 from __future__ import annotations
 
@@ -62,17 +62,6 @@ class SendQueue:
                 if isTransient(why):
                     self._waiting.appendleft(post)
                     self._timer.start(PAUSE, self._sendAll)
-
-    def takeBack(self, *first: object) -> bool:
-        """
-        Drop the messages that begin with some arguments.
-
-        @return: whether there were any.
-        """
-        kept = [post for post in self._waiting if post[: len(first)] != first]
-        some = len(kept) < len(self._waiting)
-        self._waiting = deque(kept)
-        return some
 
     def clear(self) -> None:
         """Drop all messages."""

@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-Response rate limiting: a bound on the datagrams that one source is sent.
+Response rate limiting: a limit on the datagrams sent to one source.
 
 The source of a datagram can be forged.  The answer then goes to a host that did not
 ask, and if that host answers too, the two answer each other forever.  No list of ports

@@ -14,7 +14,7 @@ from inetdtw.interfaces import ExitStatus
 @dataclass
 class Tally:
     """
-    What became of the clients and the programs of one service.
+    The counters of one service's clients and programs.
 
     @ivar admitted: how many clients were admitted, restarted programs included.
     @ivar refused: how many clients were refused.

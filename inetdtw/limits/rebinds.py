@@ -45,7 +45,7 @@ class Rebinds:
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with the service if the socket was replaced too often."""
+        """Why the service is failing, if its socket was replaced too often."""
         count = len(self._recent())
         if count <= HARMLESS:
             return None

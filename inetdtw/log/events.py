@@ -22,7 +22,7 @@ from twisted.logger import LogLevel
 #: The values of C{--log-level}; each one includes those in front of it.
 LEVELS = ("error", "warn", "notice", "info", "debug")
 ERROR, WARN, NOTICE, INFO, DEBUG = range(len(LEVELS))
-#: The level of what is logged whatever C{--log-level} says, because it was asked for.
+#: The level of an event that is logged with any C{--log-level}, as it was requested.
 ALWAYS = -1
 #: The fields that may have whitespace in them; they come last.
 FREE_TEXT = ("reason", "text")
@@ -89,7 +89,7 @@ class Event:
 START = Event("start", INFO, "service pid peer start")
 _EXIT = "service pid peer status signal seconds:.3f cpu:.3f"
 EXIT = Event("exit", INFO, _EXIT)
-#: With a nonzero status or by a signal.  Who asks for each start wants each exit.
+#: With a nonzero status or by a signal.  A level that has each start has each exit.
 EXIT_FAILURE = Event("exit", WARN, _EXIT, limited=INFO)
 STDERR = Event("stderr", WARN, "service pid peer text", limited=DEBUG + 1)
 REFUSE = Event("refuse", WARN, "service peer reason", limited=DEBUG + 1)

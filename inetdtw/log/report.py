@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The daemon's log: what is left out of it, and how values are written."""
+"""The daemon's log: levels, rate limit, addresses of clients, format of values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write(event: Event, subject: str = "-", /, **fields: object) -> None:
     """
     Log an event, whatever the log level is.
 
-    @param subject: the service, or what else the event is about.
+    @param subject: the service, or another subject of the event.
     @param fields: the values; C{None} is written as a dash.
     """
     values = {
@@ -64,7 +64,7 @@ class Report:
     """
     The daemon's log: events by level, with a rate limit and client privacy.
 
-    An application gives one to L{inetdtw.InetdService} to say how much is logged.
+    An application passes one to L{inetdtw.InetdService} to select what is logged.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Report:
         """
         Log an event, unless the level or a limit leaves it out.
 
-        @param subject: the service, or what else the event is about.
+        @param subject: the service, or another subject of the event.
         @param fields: the values; C{None} is written as a dash.  C{peer} is a socket
             address or C{None}.
 
@@ -145,7 +145,7 @@ class Report:
         self._rate.close()
 
     def _callLater(self, seconds: float, *call: Any) -> IDelayedCall:
-        """Use the global reactor only when one is needed."""
+        """Schedule a call, by default with the global reactor."""
         if self._reactor is None:
             from twisted.internet import reactor
 

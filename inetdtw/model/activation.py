@@ -11,11 +11,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class UnusedSocket:
     """
-    What no service can use.
+    A descriptor that no service uses.
 
     @ivar fd: the descriptor that it had.
     @ivar name: what it was called.
-    @ivar where: its address, for a person.
+    @ivar where: its address, for messages.
     @ivar reason: why it is not used.
     """
 

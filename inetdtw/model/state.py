@@ -38,7 +38,7 @@ CONDITIONS = (
     DRAINING,
     STOPPED,
 )
-#: Those in which it does what its configuration says.
+#: Those in which it is served as configured.
 HEALTHY = frozenset((LISTENING, RUNNING, AT_LIMIT, BUSY, CHANGING))
 
 

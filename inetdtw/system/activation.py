@@ -54,7 +54,7 @@ class PassedSocket:
 
     @property
     def where(self) -> str:
-        """The address, as text for people."""
+        """The address, for messages."""
         if self.socket is None:
             return "-"
         where = self.socket.getsockname()
@@ -103,7 +103,7 @@ class Inherited:
         A socket that was assigned once stays assigned: the process that made it has it
         too, so that its address could not be bound again.
 
-        @return: what was closed.
+        @return: the sockets that were closed.
         """
         services = [service for service in services if not service.isPortless]
         before = self._owners

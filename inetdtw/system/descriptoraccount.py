@@ -16,7 +16,7 @@ from inetdtw.system.descriptors import Claim, Descriptors, Purpose
 @dataclass(frozen=True)
 class DescriptorAccount:
     """
-    What one service has for one purpose.
+    The descriptors that one service has for one purpose.
 
     @ivar each: how many descriptors a client has from its admission to its release.
     @ivar more: how many more it takes to start what serves it.
@@ -34,7 +34,7 @@ class DescriptorAccount:
 
     def sourceOf(self, peer: object) -> str:
         """
-        Return what counts as the address of a client.
+        Return the address, or the network, by which a client is counted.
 
         @param peer: an address as accept(2) gives it.
 
@@ -72,7 +72,7 @@ class DescriptorAccount:
         return False
 
     def claim(self, count: int) -> Claim | None:
-        """Take some for a moment; return C{None} if there are too few."""
+        """Count descriptors for a moment; return C{None} if there are too few."""
         key = (self.purpose, self.service)
         if self.descriptors.short(count) or not self.descriptors.fits(count, *key):
             return None
@@ -92,7 +92,7 @@ class DescriptorAccount:
             self.descriptors.take(self.each, *key)
 
     def give(self, peer: object = None) -> None:
-        """Count the descriptors of a client no more that is released."""
+        """Stop counting the descriptors of a client that is released."""
         if self.each:
             key = (self.purpose, self.service, self.sourceOf(peer))
             self.descriptors.give(self.each, key)

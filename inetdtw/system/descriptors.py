@@ -37,7 +37,7 @@ _OF_SERVICE, _OF_ADDRESS = 3, 1
 
 
 class Purpose(Enum):
-    """What a descriptor is for."""
+    """The purpose of a descriptor."""
 
     LISTENER = "listeners"
     HELPER = "helpers"
@@ -82,7 +82,7 @@ def _part(whole: int, weight: int) -> int:
 
 
 class Claim:
-    """Descriptors of one owner, which are counted until they are given back."""
+    """Descriptors of one owner, which are counted until they are released."""
 
     def __init__(self, account: Descriptors, count: int, key: _Key) -> None:
         """@param key: the purpose, the service and the client address."""
@@ -95,8 +95,8 @@ class Claim:
         """
         Let the descriptors be closed when other clients need them.
 
-        @param close: closes what a program that has exited left behind, and gives the
-            descriptors back.
+        @param close: closes what a program that has exited left behind, and releases
+            the descriptors.
         """
         if self._count:
             self._close = close
@@ -110,11 +110,11 @@ class Claim:
             close()
 
     def give(self) -> None:
-        """Give back the rest: all descriptors are closed."""
+        """Release all descriptors that are left, which were closed."""
         self.giveSome(self._count)
 
     def giveSome(self, count: int) -> None:
-        """Give back C{count} descriptors that were closed, or as many as are left."""
+        """Release C{count} descriptors that were closed, or as many as are left."""
         count = min(count, self._count)
         self._count -= count
         if not self._count and self._close is not None:
@@ -159,7 +159,7 @@ class Descriptors(Headroom):
 
     def give(self, count: int, key: _Key) -> None:
         """
-        Count descriptors no more that were closed.
+        Stop counting descriptors that were closed.
 
         @param key: the purpose, service and address that they were taken for.
         """
@@ -168,7 +168,7 @@ class Descriptors(Headroom):
             self._waiting.notify()
 
     def keep(self, purpose: Purpose, count: int) -> None:
-        """Set how many descriptors a purpose has besides those that are taken."""
+        """Set how many descriptors a purpose has besides those of claims."""
         key = (purpose, "", "")
         self._add(count - self._addresses.get(key, 0), key)
 
@@ -180,7 +180,7 @@ class Descriptors(Headroom):
         _addTo(self._addresses, key, count)
 
     def expect(self, counts: Mapping[Purpose, int]) -> None:
-        """Set among how many services each share is divided."""
+        """Set the number of services that each share is divided among."""
         self._expected = dict(counts)
 
     def _pot(self) -> int:
@@ -200,7 +200,7 @@ class Descriptors(Headroom):
         return self._taken[purpose]
 
     def uses(self) -> dict[str, Use]:
-        """Return what each purpose has and may have, by its value."""
+        """Return the use and the share of each purpose, by its value."""
         self.limit = softLimit()
         return {each.value: Use(self.taken(each), self.share(each)) for each in Purpose}
 
@@ -251,5 +251,5 @@ class Descriptors(Headroom):
         return each + (_part(left, _OF_SERVICE) if own else left)
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
-        """Call once when some descriptors were given back."""
+        """Call once when some descriptors were released."""
         self._waiting.add(callback)

@@ -112,7 +112,7 @@ class Polls:
             self._loop.start(INTERVAL, now=False)
 
     def discard(self, watch: PollWatch) -> None:
-        """Poll a process no more."""
+        """Stop polling a process."""
         self._watches.discard(watch)
         if not self._watches and self._loop.running:
             self._loop.stop()

@@ -71,7 +71,7 @@ class Headroom:
 
     def note(self, fd: int) -> None:
         """
-        Take notice of a descriptor that was just opened.
+        Note a descriptor that was just opened.
 
         The kernel gives the lowest free number.  One that is far above the number of
         known descriptors shows that foreign ones were opened.

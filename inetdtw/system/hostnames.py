@@ -57,7 +57,7 @@ class LookupResult(NamedTuple):
 
 def numeric(host: str, port: None, *, type: int) -> list[Any]:
     """
-    Do what getaddrinfo(3) does, for numeric addresses only: it never blocks.
+    Do the same as getaddrinfo(3), for numeric addresses only: this never blocks.
 
     @raise NameWanted: if the host is a name.
     @raise OSError: if it is neither an address nor a name.

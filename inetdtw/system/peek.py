@@ -21,10 +21,10 @@ _STAMP = socket.CMSG_SPACE(16)
 
 class DatagramPeek:
     """
-    Tells whether programs leave the first datagram in a socket's queue.
+    Detects that programs leave the first datagram in a socket's queue.
 
-    Equal datagrams are told apart by the time when they were received, which the kernel
-    keeps with each if it was asked for that.
+    Equal datagrams differ in the time when they were received, which the kernel stores
+    with each (SO_TIMESTAMPNS).
 
     @ivar seen: whether there was one when L{left} looked last.
     """
@@ -92,7 +92,7 @@ class DatagramPeek:
 
 
 class BacklogPeek:
-    """Tells whether a program has left connections in a socket's backlog."""
+    """Detects that a program has left connections in a socket's backlog."""
 
     def __init__(self, sock: socket.socket) -> None:
         """@param sock: the listening socket of the service."""

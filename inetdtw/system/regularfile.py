@@ -20,7 +20,7 @@ from inetdtw.system.directory import DESCRIPTORS
 from inetdtw.text import native
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-#: The other types of files, as text for people.
+#: The other types of files, for messages.
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFDIR: "a directory",

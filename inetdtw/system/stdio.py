@@ -38,7 +38,7 @@ def openStreams() -> None:
     """
     Make the streams that Python did not find at its start.
 
-    What is printed is lost then, and does not go to another file.
+    Output is lost then, instead of being written to another file.
     """
     for fd, (name, mode) in enumerate(_STREAMS):
         if getattr(sys, name) is None:

@@ -40,7 +40,7 @@ class Timer:
         self, seconds: float, call: Callable[..., object], *arguments: object
     ) -> None:
         """
-        Call C{call} with C{arguments} later, in place of what was to come before.
+        Schedule C{call} with C{arguments}; cancel the call that was scheduled before.
 
         @param seconds: from now.  The timer is inactive when the call comes.
         """
@@ -48,7 +48,7 @@ class Timer:
         self._delayed = self._reactor.callLater(seconds, self._fire, call, arguments)
 
     def cancel(self) -> None:
-        """Call nothing.  An inactive timer can be cancelled too."""
+        """Cancel the call.  An inactive timer can be cancelled too."""
         if self._delayed is not None:
             self._delayed.cancel()
             self._delayed = None

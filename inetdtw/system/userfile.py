@@ -147,7 +147,7 @@ def _child(
 
 
 def _become(credentials: Credentials | None, chroot: str | None) -> None:
-    """Take on a root directory and credentials."""
+    """Change to a root directory, and switch to credentials."""
     if chroot is not None:
         os.chroot(native(chroot))
         os.chdir("/")

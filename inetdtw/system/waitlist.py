@@ -17,7 +17,7 @@ class WaitList:
     """
 
     def __init__(self, hasCapacity: Callable[[], bool] = lambda: True) -> None:
-        """@param hasCapacity: tells whether one more callback may be called."""
+        """@param hasCapacity: returns whether one more callback may be called."""
         self._hasCapacity = hasCapacity
         self._waiting: dict[Callable[[], None], None] = {}
 

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What a cold start would execute, and in which directory."""
+"""The cold start of a program: the file to execute, and its directory."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class ColdStart:
         self._signals = SignalState()
 
     def same(self) -> bool:
-        """Return whether a cold start is what it was; look at all parts of it."""
+        """Return whether no part of a cold start has changed."""
         things = (self._directory, self._program, self._interpreter)
         return all([thing.same() for thing in things])
 

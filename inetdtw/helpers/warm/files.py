@@ -22,7 +22,7 @@ _MOST_LINKS = 40
 
 def stamp(path: Any) -> tuple[int, ...] | None:
     """
-    Return what tells one state of a file from another.
+    Return the identity and the times of a file, which differ between its states.
 
     @return: fields of stat(2), the times last; C{None} if the file does not exist.
     """
@@ -105,7 +105,7 @@ class ScriptPath:
         """
         Return whether the path still leads to the same directory.
 
-        The script itself does not tell: another release can be a hard link to it.
+        The file itself is not enough: another release can have a hard link to it.
         """
         if identity(self.directory) != self._identity:
             return False

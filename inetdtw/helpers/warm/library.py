@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tell modules of the interpreter and of the standard library from all others."""
+"""Find out whether a module is the interpreter's, or the standard library's."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What L{inetdtw.helpers.warm.BOOT} calls."""
+"""The entry points of a warm process, which L{inetdtw.helpers.warm.BOOT} calls."""
 
 from __future__ import annotations
 

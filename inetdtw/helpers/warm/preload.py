@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Import modules before a client connects, and notice when they would be others."""
+"""Import modules before a client connects, and detect when they become stale."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class Preloaded:
 
     def _look(self, begun: float) -> None:
         """
-        Remember what makes this process stale when it changes.
+        Watch the files and directories whose change makes this process stale.
 
         @param begun: the time before the first import.
         """
@@ -214,7 +214,7 @@ class Preloaded:
         self._stale = any(begun - GRANULARITY <= each <= time.time() for each in times)
 
     def _lookAt(self, name: str, module: Any, added: Iterable[str]) -> None:
-        """Remember the file of one module, and the directories of a package."""
+        """Watch the file of one module, and the directories of a package."""
         path = getattr(module, "__file__", None)
         if isinstance(path, str):
             self._files[path] = stamp(path)
@@ -225,7 +225,7 @@ class Preloaded:
             self._entries.append(entry)
 
     def _giveUp(self, added: dict[str, Any]) -> None:
-        """Forget the modules, and be as if none was preloaded."""
+        """Remove all preloaded modules."""
         for name in added:
             sys.modules.pop(name, None)
         added.clear()
@@ -245,7 +245,7 @@ class Preloaded:
         return self._stale
 
     def spoil(self) -> None:
-        """Make it stale."""
+        """Mark the modules stale."""
         self._stale = True
 
     def _isOld(self) -> bool:

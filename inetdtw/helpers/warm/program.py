@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-What the interpreter runs: a script, C{-c code} or C{-m module}.
+The programs of an interpreter: a script, C{-c code} or C{-m module}.
 
 A program is compiled before a client connects.  A child that cannot run it (the
 script is gone, or has a syntax error) leaves it to the interpreter itself.

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What the daemon and a warm process must know of each other; log lines."""
+"""The protocol between the daemon and a warm process; log lines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def log(text: str) -> None:
 
 
 def refuse(what: str) -> None:
-    """Exit, because the daemon sent something that this version does not know."""
+    """Exit, because the daemon sent something that this version does not support."""
     log(f"the daemon is of another version: {what}")
     posix._exit(MISFIT)
 

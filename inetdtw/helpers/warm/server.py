@@ -59,7 +59,7 @@ class Server:
         """
         Serve no listening socket yet.
 
-        @param signal: tells when a child has exited.
+        @param signal: is readable when a child has exited.
         @param limit: what children have again.
         """
         self._channel = channel

@@ -123,7 +123,7 @@ def flushOutput() -> bool:
 
 
 def isClosed(stream: Any) -> bool:
-    """Return whether a stream says that it is closed."""
+    """Return whether a stream is closed."""
     try:
         return bool(stream.closed)
     except BaseException:

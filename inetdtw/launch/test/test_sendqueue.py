@@ -75,19 +75,6 @@ class PostsTests(SynchronousTestCase):
         self.clock.advance(PAUSE)
         self.assertEqual(self.sent, ["one", "two"])
 
-    def test_takeBack(self) -> None:
-        """A message can be taken back until it is sent."""
-        self.room = 1
-        self.posts.add("one", "1")
-        self.posts.add("two", "2")
-        self.posts.add("three", "3")
-        self.assertTrue(self.posts.takeBack("two"))
-        self.assertFalse(self.posts.takeBack("two"))
-        self.assertFalse(self.posts.takeBack("one"))
-        self.room = 2
-        self.clock.advance(PAUSE)
-        self.assertEqual(self.sent, ["one1", "three3"])
-
     def test_clear(self) -> None:
         """Messages that were dropped are not sent; later ones are."""
         self.posts.add("one")

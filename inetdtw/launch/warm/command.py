@@ -5,10 +5,9 @@
 """
 The command and the program of a warm process.
 
-The program is L{inetdtw.helpers.warm.source} as this process has loaded it, whatever is
-installed in its place later.  The interpreter reads it from descriptor 0, with all that
-the process has to know.  So the only limit on that is the one of execve(2), as for the
-arguments of the program itself.
+The program is L{inetdtw.helpers.warm.source} as this process has loaded it, also after
+an upgrade.  The interpreter reads it, and the parameters of the process, from
+descriptor 0, which is not limited as arguments are (execve(2)).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import WarmSpec
 from inetdtw.text import toBytes
 
-#: A path by which Linux opens what descriptor 0 is.
+#: The path by which Linux opens the file of descriptor 0.
 STANDARD_INPUT = "/dev/fd/0"
 
 #: The most bytes of the program's arguments that ps(1) shows.
