@@ -262,7 +262,7 @@ _KEYS = (
     ),
     Key(
         "nice",
-        valuetypes.integer(-20, 19),
+        valuetypes.number(-20, 19),
         "The nice value of the program, relative to the daemon's.",
         default="0",
         example="5",

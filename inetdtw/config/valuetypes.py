@@ -86,28 +86,22 @@ def _readSize(words: tuple[str, ...]) -> int:
     return size
 
 
-def _readNumber(word: str, pattern: str, low: int, high: int) -> int:
-    if not re.fullmatch(pattern, word) or not low <= int(word) <= high:
-        raise ValueError(f"'{word}' is not a number from {low} to {high}")
-    return int(word)
-
-
 def number(low: int, high: int) -> ValueType[int]:
-    """Return the type of decimal integers from C{low} to C{high}, without a sign."""
-    return ValueType(
-        "number",
-        lambda words: _readNumber(_single(words), "[0-9]{1,10}", low, high),
-        lambda value: (str(value),),
-    )
+    """
+    Return the type of decimal integers from C{low} to C{high}.
 
+    They have a sign only if C{low} is negative.
+    """
+    signed = ("integer", "[+-]?[0-9]{1,9}")
+    name, pattern = signed if low < 0 else ("number", "[0-9]{1,10}")
 
-def integer(low: int, high: int) -> ValueType[int]:
-    """Return the type of decimal integers from C{low} to C{high}, maybe signed."""
-    return ValueType(
-        "integer",
-        lambda words: _readNumber(_single(words), "[+-]?[0-9]{1,9}", low, high),
-        lambda value: (str(value),),
-    )
+    def read(words: tuple[str, ...]) -> int:
+        word = _single(words)
+        if not re.fullmatch(pattern, word) or not low <= int(word) <= high:
+            raise ValueError(f"'{word}' is not a number from {low} to {high}")
+        return int(word)
+
+    return ValueType(name, read, lambda value: (str(value),))
 
 
 def oneOf(what: str, *choices: str) -> ValueType[str]:

@@ -48,7 +48,7 @@ class KindTests(SynchronousTestCase):
                 valuetypes.OCTAL,
                 valuetypes.PREFIX,
                 valuetypes.number(0, 9),
-                valuetypes.integer(0, 9),
+                valuetypes.number(-9, 9),
             ),
             valuetypes.oneOf("a letter", "a", "b"),
         )
@@ -100,7 +100,7 @@ class KindTests(SynchronousTestCase):
 
     def test_integer(self) -> None:
         """An integer may have a sign."""
-        type = valuetypes.integer(-20, 19)
+        type = valuetypes.number(-20, 19)
         self.assertReads(type, {"-20": -20, "+5": 5, "19": 19, "0": 0})
         self.assertRefuses(type, "-21", "20", "--1", "", "1e1", "9" * 5000)
 
