@@ -142,8 +142,7 @@ def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
     The word may be empty only if it is quoted.
     """
     name, equals, value = token.text.partition("=")
-    location = token.location
-    after = Location(location.file, location.line, location.column + len(name) + 1)
+    location, after = token.location, token.location.after(len(name) + 1)
     found = value or (equals and quoted)
     return Word(name, location), bool(equals), [Word(value, after)] if found else []
 

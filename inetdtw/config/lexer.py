@@ -84,7 +84,7 @@ class Source:
         known = self._foreign and self._foreign[-1][0].line == location.line
         if match is not None and not known:
             byte = f"0x{ord(match.group()) - 0xDC00:02x}"
-            self._foreign.append((_after(location, match.start()), byte))
+            self._foreign.append((location.after(match.start()), byte))
 
     def foreignBytes(self) -> list[tuple[Location, str]]:
         """Return and forget what L{checkBytes} has recorded: locations and bytes."""
@@ -119,16 +119,16 @@ def wordsIn(location: Location, text: str) -> Iterator[Word]:
         kind = match.lastgroup
         if kind == "open":
             reason = "unclosed quote: it must end on the same line"
-            raise ConfError(_after(location, match.start()), "line", reason)
+            raise ConfError(location.after(match.start()), "line", reason)
         if kind != "space":
             start = match.start() if start is None else start
             piece: str = match[kind or 0]
             pieces.append(_ESCAPE.sub(r"\1", piece) if kind == "double" else piece)
         elif start is not None:
-            yield Word("".join(pieces), _after(location, start))
+            yield Word("".join(pieces), location.after(start))
             start, pieces = None, []
     if start is not None:
-        yield Word("".join(pieces), _after(location, start))
+        yield Word("".join(pieces), location.after(start))
 
 
 def checkNul(text: str, location: Location) -> None:
@@ -142,9 +142,5 @@ def checkNul(text: str, location: Location) -> None:
     index = text.find("\0")
     if index >= 0:
         raise ConfError(
-            _after(location, index), "line", "must not have a NUL character in it"
+            location.after(index), "line", "must not have a NUL character in it"
         )
-
-
-def _after(location: Location, offset: int) -> Location:
-    return Location(location.file, location.line, location.column + offset)

@@ -39,7 +39,7 @@ from inetdtw.config.keyvalue import (
     parseAssignments,
 )
 from inetdtw.config.lexer import Source, wordsIn
-from inetdtw.config.positional import defaultHosts, parseLine, splitService
+from inetdtw.config.positional import hostsOf, parseLine, splitService
 from inetdtw.config.tokens import Tokens
 from inetdtw.model.errors import ConfError, ConfWarning, Location, Word
 
@@ -171,7 +171,7 @@ class _Parser:
         if words[0].text == ".include":
             yield self._include(words)
         elif len(words) == 1 and words[0].text.endswith(":"):
-            self._bindTo(tuple(host.text for host in defaultHosts(words[0])))
+            self._bindTo(tuple(host.text for host in hostsOf(words[0])))
         else:
             yield self._entry(*parseLine(words), True)
             yield from _lineWarnings(words)
@@ -239,10 +239,7 @@ def _continuationWarnings(parts: list[tuple[Location, str]]) -> Iterator[ConfWar
         bare = text.lstrip(" \t")
         if _STATEMENT.match(bare):
             reason = "leading whitespace makes this a continuation of the previous line"
-            column = location.column + len(text) - len(bare)
-            yield ConfWarning(
-                Location(location.file, location.line, column), "line", reason
-            )
+            yield ConfWarning(location.after(len(text) - len(bare)), "line", reason)
 
 
 def _lineWarnings(words: list[Word]) -> Iterator[ConfWarning]:

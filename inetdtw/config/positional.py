@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inetdtw.config.keyvalue import Assignment
-from inetdtw.model.errors import ConfError, Location, Word
+from inetdtw.model.errors import ConfError, Word
 
 _FIELDS = ("service", "socktype", "protocol", "wait", "user", "exec")
 _LIMITS = ("accept_max", "ip_max", "per_source")
@@ -40,10 +40,8 @@ HOSTS = 32
 
 def _assign(key: str, text: str, word: Word, offset: int = 0) -> Assignment:
     """Return C{key} with one value, which is C{offset} characters into C{word}."""
-    location = Location(
-        word.location.file, word.location.line, word.location.column + offset
-    )
-    return Word(key, location), (Word(text, location),)
+    part = _part(word, text, offset)
+    return Word(key, part.location), (part,)
 
 
 def splitService(word: Word) -> tuple[Word, list[Assignment]]:
@@ -65,10 +63,10 @@ def splitService(word: Word) -> tuple[Word, list[Assignment]]:
         )
     if not colon:
         return word, []
-    return _part(word, service, len(hosts) + 1), [(_name("bind", word), _hosts(word))]
+    return _part(word, service, len(hosts) + 1), [(_name("bind", word), hostsOf(word))]
 
 
-def _hosts(word: Word) -> tuple[Word, ...]:
+def hostsOf(word: Word) -> tuple[Word, ...]:
     """Return the addresses in front of the last colon, without brackets."""
     hosts = word.text.rpartition(":")[0]
     if hosts.count(",") >= HOSTS:
@@ -89,11 +87,6 @@ def _hosts(word: Word) -> tuple[Word, ...]:
     return tuple(found)
 
 
-def defaultHosts(word: Word) -> tuple[Word, ...]:
-    """Return the addresses of a line C{address:}, which sets the default."""
-    return _hosts(word)
-
-
 def _splitOwner(word: Word) -> tuple[Word, list[Assignment]]:
     """Return the parts of C{:user:group:mode:/path}, FreeBSD's form."""
     parts = word.text.split(":", 4)
@@ -110,7 +103,7 @@ def _splitOwner(word: Word) -> tuple[Word, list[Assignment]]:
 
 
 def _part(word: Word, text: str, offset: int) -> Word:
-    return _assign("", text, word, offset)[1][0]
+    return Word(text, word.location.after(offset))
 
 
 def _name(key: str, word: Word) -> Word:

@@ -25,6 +25,10 @@ class Location(NamedTuple):
     line: int
     column: int = 1
 
+    def after(self, count: int) -> Location:
+        """Return the location some characters later on the line."""
+        return Location(self.file, self.line, self.column + count)
+
     def __str__(self) -> str:
         """Return C{file:line:column}, as compilers do."""
         return f"{printable(self.file)}:{self.line}:{self.column}"

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.keyvalue import buildEntry
 from inetdtw.config.lexer import wordsIn
-from inetdtw.config.positional import defaultHosts, parseLine, splitService
+from inetdtw.config.positional import hostsOf, parseLine, splitService
 from inetdtw.model.errors import ConfError, Location
 
 GIVEN = {
@@ -321,7 +321,7 @@ class HostsTests(SynchronousTestCase):
     def hostsOf(self, text: str) -> list[str]:
         """Return the addresses of a line."""
         (word,) = wordsIn(Location("f", 1), text)
-        return [host.text for host in defaultHosts(word)]
+        return [host.text for host in hostsOf(word)]
 
     def test_default(self) -> None:
         """One address or several may be the default, and a star is all (item 7)."""

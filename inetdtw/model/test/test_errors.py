@@ -19,6 +19,10 @@ class PlaceTests(SynchronousTestCase):
         """A location is written as compilers write it."""
         self.assertEqual(str(HERE), "etc/inetd.conf:3:5")
 
+    def test_after(self) -> None:
+        """A later location is on the same line."""
+        self.assertEqual(HERE.after(2), Location("etc/inetd.conf", 3, 7))
+
     def test_error(self) -> None:
         """An error is written as its location, its field and what is wrong."""
         error = ConfError(HERE, "user", "is empty")
