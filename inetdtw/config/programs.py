@@ -28,15 +28,8 @@ LIMITS = {
 }
 
 
-class ProgramResolver:
+class ProgramResolver(Resolution):
     """The look-ups for the program of an entry."""
-
-    def __init__(self, resolution: Resolution) -> None:
-        """@param resolution: the entry and how to look up its names."""
-        self._entry = resolution.entry
-        self._settings = resolution.settings
-        self._ask = resolution.ask
-        self._error = resolution.error
 
     def account(self) -> Account:
         """

@@ -2,11 +2,9 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The input of a look-up, which the parts of the resolver share."""
+"""What the parts of the resolver have in common."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from inetdtw.config.entry import Entry
 from inetdtw.model.errors import ConfError
@@ -14,20 +12,15 @@ from inetdtw.model.service import Settings
 from inetdtw.system.lookups import Lookups
 
 
-@dataclass(frozen=True)
 class Resolution:
-    """
-    An entry, and what is needed to resolve it on this system.
+    """A part of the look-ups for one entry on this system."""
 
-    @ivar entry: the entry.
-    @ivar settings: the defaults of keys that it does not give.
-    @ivar ask: the look-ups.
-    """
+    def __init__(self, entry: Entry, settings: Settings, ask: Lookups) -> None:
+        """@param settings: the defaults of keys that the entry does not give."""
+        self._entry = entry
+        self._settings = settings
+        self._ask = ask
 
-    entry: Entry
-    settings: Settings
-    ask: Lookups
-
-    def error(self, field: str, reason: str) -> ConfError:
+    def _error(self, field: str, reason: str) -> ConfError:
         """Return the error that the value of a field cannot be used."""
-        return ConfError(self.entry.where(field), field, reason)
+        return ConfError(self._entry.where(field), field, reason)

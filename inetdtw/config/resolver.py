@@ -91,7 +91,7 @@ def resolve(entry: Entry, settings: Settings, ask: Lookups) -> Resolved:
     @raise ConfError: if it cannot be served.
     """
     try:
-        return _Resolver(Resolution(entry, settings, ask)).resolve()
+        return _Resolver(entry, settings, ask).resolve()
     except NotFound as missing:
         field = missing.field
         if field == "group" and "group" not in entry.locations:
@@ -99,16 +99,13 @@ def resolve(entry: Entry, settings: Settings, ask: Lookups) -> Resolved:
         raise ConfError(entry.where(field), missing.field, missing.reason) from None
 
 
-class _Resolver:
+class _Resolver(Resolution):
     """The look-ups for one entry."""
 
-    def __init__(self, resolution: Resolution) -> None:
-        self._entry = resolution.entry
-        self._settings = resolution.settings
-        self._ask = resolution.ask
-        self._error = resolution.error
-        self._sockets = SocketResolver(resolution)
-        self._programs = ProgramResolver(resolution)
+    def __init__(self, entry: Entry, settings: Settings, ask: Lookups) -> None:
+        super().__init__(entry, settings, ask)
+        self._sockets = SocketResolver(entry, settings, ask)
+        self._programs = ProgramResolver(entry, settings, ask)
         self._base = self._sockets.base
         self._isMuxed = self._entry.service.startswith(_MUX)
 

@@ -11,13 +11,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from inetdtw.config.entry import Entry
 from inetdtw.config.resolution import Resolution
 from inetdtw.model.address import Address, inBrackets
 from inetdtw.model.errors import ConfWarning
-from inetdtw.model.service import SOCKTYPES, Ownership, Service, SocketOptions
+from inetdtw.model.service import SOCKTYPES, Ownership, Service, Settings, SocketOptions
 from inetdtw.system import lookups
 from inetdtw.system.acceptfilter import FILTERS
 from inetdtw.system.hostnames import NameWanted
+from inetdtw.system.lookups import Lookups
 from inetdtw.text import toBytes
 
 _SOCKTYPES_OF = {
@@ -46,19 +48,16 @@ def atEach(service: Service, addresses: Iterable[Address]) -> Iterator[Service]:
         yield replace(service, name=name, address=address)
 
 
-class SocketResolver:
+class SocketResolver(Resolution):
     """
     The look-ups for the socket of an entry.
 
     @ivar base: the protocol without its version: C{tcp}, C{udp} or C{unix}.
     """
 
-    def __init__(self, resolution: Resolution) -> None:
+    def __init__(self, entry: Entry, settings: Settings, ask: Lookups) -> None:
         """@raise ConfError: if the protocol cannot be used."""
-        self._entry = resolution.entry
-        self._settings = resolution.settings
-        self._ask = resolution.ask
-        self._error = resolution.error
+        super().__init__(entry, settings, ask)
         protocol = self._protocol()
         self.base = protocol.rstrip("46")
         self._suffix = protocol[len(self.base) :]
