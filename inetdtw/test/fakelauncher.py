@@ -13,7 +13,6 @@ from typing import Any, Callable
 from zope.interface import implementer
 
 from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
-from inetdtw.serve.child import Child
 from inetdtw.test.fakereactor import FIRST_PID
 
 
@@ -67,7 +66,7 @@ class FakeProgram:
     @ivar fds: duplicates of what would be its 0, 1 and 2; closed when it exits.
     """
 
-    def __init__(self, child: Child, request: LaunchRequest, pid: int) -> None:
+    def __init__(self, child: IChild, request: LaunchRequest, pid: int) -> None:
         """Duplicate the descriptors of a request."""
         self.child = child
         self.request = request
@@ -134,7 +133,7 @@ class FakeLauncher:
         """Record the call."""
         self.said.append("cancelRestarts")
 
-    def launch(self, child: Any, request: LaunchRequest) -> None:
+    def launch(self, child: IChild, request: LaunchRequest) -> None:
         """Remember a program, or fail."""
         if self.refusal is not None:
             child.failed(self.refusal)

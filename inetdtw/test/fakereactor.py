@@ -21,7 +21,11 @@ from twisted.internet.error import (
     ProcessExitedAlready,
     ProcessTerminated,
 )
-from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.interfaces import (
+    IProcessProtocol,
+    IProcessTransport,
+    IReadDescriptor,
+)
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
@@ -58,7 +62,7 @@ class FakeProcess:
     def __init__(
         self,
         pid: int,
-        protocol: Any,
+        protocol: IProcessProtocol,
         executable: str,
         args: Sequence[str],
         env: Any,
@@ -188,7 +192,7 @@ class FakeReactor(MemoryReactorClock):
         self.adoptFailure: OSError | None = None
         self.fromThreads: list[Callable[[], None]] = []
         self.ended: list[int] = []
-        self._numbers: dict[Any, int] = {}
+        self._numbers: dict[IReadDescriptor, int] = {}
 
     def sigTerm(self, number: int) -> None:
         """Stop on a signal."""
@@ -196,12 +200,12 @@ class FakeReactor(MemoryReactorClock):
 
     sigInt = sigTerm
 
-    def addReader(self, reader: Any) -> None:
+    def addReader(self, reader: IReadDescriptor) -> None:
         """Read something, whose descriptor must not change until it is removed."""
         super().addReader(reader)
         self._numbers.setdefault(reader, reader.fileno())
 
-    def removeReader(self, reader: Any) -> None:
+    def removeReader(self, reader: IReadDescriptor) -> None:
         """
         Read something no more.
 
@@ -215,7 +219,7 @@ class FakeReactor(MemoryReactorClock):
 
     def spawnProcess(
         self,
-        processProtocol: Any,
+        processProtocol: IProcessProtocol,
         executable: str | bytes,
         args: Sequence[str | bytes] = (),
         env: Any = None,
