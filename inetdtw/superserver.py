@@ -192,7 +192,7 @@ class InetdService(ApplicationService):
         self._services.bind(self.configuration.services)
         self._lookUp()
         if not getattr(self._runtime.reactor, "running", True):
-            # This delays nothing yet, and a port may need privileges that are given up.
+            # This delays nothing yet, and a port may need privileges that are dropped.
             names.wait(START_WAIT)
             self._place()
 

@@ -38,7 +38,7 @@ FEATURES = {
     "rpc_version": "RPC registration",
     "tcpd": _RULES,
 }
-#: The keys to use instead of those of others.
+#: The keys to use instead of those of other superservers.
 NAMES = {
     "cps": "service_max, which is per minute, and pause",
     "disable": "off instead of on",
@@ -58,7 +58,7 @@ NAMES = {
     "socket_type": "socktype",
     "v6only": "protocol = tcp6, or tcp46 for both",
 }
-#: The features that internal services of others are.
+#: The features of internal services that only other superservers have.
 INTERNALS = {
     "auth": "an ident server (RFC 1413)",
     "ident": "an ident server (RFC 1413)",

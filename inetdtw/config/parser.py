@@ -56,7 +56,7 @@ _SWITCHED = re.compile(
     re.VERBOSE,
 )
 
-#: What looks like the beginning of a statement, on a continuation line.
+#: The beginning of a statement, on a continuation line.
 _STATEMENT = re.compile(
     r"""
       \S+ [ \t]+ (?: stream | dgram | seqpacket | raw | rdm ) (?: [,:]\S+ )?

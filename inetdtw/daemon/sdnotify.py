@@ -31,7 +31,7 @@ from inetdtw.superserver import InetdService
 from inetdtw.system.timer import Timer
 from inetdtw.text import native, toBytes
 
-#: The seconds between two looks at whether the status has changed.
+#: The seconds between two checks of the status.
 STATUS_INTERVAL = 5.0
 #: The seconds after which a full socket is tried again.
 RETRY = 0.1

@@ -27,7 +27,7 @@ import struct
 
 #: The descriptors of the listening socket and of the socket to the daemon.
 SERVICE, CHANNEL = 0, 3
-#: What is sent to the daemon: 0 with a connection, or an errno.
+#: The answer to the daemon: 0 with a connection, or an errno.
 ANSWER = struct.Struct("=i")
 #: The seconds for which accept(2) may block when this process should exit.
 PATIENCE = 0.1

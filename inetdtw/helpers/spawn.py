@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from typing import Any, AnyStr, Callable
 
 _SHELL = "/bin/sh"
-#: What a fork server ignores and its programs do not: signals for the daemon that may
-#: be sent to its whole process group; and SIGPIPE, as the daemon may be gone.
+#: The signals that a fork server ignores and its programs do not: those for the daemon
+#: that may be sent to its whole process group; and SIGPIPE, as the daemon may be gone.
 IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
 # glibc's posix_spawn(3) calls sigaction(2) for each signal that is not here.
 _SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
-#: Errors that may pass: the machine is short of processes, memory or descriptors.
+#: Transient errors: a shortage of processes, memory or descriptors.
 TRANSIENT_ERRORS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
 
 #: The names in a context, each of which occurs once, besides resource limits.

@@ -44,9 +44,9 @@ class SendQueue:
         """Return the number of messages that were not sent yet."""
         return len(self._waiting)
 
-    def add(self, *post: object) -> None:
+    def add(self, *message: object) -> None:
         """Send a message, after those that were not sent yet."""
-        self._waiting.append(post)
+        self._waiting.append(message)
         if not self._timer.active:
             self._sendAll()
 
@@ -54,13 +54,13 @@ class SendQueue:
         """Send until the socket is full, and the rest later."""
         # C{send} may add messages, and so call this.
         while self._waiting and not self._timer.active:
-            post = self._waiting.popleft()
+            message = self._waiting.popleft()
             try:
-                self._send(*post)
+                self._send(*message)
             except OSError as why:
                 # Otherwise the other end is closed, which its reader notices.
                 if isTransient(why):
-                    self._waiting.appendleft(post)
+                    self._waiting.appendleft(message)
                     self._timer.start(PAUSE, self._sendAll)
 
     def clear(self) -> None:

@@ -106,7 +106,7 @@ class StderrReader:
 
         @param others: all such readers; this is one of them until it is closed.
         @param uid: the program's user, who may open C{/dev/stderr}.
-        @param claim: counts both ends of the pipe; this gives it back.
+        @param claim: counts both ends of the pipe; this releases it.
 
         @raise OSError: if descriptors are short.
         """
@@ -117,8 +117,8 @@ class StderrReader:
         self._waiting: Iterator[str] = iter(())
         self._timer = Timer(reactor)
         self._over = False
-        self._say: Callable[[str], object] | None = None
-        self._leaveOut: Callable[[int], bool] = bool
+        self._log: Callable[[str], object] | None = None
+        self._suppressed: Callable[[int], bool] = bool
         self._skipping = False
         self._reading, self.writeEnd = _pipe()
         with contextlib.suppress(OSError):
@@ -126,18 +126,18 @@ class StderrReader:
         others.add(self)
 
     def start(
-        self, say: Callable[[str], object], leaveOut: Callable[[int], bool] = bool
+        self, log: Callable[[str], object], suppressed: Callable[[int], bool] = bool
     ) -> None:
         """
         Read, as the program runs.
 
-        @param say: called with each line; returns C{False} if it was left out, and the
+        @param log: called with each line; returns C{False} if it was suppressed, and the
             next ones are to be.
-        @param leaveOut: called then with the number of lines that were left out, which
-            may be 0; returns whether the next ones are to be, too.
+        @param suppressed: called then with the number of suppressed lines, which may be
+            0; returns whether the next ones are to be, too.
         """
-        self._say = say
-        self._leaveOut = leaveOut
+        self._log = log
+        self._suppressed = suppressed
         self._reactor.addReader(self)
 
     def finish(self) -> None:
@@ -148,9 +148,9 @@ class StderrReader:
         still.  It is read until the descriptor is needed for something else, and their
         writes do not block.
         """
-        self._refuseMore()
-        self._letGo()
-        if self._say is None:
+        self._unblockWriters()
+        self._closeWriteEnd()
+        if self._log is None:
             self._close()
             return
         most = self._pass(LAST)
@@ -158,14 +158,14 @@ class StderrReader:
             if not most or not self._read():
                 break
             most = self._pass(most)
-        self._goOn(most)
+        self._continue(most)
         if self._reading >= 0 and self._claim is not None:
             self._claim.leftBehind(self.leave)
 
     def leave(self) -> None:
         """Close the pipe, as the daemon stops; writes of programs do not block."""
-        self._refuseMore()
-        self._letGo()
+        self._unblockWriters()
+        self._closeWriteEnd()
         self._waiting = chain(self._waiting, self._lines.end())
         self._pass(LAST)
         self._close()
@@ -178,14 +178,14 @@ class StderrReader:
         """
         if self._over:
             return False
-        self._skipping = self._skipping and self._leaveOut(0)
+        self._skipping = self._skipping and self._suppressed(0)
         try:
             data = os.read(self._reading, CAPACITY if self._skipping else BATCH)
         except BlockingIOError:
             return False
         self._over = not data
         if self._skipping:
-            self._leaveOut(self._lines.skip(data))
+            self._suppressed(self._lines.skip(data))
         else:
             self._waiting = self._lines.feed(data) if data else self._lines.end()
         return True
@@ -200,21 +200,21 @@ class StderrReader:
         """
         for line in islice(self._waiting, most):
             most -= 1
-            assert self._say is not None
-            if self._say(line) is False:
+            assert self._log is not None
+            if self._log(line) is False:
                 self._skip()
         return most
 
     def _skip(self) -> None:
         """Leave out the next lines, and those that were read already."""
         self._skipping = True
-        self._leaveOut(sum(1 for _ in self._waiting))
+        self._suppressed(sum(1 for _ in self._waiting))
 
-    def _turn(self) -> None:
+    def _logBatch(self) -> None:
         """Log as many lines as one program may have in a reactor iteration."""
-        self._goOn(self._pass(max(1, LINES // len(self._others))))
+        self._continue(self._pass(max(1, LINES // len(self._others))))
 
-    def _goOn(self, most: int) -> None:
+    def _continue(self, most: int) -> None:
         """
         Wait for more to read, or for the next reactor iteration.
 
@@ -234,14 +234,14 @@ class StderrReader:
         if self._skipping and not self._read():
             self._reactor.addReader(self)
         else:
-            self._turn()
+            self._logBatch()
 
-    def _refuseMore(self) -> None:
+    def _unblockWriters(self) -> None:
         """Make the pipe non-blocking for its writers."""
         if self.writeEnd >= 0:
             os.set_blocking(self.writeEnd, False)
 
-    def _letGo(self) -> None:
+    def _closeWriteEnd(self) -> None:
         """Close the write end."""
         if self.writeEnd >= 0:
             os.close(self.writeEnd)
@@ -269,7 +269,7 @@ class StderrReader:
     def doRead(self) -> None:
         """Read and log lines, or notice the end."""
         if self._read():
-            self._turn()
+            self._logBatch()
 
     def connectionLost(self, reason: Failure) -> None:
         """Close the pipe, as the reactor stops."""

@@ -51,9 +51,9 @@ class Backoff:
         return self.next()
 
 
-#: The seconds to leave a socket alone for, when the machine is out of something.
+#: The seconds to pause a socket for in a resource shortage.
 SHORTAGE_PAUSE = 0.5
 
 
-#: The seconds to leave a socket alone after an internal error with it.
+#: The seconds to pause a socket for after an internal error.
 BROKEN_PAUSE = 0.5

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from inetdtw.model.process import Login
 from inetdtw.model.service import EnvironmentSpec
 
-#: What concerns the daemon alone, or one connection.
+#: The variables that concern the daemon alone, or one connection.
 _OWN = (
     "INETD_CONTROL=",
     "LISTEN_",

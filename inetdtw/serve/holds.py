@@ -15,7 +15,7 @@ from inetdtw.model.state import PauseReason
 
 
 def _nothing() -> None:
-    pass  # no one waits for the end of this pause
+    pass  # nothing depends on the end of this pause
 
 
 class Holds:

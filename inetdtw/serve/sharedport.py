@@ -31,7 +31,7 @@ from inetdtw.model.state import PauseReason
 from inetdtw.serve.port import SHORTAGES, IConnectionReceiver, SocketPort, StreamPort
 from inetdtw.serve.runtime import ServiceRuntime
 
-# As it was when the daemon was started, whatever version is installed by now.
+# The code as of the daemon's start, also after an upgrade.
 _PROGRAM = inspect.getsource(acceptor)
 _CLOSED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _AT_ONCE = socket.MSG_DONTWAIT | _CLOSED
@@ -86,7 +86,7 @@ class SharedStreamPort(SocketPort):
         self._process: _Process | None = None
         self._asked = False
         self._backoff = Backoff()
-        self._born = 0.0
+        self._startedAt = 0.0
 
     def stop(self) -> None:
         """
@@ -118,7 +118,7 @@ class SharedStreamPort(SocketPort):
 
     def _spawn(self) -> None:
         """Start the process, or pause."""
-        self._born = self._reactor.seconds()
+        self._startedAt = self._reactor.seconds()
         try:
             self._start()
         except OSError as why:
@@ -169,7 +169,7 @@ class SharedStreamPort(SocketPort):
         self.holds.pause(PauseReason.STARTING)
         logSocketError(self._name)
         self._leave()
-        pause = self._backoff.after(self._reactor.seconds() - self._born)
+        pause = self._backoff.after(self._reactor.seconds() - self._startedAt)
         self.holds.pauseFor(PauseReason.STARTING, pause)
 
     def _resumeReading(self) -> None:

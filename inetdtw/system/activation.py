@@ -29,7 +29,7 @@ from inetdtw.text import native, textOf
 
 #: The first descriptor that is passed.
 FIRST = 3
-#: What a socket without a name is called.
+#: The name of a socket that was passed without one.
 NAMELESS = "unknown"
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)

@@ -153,7 +153,7 @@ def _allowed(path: str, credentials: Credentials | None) -> bool:
     """Tell whether C{credentials} may reach and execute C{path}."""
     if credentials is None or credentials.uid == 0:
         return True
-    # Only a child with these credentials can tell for certain.
+    # Only a child with these credentials gets a reliable answer.
     bits = all(_mayExecute(os.stat(part), credentials) for part in _steps(path))
     if bits and not any(map(_hasList, _steps(path))):
         return True

@@ -45,7 +45,7 @@ _UDP_INODE = struct.Struct("=68xI")
 _STRANGERS = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 _LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
-#: Family, all states, inode, what to tell.
+#: Family, all states, inode, what to report.
 _UNIX_QUESTION = struct.Struct("=BxxxIIIQ")
 _UNIX_ANSWER = 16
 _SHOW_CLIENTS, _CLIENTS = 0x8, 3
@@ -87,7 +87,7 @@ def _ofPort(sock: socket.socket) -> Backlog:
     """
     Return the backlog of a TCP socket.
 
-    @raise OSError: if the system does not tell.
+    @raise OSError: if the system does not report that.
     """
     # A connection that comes after this does not count as dead.
     number = count(sock) or 0
@@ -141,7 +141,7 @@ def _ofPath(sock: socket.socket) -> Backlog:
 
     It has the inodes of the clients' sockets; those that are closed have none.
 
-    @raise OSError: if the system does not tell.
+    @raise OSError: if the system does not report that.
     """
     inode = os.fstat(sock.fileno()).st_ino & 0xFFFFFFFF
     parts = (socket.AF_UNIX, 0xFFFFFFFF, inode, _SHOW_CLIENTS, _ANY)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-#: The streams of the descriptors 0, 1 and 2, and what they are opened for.
+#: The streams of the descriptors 0, 1 and 2, and their modes.
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 

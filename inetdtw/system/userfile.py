@@ -30,7 +30,7 @@ from inetdtw.text import native
 #: The seconds to wait for a file; and for L{_MEMORY} seconds after a timeout, so that
 #: the timeouts of many files do not add up.
 PATIENCE, LITTLE_PATIENCE, _MEMORY = 2.0, 0.1, 60.0
-#: What a child's report begins with.
+#: The first bytes of a child's report.
 _READ, _NOT_PLAIN, _FAILED = b"0", b"1", b"2"
 
 #: The time of the last timeout, and the killed children that are not reaped.

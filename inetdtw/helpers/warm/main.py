@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 #: The function that a child calls, and its arguments.
 call: Any = None
 given: tuple[Any, ...] = ()
-#: What that has raised.
+#: The exception that it raised.
 error: BaseException | None = None
-#: What this process is a copy of, if it is a child.
+#: The template that this process was forked from, if it is a child.
 template: Template | None = None
 
 

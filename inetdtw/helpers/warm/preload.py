@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from inetdtw.helpers.warm.program import Imports
 
-#: What can follow a module's name in the name of its file; nothing, for a package.
+#: The suffixes of a module's file; an empty one for a package.
 _SUFFIXES = frozenset(("", ".py", ".pyc", *_imp.extension_suffixes()))
 #: C{sys.path} of the program; that of this process has the standard library only.
 _PATH: list[str] = globals().get("path") or sys.path

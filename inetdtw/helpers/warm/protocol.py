@@ -9,8 +9,8 @@ from __future__ import annotations
 import posix
 import sys
 
-#: The names of what a process has to know: the form of the program; the arguments that
-#: the interpreter would get in a cold start, and where the script, C{-c} or C{-m} is in
+#: The names of the parameters: the form of the program; the arguments that the
+#: interpreter would get in a cold start, and where the script, C{-c} or C{-m} is in
 #: these; what to preload; the paths that a cold start tries, and its arguments; and the
 #: working directory, which is empty if it is not known.
 PARAMETERS = frozenset(

@@ -41,7 +41,7 @@ from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.exitwatch import ExitWatcher, Watch
 from inetdtw.system.timer import Timer
 
-#: The launch requests that one process may have before it.
+#: The most unanswered launch requests of one process.
 IN_FLIGHT = 4
 #: The seconds by which the process and the channel may outlive each other.  Children
 #: that have not reported their start have the channel, too, and so has whatever
