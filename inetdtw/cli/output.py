@@ -49,7 +49,8 @@ def write(text: str, stream: TextIO | None) -> None:
 
 def discard(stream: TextIO) -> None:
     """Discard what a stream has buffered, by leading it to null(4)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), stream.fileno())
 
 
 def printTo(stream: TextIO | None) -> Callable[[str], None]:

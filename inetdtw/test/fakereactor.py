@@ -17,6 +17,7 @@ from typing import Any, Callable
 from zope.interface import implementer
 
 from twisted.internet.error import (
+    ConnectionDone,
     ProcessDone,
     ProcessExitedAlready,
     ProcessTerminated,
@@ -304,8 +305,10 @@ class FakeReactor(MemoryReactorClock):
             pass  # Reading is the point.
 
     def close(self) -> None:
-        """Close all descriptors."""
+        """Close all descriptors, and disconnect readers as a reactor that stops."""
         for process in self.processes:
             process.close()
+        for reader in self.getReaders():
+            reader.connectionLost(Failure(ConnectionDone()))
         for connection, _ in self.adopted:
             connection.close()

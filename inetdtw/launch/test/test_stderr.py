@@ -94,6 +94,7 @@ class ComplaintsTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a reactor and the set of readers."""
         self.reactor = FakeReactor()
+        self.addCleanup(self.reactor.close)
         self.open: set[StderrReader] = set()
         self.said: list[str] = []
         self.before = openDescriptors()
@@ -218,6 +219,7 @@ class ComplaintsTests(SynchronousTestCase):
         """The reactor can read it."""
         made, program = self.complaints()
         os.close(program)
+        self.addCleanup(made.leave)
         verifyObject(IReadDescriptor, made)
 
     def test_lines(self) -> None:

@@ -151,13 +151,22 @@ class LogStreamTests(SynchronousTestCase):
         self.assertEqual(self.file.taken, b"two\n")
 
 
-class SenderTests(SynchronousTestCase):
-    """Tests for L{senderFor}."""
+class FilesCase(SynchronousTestCase):
+    """A test whose code opens files for the whole life of a process."""
+
+    def setUp(self) -> None:
+        """Close what is opened after the test."""
+        opened = os.open
+        self.patch(os, "open", lambda *given: self.closing(opened(*given)))
 
     def closing(self, fd: int) -> int:
         """Close a descriptor after the test."""
         self.addCleanup(os.close, fd)
         return fd
+
+
+class SenderTests(FilesCase):
+    """Tests for L{senderFor}."""
 
     def neverWaits(self, fd: int, send: Any) -> None:
         """Check that writing to a full file does not block, and sets no flags."""
@@ -217,13 +226,13 @@ class SenderTests(SynchronousTestCase):
     def test_file(self) -> None:
         """A regular file is written to."""
         path = self.mktemp()
-        fd = self.closing(os.open(path, os.O_CREAT | os.O_WRONLY))
+        fd = os.open(path, os.O_CREAT | os.O_WRONLY)
         self.assertEqual(senderFor(fd)(b"text"), 4)
         with open(path) as file:
             self.assertEqual(file.read(), "text")
 
 
-class UnblockStreamsTests(SynchronousTestCase):
+class UnblockStreamsTests(FilesCase):
     """Tests for L{unblockStreams}."""
 
     def test_taken(self) -> None:

@@ -104,6 +104,8 @@ class SyslogSocketTests(SynchronousTestCase):
         self.addCleanup(FilePath(folder).remove)
         self.path = os.path.join(folder, "log")
         self.log = SyslogSocket(self.path)
+        # Nothing else refers to its socket.
+        self.addCleanup(delattr, self, "log")
 
     def listen(self, kind: int = socket.SOCK_DGRAM) -> socket.socket:
         """Listen as syslogd."""

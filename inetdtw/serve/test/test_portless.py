@@ -58,6 +58,7 @@ class PortlessCase(ServingTestCase):
         self.slot = PortlessSlot(
             makePortless(**given), self.runtime, lambda _: self.launcher
         )
+        self.addCleanup(self.slot.stop)
         self.slot.bind()
         self.slot.start()
 

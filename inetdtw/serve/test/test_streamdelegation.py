@@ -46,6 +46,7 @@ class DelegationTests(ServingTestCase):
     def serve(self, service: Service) -> None:
         """Serve a service."""
         self.accepting = AcceptingLauncher()
+        self.addCleanup(self.accepting.close)
         verifyObject(IDelegatingLauncher, self.accepting)
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)

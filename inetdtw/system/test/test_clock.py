@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.testing import MemoryReactorClock
@@ -20,6 +21,8 @@ class MonotonicClockTests(SynchronousTestCase):
     def reactor(self) -> SelectReactor:
         """Make a reactor."""
         reactor = SelectReactor()
+        waker: Any = reactor.waker
+        self.addCleanup(waker.connectionLost, None)
         self.addCleanup(reactor.fireSystemEvent, "shutdown")
         return reactor
 

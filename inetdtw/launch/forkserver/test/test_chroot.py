@@ -55,6 +55,7 @@ class RootedTests(ServingTestCase):
             raise self.failure
         self.given.append((given, more))
         self.made.append(FakeLauncher())
+        self.addCleanup(self.made[-1].close)
         self.made[-1].over = False
         return self.made[-1]
 

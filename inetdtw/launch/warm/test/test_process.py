@@ -66,6 +66,7 @@ class StartTests(WarmProcessTestCase):
             process = self.make(self.owner, made)
             process.start(self.launcher, executable, ["py"], {})
             self.assertEqual(self.launcher.last.request.paths, wanted)
+            self.launcher.last.start()
 
     def test_ready(self) -> None:
         """A process is up when it reports that, once."""
