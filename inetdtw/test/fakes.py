@@ -21,7 +21,7 @@ from typing import Any, Callable
 
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from inetdtw.interfaces import ExitStatus, ILauncher
 from inetdtw.internal.reflector import ReflectorGuard
@@ -48,6 +48,7 @@ __all__ = [
     "FakeProgram",
     "FakeReactor",
     "ServingTestCase",
+    "backlogOf",
     "duplicates",
     "isBlocking",
     "killed",
@@ -131,6 +132,18 @@ def tellsWhoWaits() -> bool:
     """Return whether the system tells the length of a backlog."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return waiting(server) is not None
+
+
+def backlogOf(server: socket.socket) -> int:
+    """
+    Return the backlog of a socket that listens.
+
+    @raise SkipTest: if the system does not tell.
+    """
+    if not hasattr(socket, "TCP_INFO"):
+        raise SkipTest("This system does not tell.")
+    info = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+    return int.from_bytes(info[28:32], "little")
 
 
 def reset(client: socket.socket) -> None:

@@ -60,6 +60,7 @@ class AdmissionControlTests(AdmissionTestCase):
         self.assertTrue(admission.open())
         admission.admit(OTHER)
         self.assertFalse(admission.open())
+        self.assertIs(admission.free(), False)
         self.assertTrue(admission.holds)
         admission.reopen()
         self.assertTrue(admission.holds)
@@ -73,6 +74,7 @@ class AdmissionControlTests(AdmissionTestCase):
         admission = self.admission(self.launcher)
         self.launcher.hasCapacity = False
         self.assertFalse(admission.open())
+        self.assertIs(admission.free(), False)
         self.assertTrue(admission.holds)
         self.launcher.regainCapacity()
         self.assertFalse(admission.holds)
@@ -82,7 +84,7 @@ class AdmissionControlTests(AdmissionTestCase):
         """Without descriptors the service pauses, and the log says why."""
         admission = self.admission()
         short = self.patch(DescriptorAccount, "short", lambda account: True)
-        self.assertFalse(admission.free())
+        self.assertIs(admission.free(), False)
         self.assertTrue(admission.holds)
         (stall,) = self.said("shortage")
         self.assertEqual(stall["reason"], "Too many open files")
@@ -364,6 +366,7 @@ class DescriptorTests(AccountTestCase, AdmissionTestCase):
             self.assertTrue(admission.admit())
             clients += 1
         self.assertGreater(clients, 100)
+        self.assertIs(admission.free(), False)
         self.assertEqual(admission.holds.reasons, [PauseReason.DESCRIPTORS])
         (stall,) = self.said("shortage")
         self.assertIn(SHARE, stall["reason"])
@@ -453,7 +456,7 @@ class BudgetTests(AdmissionTestCase):
         self.assertTrue(one.open())
         one.admit()
         self.assertFalse(two.open())
-        self.assertFalse(two.free())
+        self.assertIs(two.free(), False)
         self.assertEqual(two.holds.reasons, [PauseReason.TOTAL])
         one.release()
         self.assertTrue(two.open())

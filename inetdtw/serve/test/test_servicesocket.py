@@ -18,10 +18,12 @@ from twisted.python.failure import Failure
 from inetdtw.limits.backoff import FIRST_PAUSE, GROWTH
 from inetdtw.model.address import Address
 from inetdtw.model.service import Ownership, Program, SocketOptions
+from inetdtw.serve import servicesocket
 from inetdtw.serve.bindretry import FIRST_RETRY, LONGEST_RETRY
 from inetdtw.serve.test.slotcase import SlotTestCase
 from inetdtw.test.fakes import (
     PATIENCE,
+    backlogOf,
     makeDatagrams,
     makeService,
     makeUnix,
@@ -263,6 +265,24 @@ class ReplaceTests(SlotTestCase):
         os.unlink(path)
         self.reactor.advance(LONGEST_RETRY)
         self.assertTrue(slot.bound)
+
+    def test_takenOver(self) -> None:
+        """A socket whose datagrams another one receives is replaced."""
+        slot = self.serving(makeDatagrams())
+        self.patch(servicesocket, "receives", lambda sock: False)
+        slot.check()
+        self.assertEqual(self.reasons(), ["another socket gets its datagrams"])
+
+    def test_backlog(self) -> None:
+        """The backlog is restored that a program has changed."""
+        service = makeService(wait=True, options=SocketOptions(backlog=77))
+        slot = self.serving(service)
+        self.connect(slot)
+        program = self.requested(1).start()
+        with program.socket() as shared:
+            shared.listen(7)
+            program.end()
+            self.assertEqual(backlogOf(shared), 77)
 
     def test_answers(self) -> None:
         """The replies of programs reach their clients after a replacement."""
