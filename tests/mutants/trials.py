@@ -11,8 +11,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import DEVNULL, STDOUT
+from typing import IO
 
 from tests.mutants.areas import AREAS
 from tests.mutants.mutations import Mutant, fileOf
@@ -21,6 +24,8 @@ from tests.mutants.mutations import Mutant, fileOf
 UNIT_LIMIT, BLACK_BOX_LIMIT = 300, 900
 #: The most bytes of memory of a process: a mutant may fill it for ever.
 _MEMORY = 8 << 30
+#: The most lines of output that say why tests fail.
+_PRINTED = 30
 #: What of a checkout is not copied.
 _LEFT = shutil.ignore_patterns(
     ".git", ".venv", "_trial_temp*", "__pycache__", ".*_cache"
@@ -40,17 +45,28 @@ class Copy:
         copy.chmod(0o755)
         self._root = copy
 
-    def kills(self, mutant: Mutant | None, blackBox: bool) -> str:
+    def check(self) -> None:
+        """
+        Run the unit tests without a mutant.
+
+        @raise SystemExit: if they fail, with the end of what they print.
+        """
+        with tempfile.TemporaryFile() as output:
+            if not self._passes(["inetdtw"], UNIT_LIMIT, output):
+                output.seek(0)
+                last = output.read().decode(errors="replace").splitlines()[-_PRINTED:]
+                why = "the unit tests fail without a mutant"
+                raise SystemExit("\n".join((*last, f"{why}: see above")))
+
+    def kills(self, mutant: Mutant, blackBox: bool) -> str:
         """
         Run tests until one fails that did not fail without the mutant.
 
-        @param mutant: the change; C{None} for none.
+        @param mutant: the change.
         @param blackBox: whether to run black-box tests, if no unit test fails.
 
         @return: the kind of tests that failed, or an empty string.
         """
-        if mutant is None:
-            return "" if self._passes(["inetdtw"], UNIT_LIMIT) else "unit"
         path = self._root / fileOf(mutant.module)
         source = path.read_bytes()
         path.write_bytes(mutant.apply(source))
@@ -74,16 +90,18 @@ class Copy:
                     return tests
         return ""
 
-    def _passes(self, names: Sequence[str], limit: int) -> bool:
+    def _passes(
+        self, names: Sequence[str], limit: int, output: IO[bytes] | int = DEVNULL
+    ) -> bool:
         """Return whether tests pass within C{limit} seconds."""
         command = [sys.executable, "-m", "twisted.trial", "-x", *names]
         with subprocess.Popen(
             command,
             cwd=self._root,
             env={**os.environ, "PYTHONPATH": str(self._root), **_NO_BYTECODE},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdin=DEVNULL,
+            stdout=output,
+            stderr=STDOUT,
             preexec_fn=_bounded,
         ) as process:
             try:
