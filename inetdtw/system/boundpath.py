@@ -33,7 +33,7 @@ def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> BoundPath:
         with unixpath.openPath(parent, name) as file:
             if not file.untouched:
                 raise pathReplaced()
-            mark = BoundPath(path, *file.identity)
+            mark = BoundPath(path, file.identity)
             try:
                 file.give(ownership)
             except OSError:
@@ -98,11 +98,12 @@ class BoundPath:
     The file that a UNIX socket was bound to, so that no other is changed or removed.
 
     It is valid while the socket is open: another file can have the inode later.
+
+    @ivar identity: the device and the inode.
     """
 
     path: str
-    device: int
-    inode: int
+    identity: tuple[int, int]
 
     @property
     def there(self) -> bool:
@@ -111,7 +112,7 @@ class BoundPath:
             about = os.lstat(native(self.path))
         except OSError:
             return False
-        return identityOf(about) == (self.device, self.inode)
+        return identityOf(about) == self.identity
 
     def give(self, ownership: Ownership) -> None:
         """
@@ -119,17 +120,15 @@ class BoundPath:
 
         @raise OSError: if this process may not do that, or another file is there.
         """
-        identity = self.device, self.inode
         with around(self.path) as (parent, name):
-            if identityOf(parent.about(name)) != identity:
+            if identityOf(parent.about(name)) != self.identity:
                 raise pathReplaced()
             with unixpath.openPath(parent, name) as file:
-                if file.identity != identity:
+                if file.identity != self.identity:
                     raise pathReplaced()
                 file.give(ownership)
 
     def remove(self) -> None:
         """Remove the file, if it is still the same."""
-        identity = self.device, self.inode
         with contextlib.suppress(OSError), around(self.path) as (parent, name):
-            parent.remove(name, identity)
+            parent.remove(name, self.identity)

@@ -146,7 +146,7 @@ def account(
         entry = _passwd(name, lookups)
     if entry is None:
         raise NotFound("user", f"unknown user '{user}': service ignored")
-    gid = entry.pw_gid if group is None else _gid(group, lookups)
+    gid = entry.pw_gid if group is None else groupId("group", group, lookups)
     if lookups.uid != 0:
         gid = gid if group is not None else lookups.gid
         return _checked(entry, gid, lookups, groups)
@@ -176,7 +176,7 @@ def _ownAccount(
     group: str | None, lookups: Lookups, groups: tuple[str, ...]
 ) -> Account:
     """Return the account of C{-}."""
-    gid = lookups.gid if group is None else _gid(group, lookups)
+    gid = lookups.gid if group is None else groupId("group", group, lookups)
     if gid == lookups.gid and groups == ("yes",):
         return Account()
     if lookups.uid != 0:
@@ -221,10 +221,6 @@ def userId(user: str, lookups: Lookups) -> int:
     if entry is None:
         raise NotFound("socket_user", f"unknown user '{user}': service ignored")
     return entry.pw_uid
-
-
-def _gid(group: str, lookups: Lookups) -> int:
-    return groupId("group", group, lookups)
 
 
 def groupId(field: str, group: str, lookups: Lookups) -> int:
