@@ -118,28 +118,17 @@ class PidFile:
 
         @raise PidFileError: if it cannot be opened, or within the context.
         """
+        where, name = os.path.dirname(self._absolute), f"the pid file '{self._path}'"
         try:
-            with _around(self._absolute) as found:
+            with around(self._absolute) as found:
                 yield found
         except PidFileError as why:
-            raise PidFileError(f"the pid file '{self._path}': {why}") from None
-
-
-@contextlib.contextmanager
-def _around(path: str) -> Iterator[tuple[OpenDirectory, str]]:
-    """
-    Open the directory that a file is in.
-
-    @raise PidFileError: if it cannot be opened.
-    """
-    where = os.path.dirname(path)
-    try:
-        with around(path) as found:
-            yield found
-    except (FileNotFoundError, NotADirectoryError):
-        raise PidFileError(f"no such directory: '{where}'") from None
-    except OSError as why:
-        raise PidFileError(f"'{where}' cannot be opened: {why.strerror}") from None
+            raise PidFileError(f"{name}: {why}") from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise PidFileError(f"{name}: no such directory: '{where}'") from None
+        except OSError as why:
+            reason = f"'{where}' cannot be opened: {why.strerror}"
+            raise PidFileError(f"{name}: {reason}") from None
 
 
 def _read(parent: OpenDirectory, name: str) -> tuple[tuple[int, int], bytes] | None:
