@@ -17,6 +17,8 @@ from inetdtw.model.address import Address
 from inetdtw.model.service import Service, SocketOptions
 from inetdtw.system import acceptfilter, boundpath
 
+_NOTHING = SocketOptions()
+
 
 def createListener(
     service: Service, before: Iterable[socket.socket] = ()
@@ -119,25 +121,23 @@ def _configure(sock: socket.socket, address: Address, service: Service) -> None:
     configure(sock, service.options)
 
 
-def configure(sock: socket.socket, options: SocketOptions) -> None:
-    """Set the options that can be set at any time."""
+def configure(
+    sock: socket.socket, options: SocketOptions, before: SocketOptions = _NOTHING
+) -> None:
+    """
+    Set the options that can be set at any time.
+
+    @param before: what was set; flags that a reload has removed are unset.
+    """
     if options.sendBuffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.sendBuffer)
     if options.receiveBuffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.receiveBuffer)
     # Connections inherit these.
-    if options.noDelay:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if options.keepAlive:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-
-
-def _unset(sock: socket.socket, old: SocketOptions, new: SocketOptions) -> None:
-    """Unset the flags that a reload has removed."""
-    if old.noDelay and not new.noDelay:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
-    if old.keepAlive and not new.keepAlive:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
+    if options.noDelay or before.noDelay:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, options.noDelay)
+    if options.keepAlive or before.keepAlive:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, options.keepAlive)
 
 
 def reconfigure(
@@ -154,8 +154,7 @@ def reconfigure(
     @raise OSError: if an option cannot be changed.
     """
     old, new = before.options, after.options
-    configure(sock, new)
-    _unset(sock, old, new)
+    configure(sock, new, old)
     if after.isStream and old.backlog != new.backlog:
         sock.listen(new.backlog)
     if after.isStream and old.acceptFilter != new.acceptFilter:
