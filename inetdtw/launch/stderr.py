@@ -131,8 +131,8 @@ class StderrReader:
         """
         Read, as the program runs.
 
-        @param log: called with each line; returns C{False} if it was suppressed, and the
-            next ones are to be.
+        @param log: called with each line; returns C{False} if it was suppressed, and
+            the next ones are to be.
         @param suppressed: called then with the number of suppressed lines, which may be
             0; returns whether the next ones are to be, too.
         """
