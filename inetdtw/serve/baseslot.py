@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from inetdtw.interfaces import ILauncher
 from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
-from inetdtw.model.state import PauseReason, ServiceState
+from inetdtw.model.state import PauseReason, ServiceState, explanationOf, kindOf
 from inetdtw.serve.runtime import Runtime, ServiceRuntime
-from inetdtw.serve.servicestate import stateOf
 from inetdtw.system.clock import clockOf
+
+#: What returns the launcher of a service, or raises an exception.
+LauncherOf = Callable[[Service], Optional[ILauncher]]
 
 
 def failing(method: Callable[..., None]) -> Callable[..., None]:
@@ -37,25 +39,22 @@ class BaseSlot:
     A service from when it is configured until it is removed.
 
     @ivar service: the service as it is configured now.
+    @ivar idle: called whenever a program has exited or the socket was closed.
     """
 
+    idle: Callable[[], None] = staticmethod(lambda: None)
+
     def __init__(
-        self,
-        service: Service,
-        runtime: Runtime,
-        launcherOf: Callable[[Service], ILauncher | None],
-        idle: Callable[[], None] = lambda: None,
+        self, service: Service, runtime: Runtime, launcherOf: LauncherOf
     ) -> None:
         """
         Start with the counters that the daemon has for the service.
 
         @param launcherOf: returns the launcher of a service.
-        @param idle: called whenever a program has exited or the socket was closed.
         """
         self.service = service
         self._runtime = runtime
         self._launcherOf = launcherOf
-        self._idle = idle
         clock, tally = clockOf(runtime.reactor), runtime.tallies[service.name]
         self._limits = ServiceLimits(service.bounds, clock, tally)
 
@@ -95,14 +94,27 @@ class BaseSlot:
         @param resumes: when it accepts clients again, in seconds of the reactor.
         @param serves: whether it is being served.
         """
-        return stateOf(
-            self.service,
-            self.address(),
-            self._limits,
-            held,
-            reason=reason,
+        service, tally = self.service, self._limits.tally
+        wait = service.wait and service.internal is None
+        return ServiceState(
+            name=service.name,
+            address=self.address(),
+            kind=kindOf(service),
+            held=tuple(held),
+            reason=reason or explanationOf(held),
             until=None if resumes is None else self._runtime.timeOf(resumes),
-            ready=self._ready() if serves and self.service.warm else None,
+            running=self.running,
+            most=1 if wait else service.bounds.acceptMax or None,
+            started=tally.admitted if service.internal else tally.warm + tally.cold,
+            warm=tally.warm,
+            ready=self._ready() if serves and service.warm else None,
+            refused=tally.refused,
+            failed=tally.failed,
+            dropped=tally.dropped,
+            ended=tally.ended,
+            bad=tally.bad,
+            last=tally.last,
+            cpu=tally.cpu,
         )
 
     def _ready(self) -> bool:

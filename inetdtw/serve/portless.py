@@ -10,12 +10,11 @@ import socket
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 from zope.interface import implementer
 
 from inetdtw.helpers.connection import connectionEnvironment
-from inetdtw.interfaces import ILauncher
 from inetdtw.log import events
 from inetdtw.log.events import Event
 from inetdtw.log.failures import reasonOf
@@ -23,7 +22,7 @@ from inetdtw.log.report import logFailure
 from inetdtw.model.service import Service
 from inetdtw.model.state import PauseReason, ServiceState
 from inetdtw.serve.admission import SHARE, AdmissionControl
-from inetdtw.serve.baseslot import BaseSlot, failing
+from inetdtw.serve.baseslot import BaseSlot, LauncherOf, failing
 from inetdtw.serve.bindretry import LONGEST_RETRY
 from inetdtw.serve.child import Child
 from inetdtw.serve.holds import Holds
@@ -68,19 +67,10 @@ class PortlessSlot(BaseSlot):
     bound = False
 
     def __init__(
-        self,
-        service: Service,
-        runtime: Runtime,
-        launcherOf: Callable[[Service], ILauncher | None],
-        idle: Callable[[], None] = lambda: None,
+        self, service: Service, runtime: Runtime, launcherOf: LauncherOf
     ) -> None:
-        """
-        Serve no client before L{start}.
-
-        @param launcherOf: returns the launcher of a service.
-        @param idle: called whenever a program has exited.
-        """
-        super().__init__(service, runtime, launcherOf, idle)
+        """Serve no client before L{start}."""
+        super().__init__(service, runtime, launcherOf)
         self._holds = Holds(runtime.reactor, lambda: None, self._next)
         self._waiting: deque[tuple[_Waiting, Claim]] = deque()
         self._started = self._drained = False
@@ -258,4 +248,4 @@ class PortlessSlot(BaseSlot):
     def _ended(self, child: Child) -> None:
         self._admission.release(child.peer)
         self._admission.reopen()
-        self._idle()
+        self.idle()

@@ -13,14 +13,13 @@ from typing import Callable
 
 from twisted.internet.interfaces import IAddress
 
-from inetdtw.interfaces import ILauncher
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.rebinds import Rebinds
 from inetdtw.log import events
 from inetdtw.log.failures import survived
 from inetdtw.model.service import Service
 from inetdtw.model.state import PauseReason, ServiceState
-from inetdtw.serve.baseslot import BaseSlot, failing
+from inetdtw.serve.baseslot import BaseSlot, LauncherOf, failing
 from inetdtw.serve.bindretry import FIRST_RETRY, BindRetry
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
@@ -85,19 +84,10 @@ class Slot(BaseSlot):
     """
 
     def __init__(
-        self,
-        service: Service,
-        runtime: Runtime,
-        launcherOf: Callable[[Service], ILauncher | None],
-        idle: Callable[[], None] = lambda: None,
+        self, service: Service, runtime: Runtime, launcherOf: LauncherOf
     ) -> None:
-        """
-        Open no socket before L{bind}.
-
-        @param launcherOf: returns the launcher of a service.
-        @param idle: called whenever a program has exited or the socket was closed.
-        """
-        super().__init__(service, runtime, launcherOf, idle)
+        """Open no socket before L{bind}."""
+        super().__init__(service, runtime, launcherOf)
         self._socket = ServiceSocket(service, runtime)
         self._retry = BindRetry(runtime, self._again)
         self._state = SlotState.UNBOUND
@@ -244,7 +234,7 @@ class Slot(BaseSlot):
             self._listener.released()
         if self._target is Target.DRAIN and self._state is SlotState.RETIRED:
             self._close()
-        self._idle()
+        self.idle()
 
     @failing
     def change(self, service: Service) -> None:
@@ -323,7 +313,7 @@ class Slot(BaseSlot):
         if listener is not None:
             survived(self.service.name, listener.stop)
         self._socket.close()
-        self._idle()
+        self.idle()
 
     def getHost(self) -> IAddress | None:
         """Return the address of the socket; C{None} while there is no socket."""

@@ -66,7 +66,8 @@ class SlotTable:
         @param retry: the seconds until another attempt, if that fails.
         """
         make = PortlessSlot if service.isPortless else Slot
-        slot: AnySlot = make(service, self._runtime, self._launchers.of, self._idle)
+        slot: AnySlot = make(service, self._runtime, self._launchers.of)
+        slot.idle = self._idle
         self._slots[service.key] = slot
         # The log has a name that is looked up only if that takes long.
         slot.bind(SOON if service.address.isName else retry)

@@ -15,7 +15,9 @@ from functools import partial
 from typing import Any, Callable
 from unittest import mock
 
+from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.warm.test.played import KEPT
+from inetdtw.limits.counters import Tally
 from inetdtw.limits.service import WINDOW
 from inetdtw.model.address import Address
 from inetdtw.model.service import Bounds, Program, Service
@@ -292,13 +294,8 @@ class DrainTests(SlotTestCase):
     def test_idle(self) -> None:
         """What waits for a drain is called once the socket is closed too."""
         found: list[tuple[int, bool]] = []
-        slot = Slot(
-            makeDatagrams(wait=True),
-            self.runtime,
-            self.launcherOf,
-            lambda: found.append((slot.running, slot.bound)),
-        )
-        slot.bind()
+        slot = self.slot(makeDatagrams(wait=True))
+        slot.idle = lambda: found.append((slot.running, slot.bound))
         slot.start()
         self.connect(slot).send(b"1")
         program = self.requested(1).start()
@@ -412,6 +409,39 @@ class StateTests(SlotTestCase):
         self.patch(slot, "_launcherOf", mock.Mock(side_effect=OSError))
         self.assertIs(slot.state().ready, False)
         self.assertIsNone(self.serving(makeService()).state().ready)
+
+    def test_counts(self) -> None:
+        """The counts of a program come from its tally."""
+        tally = Tally(3, 4, 1, 6, 2, 1, 0.5, ExitStatus(3), admitted=99, refused=5)
+        self.runtime.tallies["test/tcp"] = tally
+        found = self.slot(makeService(bounds=Bounds(acceptMax=10))).state()
+        self.assertEqual(
+            (found.most, found.refused, found.started, found.warm), (10, 5, 7, 3)
+        )
+        self.assertEqual((found.failed, found.dropped, found.bad), (1, 1, 2))
+        self.assertEqual((found.last, found.cpu, found.ended), (ExitStatus(3), 0.5, 6))
+
+    def test_most(self) -> None:
+        """A C{wait} service runs one program at most, others have a limit or none."""
+        for service, most in (
+            (makeDatagrams(wait=True), 1),
+            (makeDatagrams(wait=True, internal="echo"), None),
+            (makeService(), None),
+        ):
+            self.assertEqual(self.slot(service).state().most, most)
+
+    def test_reason(self) -> None:
+        """A pause whose word does not say enough has an explanation."""
+        slot = self.serving(makeService())
+        slot.pause()
+        self.assertEqual(slot.state().reason, "by an operator")
+        slot.resume()
+        self.assertIsNone(slot.state().reason)
+
+    def test_internal(self) -> None:
+        """An internal service has started as many as it has served clients."""
+        self.runtime.tallies["test/tcp"] = Tally(admitted=2, warm=1)
+        self.assertEqual(self.slot(makeService(internal="echo")).state().started, 2)
 
     def test_others(self) -> None:
         """Every kind of service can tell."""
