@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 
 from inetdtw.limits.backoff import BROKEN_PAUSE, SHORTAGE_PAUSE
 from inetdtw.log.failures import logSocketError, survived
+from inetdtw.log.report import logFailure
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.holds import Holds
 
@@ -134,8 +135,8 @@ class IConnectionReceiver(Interface):
         """Log a resource shortage."""
 
 
-class StreamPort(SocketPort):
-    """Accepts connections."""
+class ConnectionPort(SocketPort):
+    """A port whose connections a receiver gets."""
 
     def __init__(
         self,
@@ -149,7 +150,26 @@ class StreamPort(SocketPort):
         super().__init__(sock, reactor, name)
         self._receiver = receiver
         self._note = note
-        self._batch = 1
+
+    def _give(self, connection: socket.socket, peer: Any) -> None:
+        """Give a connection to the receiver."""
+        self._note(connection.fileno())
+        try:
+            self._receiver.connectionAccepted(connection, peer)
+        except Exception:
+            logFailure(self._name)
+            connection.close()
+
+    def _short(self, error: int) -> None:
+        """Pause, as accept(2) has failed with one of L{SHORTAGES}."""
+        self.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
+        self._receiver.short(os.strerror(error))
+
+
+class StreamPort(ConnectionPort):
+    """Accepts connections."""
+
+    _batch = 1
 
     def _read(self) -> None:
         """
@@ -168,14 +188,10 @@ class StreamPort(SocketPort):
             except OSError as why:
                 # Every other error is about one connection, which is gone.
                 if why.errno in SHORTAGES:
-                    self.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
-                    self._receiver.short(os.strerror(why.errno))
+                    self._short(why.errno)
                     return
                 continue
-            self._note(connection.fileno())
-            take = self._receiver.connectionAccepted
-            if not survived(self._name, take, connection, peer):
-                connection.close()
+            self._give(connection, peer)
         self._batch = min(self._batch * 2, BATCH)
 
 

@@ -26,9 +26,14 @@ from twisted.python.failure import Failure
 from inetdtw.helpers import acceptor
 from inetdtw.helpers.acceptor import ANSWER, CHANNEL, SERVICE
 from inetdtw.limits.backoff import SHORTAGE_PAUSE, Backoff
-from inetdtw.log.failures import logSocketError, survived
+from inetdtw.log.failures import logSocketError
 from inetdtw.model.state import PauseReason
-from inetdtw.serve.port import SHORTAGES, IConnectionReceiver, SocketPort, StreamPort
+from inetdtw.serve.port import (
+    SHORTAGES,
+    ConnectionPort,
+    IConnectionReceiver,
+    StreamPort,
+)
 from inetdtw.serve.runtime import ServiceRuntime
 
 # The code as of the daemon's start, also after an upgrade.
@@ -57,7 +62,7 @@ class _Process(ProcessProtocol):
             self.transport.signalProcess("KILL")
 
 
-class SharedStreamPort(SocketPort):
+class SharedStreamPort(ConnectionPort):
     """
     Receives connections that a helper process accepts, one at a time.
 
@@ -65,24 +70,15 @@ class SharedStreamPort(SocketPort):
         listening socket until then.
     """
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        reactor: Any,
-        name: str,
-        receiver: IConnectionReceiver,
-        note: Callable[[int], object] = lambda fd: None,
-    ) -> None:
+    def __init__(self, sock: socket.socket, *given: Any) -> None:
         """
         Start no process before there is a client.
 
         @param sock: the listening socket.
-        @param note: called with the file descriptor of each connection.
+        @param given: what else L{ConnectionPort} takes.
         """
-        super().__init__(sock, reactor, name)
+        super().__init__(sock, *given)
         self._listening = sock
-        self._receiver = receiver
-        self._note = note
         self._process: _Process | None = None
         self._asked = False
         self._backoff = Backoff()
@@ -114,7 +110,7 @@ class SharedStreamPort(SocketPort):
         except OSError:
             return
         if fds:
-            self._give(socket.socket(fileno=fds[0]))
+            self._take(fds[0])
 
     def _spawn(self) -> None:
         """Start the process, or pause."""
@@ -203,36 +199,33 @@ class SharedStreamPort(SocketPort):
             # The process has exited, as will be reported.
             self.holds.pause(PauseReason.STARTING)
         elif fds:
-            self._give(socket.socket(fileno=fds[0]))
+            self._take(fds[0])
         else:
             self._failed(*ANSWER.unpack(answer))
         self._ask()
 
-    def _give(self, connection: socket.socket) -> None:
+    def _take(self, fd: int) -> None:
         """Give a connection to the receiver."""
-        self._note(connection.fileno())
+        connection = socket.socket(fileno=fd)
         try:
             peer = connection.getpeername()
         except OSError:
             # The client has disconnected.
             connection.close()
-            return
-        take = self._receiver.connectionAccepted
-        if not survived(self._name, take, connection, peer):
-            connection.close()
+        else:
+            self._give(connection, peer)
 
     def _failed(self, error: int) -> None:
         """Pause, as accept(2) has failed."""
         if error in SHORTAGES:
-            self.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
-            self._receiver.short(os.strerror(error))
+            self._short(error)
         else:
             self._drop()
 
 
 def streamPort(
     sock: socket.socket, given: ServiceRuntime, receiver: IConnectionReceiver
-) -> SocketPort:
+) -> ConnectionPort:
     """
     Return a port that accepts connections from a listening socket.
 
