@@ -326,7 +326,7 @@ class InetdService(ApplicationService):
 
         @return: fires when none runs any more; or when this service is stopped.
         """
-        return self._services.drain()
+        return self._services.slots.drain()
 
     def state(self) -> DaemonState:
         """Return the state of the daemon and of all services."""

@@ -25,7 +25,7 @@ import struct
 import time
 from functools import partial
 from itertools import cycle
-from typing import Any, Callable
+from typing import Callable
 
 from twisted.internet.protocol import Protocol, ServerFactory
 
@@ -39,14 +39,6 @@ from inetdtw.internal.streams import (
 )
 
 _EPOCH_1900 = 2_208_988_800
-
-
-class UnknownService(KeyError):
-    """The name is not in L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}."""
-
-    def __str__(self) -> str:
-        """Return the name as a message."""
-        return f"there is no internal service {self.args[0]!r}"
 
 
 def _daytime(now: float) -> bytes:
@@ -83,13 +75,6 @@ _DATAGRAMS: dict[str, Callable[[_Clock], Callable[[bytes], bytes | None]]] = {
 }
 
 
-def _lookUp(table: dict[str, Any], name: str) -> Any:
-    try:
-        return table[name]
-    except KeyError:
-        raise UnknownService(name) from None
-
-
 def streamFactory(
     name: str,
     clock: Callable[[], float],
@@ -101,10 +86,8 @@ def streamFactory(
     @param name: one of L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}.
     @param clock: returns the seconds since the epoch.
     @param ended: called with each protocol when its connection is lost.
-
-    @raise UnknownService: if there is no such service (a C{KeyError}).
     """
-    return StreamFactory(partial(_lookUp(_STREAMS, name), clock), ended)
+    return StreamFactory(partial(_STREAMS[name], clock), ended)
 
 
 def datagramResponder(
@@ -117,8 +100,5 @@ def datagramResponder(
 
     @param name: one of L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}.
     @param clock: returns the seconds since the epoch.
-
-    @raise UnknownService: if there is no such service (a C{KeyError}).
     """
-    responder: Callable[[bytes], bytes | None] = _lookUp(_DATAGRAMS, name)(clock)
-    return responder
+    return _DATAGRAMS[name](clock)

@@ -46,7 +46,7 @@ class ProgramFactory(ServerFactory):
 
     def connectionTaken(self, connection: socket.socket, peer: Any) -> None:
         """Start the program, as soon as there is capacity."""
-        service = self._names.of(self._name)
+        service = self._names.get(self._name)
         if service is None:
             connection.close()
             self._refuse(peer, "unknown service")

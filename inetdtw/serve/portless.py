@@ -94,7 +94,7 @@ class PortlessSlot(BaseSlot):
         self._started = True
         self._serve()
         self._holds.resume(PauseReason.IDLE)
-        self._runtime.portless.add(self._key, self)
+        self._runtime.portless[self._key] = self
         name, address = self.service.name, str(self.service.address)
         self._runtime.report.emit(events.LISTEN, name, address=address)
 
@@ -138,7 +138,7 @@ class PortlessSlot(BaseSlot):
         if not self._started:
             return
         self._started = False
-        self._runtime.portless.discard(self._key)
+        self._runtime.portless.pop(self._key, None)
         self._admission.close()
         while self._waiting:
             self._first().refuse()

@@ -42,7 +42,6 @@ class RunningServices:
         )
         self.slots = SlotTable(runtime, self.launchers)
         self.bound = False
-        self._drained: Deferred[None] | None = None
 
     def bind(self, services: Sequence[Service]) -> None:
         """Create the sockets of the services."""
@@ -55,7 +54,7 @@ class RunningServices:
     def place(self, services: Sequence[Service], serving: bool) -> None:
         """Move services whose host names have other addresses now."""
         self._allot(services)
-        self.slots.place(services, serving)
+        self.slots.apply(services, serving)
 
     def apply(self, services: Sequence[Service], serving: bool) -> Changes:
         """
@@ -64,6 +63,8 @@ class RunningServices:
         @return: the changes.
         """
         self._allot(services)
+        if serving:
+            self.launchers.need(services)
         changes = self.slots.apply(services, serving)
         self._runtime.report.emit(
             events.RELOAD,
@@ -73,17 +74,6 @@ class RunningServices:
             stopped=len(changes.stop),
         )
         return changes
-
-    def drain(self) -> Deferred[None]:
-        """
-        Stop accepting clients.
-
-        @return: fires when no program runs.
-        """
-        if self._drained is None:
-            self._runtime.report.emit(events.DRAIN, running=self.slots.running)
-            self._drained = self.slots.drain()
-        return self._drained
 
     def stop(self) -> Deferred[Any]:
         """

@@ -119,17 +119,6 @@ class SlotTable:
 
         @param serving: whether services are served; else only their sockets are opened.
         """
-        services = tuple(services)
-        if serving:
-            self._launchers.need(services)
-        return self.place(services, serving)
-
-    def place(self, services: Iterable[Service], serving: bool) -> Changes:
-        """
-        Do the same as L{apply} for services that need no other launchers.
-
-        The addresses of their host names have changed.
-        """
         old = {key: slot.service for key, slot in self._slots.items()}
         new = {service.key: service for service in services}
         changes = diff(old, new)
@@ -207,19 +196,19 @@ class SlotTable:
         @return: fires when no program runs any more and all sockets are closed, or at
             L{abandon}.
         """
-        drained: Deferred[None] = Deferred()
-        for slot in self._slots.values():
-            slot.drain()
-        self._drained = drained
-        self._idle()
-        return drained
+        if self._drained is None:
+            self._runtime.report.emit(events.DRAIN, running=self.running)
+            for slot in self._slots.values():
+                slot.drain()
+            self._drained = Deferred()
+            self._idle()
+        return self._drained
 
     def _idle(self) -> None:
         """End a drain, if that was the last program or socket."""
         drained = self._drained
-        if drained is None or drained.called or self.running or self.anyBound:
-            return
-        drained.callback(None)
+        if not (drained is None or drained.called or self.running or self.anyBound):
+            drained.callback(None)
 
     @property
     def running(self) -> int:

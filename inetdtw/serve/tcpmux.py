@@ -161,7 +161,7 @@ class IPortlessService(Interface):
         """
 
 
-class PortlessServices:
+class PortlessServices(dict[str, IPortlessService]):
     """
     The services behind tcpmux, by name in lower case.
 
@@ -170,24 +170,12 @@ class PortlessServices:
 
     def __init__(self) -> None:
         """Start with no service."""
-        self._services: dict[str, IPortlessService] = {}
+        super().__init__()
         self.requests: Crowd[TcpmuxRequest] = Crowd()
-
-    def add(self, name: str, service: IPortlessService) -> None:
-        """Register the service for clients that send a name."""
-        self._services[name] = service
-
-    def discard(self, name: str) -> None:
-        """Remove the service of a name, if it has one."""
-        self._services.pop(name, None)
-
-    def of(self, name: str) -> IPortlessService | None:
-        """Return the service of a name, if it has one."""
-        return self._services.get(name)
 
     def text(self) -> bytes:
         """Return all names, each on a line, for a client that asks for C{help}."""
-        return "".join(f"{name}\r\n" for name in sorted(self._services)).encode()
+        return "".join(f"{name}\r\n" for name in sorted(self)).encode()
 
     def close(self) -> None:
         """Close the connections of all clients that have not sent a name yet."""

@@ -89,7 +89,7 @@ class TcpmuxListener(ConnectionListener):
 
     def _dispatch(self, request: TcpmuxRequest, name: str) -> None:
         """Pass a client to the service that it has named."""
-        service = self._runtime.portless.of(name)
+        service = self._runtime.portless.get(name)
         if service is not None:
             service.take(request.connection, request.peer)
             return

@@ -22,7 +22,6 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.internal.services import (
-    UnknownService,
     datagramResponder,
     streamFactory,
 )
@@ -113,16 +112,6 @@ class NamesTests(SynchronousTestCase):
         for name in INTERNAL_NAMES:
             connect(name)
             datagramResponder(name, clockAt(0))
-
-    def test_unknown(self) -> None:
-        """An unknown name raises a C{KeyError} with that name."""
-        for make in (
-            lambda: streamFactory("qotd", clockAt(0)),
-            lambda: datagramResponder("qotd", clockAt(0)),
-        ):
-            error = self.assertRaises(UnknownService, make)
-            self.assertIsInstance(error, KeyError)
-            self.assertEqual(str(error), "there is no internal service 'qotd'")
 
     def test_quiet(self) -> None:
         """Starting and stopping a service logs nothing."""

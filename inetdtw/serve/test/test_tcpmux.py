@@ -184,20 +184,10 @@ class PortlessServicesTests(SynchronousTestCase):
         """Close a connection."""
         connection.close()
 
-    def test_services(self) -> None:
-        """A service is found by its name until it is removed."""
-        names = PortlessServices()
-        names.add("a", self)
-        self.assertIs(names.of("a"), self)
-        self.assertIsNone(names.of("b"))
-        names.discard("a")
-        names.discard("a")
-        self.assertIsNone(names.of("a"))
-
     def test_text(self) -> None:
         """All names are listed, each on a line."""
         names = PortlessServices()
         self.assertEqual(names.text(), b"")
         for name in ("b", "a"):
-            names.add(name, self)
+            names[name] = self
         self.assertEqual(names.text(), b"a\r\nb\r\n")
