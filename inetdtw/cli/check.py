@@ -16,12 +16,12 @@ Files are parsed and names looked up as for the daemon; no socket is opened.
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Callable, Union
+from functools import cache
+from typing import Union
 
-from inetdtw.cli.output import printTo
+from inetdtw.cli.output import out
 from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
 from inetdtw.model.errors import ConfError, ConfWarning, DuplicateService, Location
@@ -37,16 +37,9 @@ _INDENT = "    "
 _Finding = Union[ConfError, ConfWarning]
 
 
-def check(
-    paths: Sequence[str],
-    settings: Settings,
-    ask: Lookups,
-    write: Callable[[str], object],
-) -> bool:
+def check(paths: Sequence[str], settings: Settings, ask: Lookups) -> bool:
     """
     Print the errors and warnings in files, and in directories of such files.
-
-    @param write: prints a line.
 
     @return: whether there is no error.
     """
@@ -62,13 +55,12 @@ def check(
     marked = [(each, "") for each in errors] + [
         (each, "warning: ") for each in warnings
     ]
-    excerpts = Excerpts()
     for finding, mark in sorted(marked, key=lambda each: each[0].location):
-        write(f"{finding.location}: {mark}{finding.field}: {finding.reason}")
+        out(f"{finding.location}: {mark}{finding.field}: {finding.reason}")
         # A finding about a file has no line.
-        for line in () if finding.field == "file" else excerpts.of(finding.location):
-            write(_INDENT + line)
-    write(_summary(len(configuration.services), len(errors), len(warnings)))
+        for line in () if finding.field == "file" else excerpt(finding.location):
+            out(_INDENT + line)
+    out(_summary(len(configuration.services), len(errors), len(warnings)))
     return not errors
 
 
@@ -99,35 +91,28 @@ def _summary(services: int, errors: int, warnings: int) -> str:
     )
 
 
-class Excerpts:
-    """The lines of files, with a mark."""
+def excerpt(location: Location) -> Iterator[str]:
+    """
+    Yield the line of a location, and a line with a caret.
 
-    def __init__(self) -> None:
-        """Start without any file's lines."""
-        self._lines: dict[str, list[str]] = {}
+    If the file cannot be read, yield nothing.
+    """
+    lines = _linesOf(location.file)
+    if not location.line <= len(lines):
+        return
+    start = max(0, location.column - 1 - BEFORE)
+    shown = lines[location.line - 1][start : start + WIDTH]
+    yield "".join(map(_visible, shown))
+    yield "".join(map(_blank, shown[: location.column - 1 - start])) + "^"
 
-    def of(self, location: Location) -> Iterator[str]:
-        """
-        Yield the line of a location, and a line with a caret.
 
-        If the file cannot be read, yield nothing.
-        """
-        lines = self._linesOf(location.file)
-        if not location.line <= len(lines):
-            return
-        start = max(0, location.column - 1 - BEFORE)
-        shown = lines[location.line - 1][start : start + WIDTH]
-        yield "".join(map(_visible, shown))
-        yield "".join(map(_blank, shown[: location.column - 1 - start])) + "^"
-
-    def _linesOf(self, file: str) -> list[str]:
-        """Return the lines of a file, none if it cannot be read."""
-        if file not in self._lines:
-            try:
-                self._lines[file] = loader.read(file).split("\n")
-            except OSError:
-                self._lines[file] = []
-        return self._lines[file]
+@cache
+def _linesOf(file: str) -> list[str]:
+    """Return the lines of a file, none if it cannot be read."""
+    try:
+        return loader.read(file).split("\n")
+    except OSError:
+        return []
 
 
 def _visible(character: str) -> str:
@@ -142,13 +127,3 @@ def _blank(character: str) -> str:
     if unicodedata.combining(character):
         return ""
     return "  " if unicodedata.east_asian_width(character) in "WF" else " "
-
-
-def main(paths: Sequence[str], settings: Settings) -> int:
-    """
-    Run C{inetd --check}.
-
-    @return: the exit status.
-    """
-    ask = Lookups.ofThisProcess()
-    return 0 if check(paths, settings, ask, printTo(sys.stdout)) else 1

@@ -13,12 +13,10 @@ from __future__ import annotations
 import os
 import re
 import socket
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Callable
 
-from inetdtw.cli.output import err, printTo
+from inetdtw.cli.output import err, out
 from inetdtw.config import loader
 from inetdtw.config.entry import Entry
 from inetdtw.config.keys import KEYS
@@ -41,15 +39,11 @@ def explain(
     paths: Iterable[str],
     settings: Settings,
     ask: Lookups,
-    write: Callable[[str], object],
-    err: Callable[[str], object],
 ) -> bool:
     """
     Print the definitions of the services with a name, a port or a path.
 
     @param wanted: the name of a service in the log, or the first word of its line.
-    @param write: prints a definition.
-    @param err: prints an error.
 
     @return: whether there is one.
     """
@@ -61,8 +55,8 @@ def explain(
         names.append(service.name)
         if wanted in (service.name, entry.service, str(service.address)):
             found = True
-            write(f"# {entry.location}")
-            write(explanation(entry, service))
+            out(f"# {entry.location}")
+            out(explanation(entry, service))
     for problem, bad in wrong:
         if not found or (bad and wanted in (bad.service, bad.get("id"))):
             err(str(problem))
@@ -231,14 +225,3 @@ def _escaped(character: str) -> str:
     codes = "".join(f"\\x{byte:02x}" for byte in data)
     # Two such bytes must not be decoded as one character.
     return f'{codes}""' if "\ud800" <= character <= "\udfff" else codes
-
-
-def main(wanted: str, paths: Iterable[str], settings: Settings) -> int:
-    """
-    Run C{inetd --explain}.
-
-    @return: the exit status.
-    """
-    ask = Lookups.ofThisProcess()
-    found = explain(wanted, paths, settings, ask, printTo(sys.stdout), err)
-    return 0 if found else 1

@@ -21,6 +21,7 @@ from inetdtw.log import rate
 from inetdtw.log.events import LEVELS
 from inetdtw.model.address import ADDRESSES
 from inetdtw.model.service import Bounds, Settings
+from inetdtw.system.lookups import Lookups
 from inetdtw.text import absolute, printable
 
 DEFAULT_FILE = "/etc/inetd.conf"
@@ -234,9 +235,11 @@ class ServiceOptions(Described):
             self["log-level"] = "info"
         files = self["conf"] or [DEFAULT_FILE]
         if self["check"]:
-            raise SystemExit(check.main(files, self.settings()))
+            good = check.check(files, self.settings(), Lookups.ofThisProcess())
+            raise SystemExit(0 if good else 1)
         if self["explain"] is not None:
-            raise SystemExit(explain.main(self["explain"], files, self.settings()))
+            known = files, self.settings(), Lookups.ofThisProcess()
+            raise SystemExit(0 if explain.explain(self["explain"], *known) else 1)
         # A daemon changes its working directory, and reads the files again.
         self["conf"] = list(map(_absolute, files))
         if self["control"] and self["control"] != NONE:

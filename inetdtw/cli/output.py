@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import Callable, TextIO
+from typing import TextIO
 
 from inetdtw.text import printable
 
@@ -53,13 +53,8 @@ def discard(stream: TextIO) -> None:
         os.dup2(null.fileno(), stream.fileno())
 
 
-def printTo(stream: TextIO | None) -> Callable[[str], None]:
-    """Return a function that writes a line with L{write}."""
-
-    def writeLine(line: str) -> None:
-        write(f"{printable(line, _KEPT)}\n", stream)
-
-    return writeLine
+def _printed(line: str) -> str:
+    return f"{printable(line, _KEPT)}\n"
 
 
 def out(line: str) -> None:
@@ -68,7 +63,7 @@ def out(line: str) -> None:
 
     @raise WriteError: if it cannot be written.
     """
-    printTo(sys.stdout)(line)
+    write(_printed(line), sys.stdout)
 
 
 def err(line: str, stream: TextIO | None = None) -> None:
@@ -78,4 +73,4 @@ def err(line: str, stream: TextIO | None = None) -> None:
     @param stream: the stream, by default standard error.
     """
     with suppress(WriteError):
-        printTo(sys.stderr if stream is None else stream)(line)
+        write(_printed(line), sys.stderr if stream is None else stream)

@@ -9,7 +9,8 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli.check import BEFORE, WIDTH, Excerpts, check
+from inetdtw.cli import check
+from inetdtw.cli.check import BEFORE, WIDTH
 from inetdtw.model.errors import Location
 from inetdtw.model.service import Settings
 from inetdtw.test.fakelookups import lookups
@@ -34,7 +35,8 @@ class CheckCase(SynchronousTestCase):
 
     def check(self, *paths: str) -> bool:
         """Check files."""
-        return check(paths, Settings(), lookups(), self.lines.append)
+        self.patch(check, "out", self.lines.append)
+        return check.check(paths, Settings(), lookups())
 
     def assertFails(self, text: str, *lines: str) -> None:
         """Assert that a file fails with these lines, in which C{FILE} is its path."""
@@ -52,7 +54,7 @@ class CheckCase(SynchronousTestCase):
 
 
 class CheckTests(CheckCase):
-    """Tests for L{check}; the items are those that C{--check} must fail for."""
+    """Tests for L{check.check}; the items are those that C{--check} must fail for."""
 
     def test_good(self) -> None:
         """A good file passes, and all that is said is how many services it has."""
@@ -232,12 +234,12 @@ class CheckTests(CheckCase):
         self.assertIn("    7 steam", self.lines)
 
 
-class ExcerptsTests(CheckCase):
-    """Tests for L{Excerpts}."""
+class ExcerptTests(CheckCase):
+    """Tests for L{check.excerpt}."""
 
     def of(self, text: str, column: int, line: int = 1) -> list[str]:
         """Return the excerpt for a location."""
-        return list(Excerpts().of(Location(self.write(text), line, column)))
+        return list(check.excerpt(Location(self.write(text), line, column)))
 
     def test_tabs(self) -> None:
         """The caret is under the field where there are tabs before it."""
@@ -264,4 +266,4 @@ class ExcerptsTests(CheckCase):
 
     def test_noFile(self) -> None:
         """Nothing is shown of a file that cannot be read."""
-        self.assertEqual(list(Excerpts().of(Location("/nix", 1))), [])
+        self.assertEqual(list(check.excerpt(Location("/nix", 1))), [])

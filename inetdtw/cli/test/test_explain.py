@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli.explain import explain, explanation, quoted
+from inetdtw.cli import explain
+from inetdtw.cli.explain import explanation, quoted
 from inetdtw.config.entry import Entry
 from inetdtw.config.keys import KEYS
 from inetdtw.config.parser import parse
@@ -302,11 +303,13 @@ off off protocol = udp, args = discard;
             file.write(self.TEXT)
         os.chmod(self.path, 0o644)
         self.complaints: list[str] = []
+        self.patch(explain, "err", self.err)
 
     def explain(self, wanted: str) -> list[Service]:
         """Return the services of the output."""
         said: list[str] = []
-        found = explain(wanted, [self.path], PLAIN, ROOT, said.append, self.err)
+        self.patch(explain, "out", said.append)
+        found = explain.explain(wanted, [self.path], PLAIN, ROOT)
         services = [service for _, service in servicesOf("\n".join(said))]
         self.assertEqual(found, bool(services))
         return services
@@ -339,7 +342,8 @@ off off protocol = udp, args = discard;
     def test_place(self) -> None:
         """Above every definition is where it comes from."""
         said: list[str] = []
-        explain("mine", [self.path], PLAIN, ROOT, said.append, self.err)
+        self.patch(explain, "out", said.append)
+        explain.explain("mine", [self.path], PLAIN, ROOT)
         self.assertEqual(said[0], f"# {self.path}:2:1")
 
     def test_unknown(self) -> None:

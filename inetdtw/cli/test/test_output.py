@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli.output import WriteError, err, out, printTo, write
+from inetdtw.cli.output import WriteError, err, out, write
 
 
 class FullStream(io.StringIO):
@@ -42,14 +42,14 @@ class FullStream(io.StringIO):
         return self.fd
 
 
-class PrintToTests(SynchronousTestCase):
-    """Tests for L{printTo}, L{out} and L{err}."""
+class OutputTests(SynchronousTestCase):
+    """Tests for L{write}, L{out} and L{err}."""
 
     def test_anything(self) -> None:
         """Output is UTF-8 in any encoding, with control characters escaped."""
         data = io.BytesIO()
-        stream = io.TextIOWrapper(data, encoding="ascii")
-        printTo(stream)("/tmp/\udcff: 日\x1b[m\x85\u202e\n\t")
+        self.patch(sys, "stdout", io.TextIOWrapper(data, encoding="ascii"))
+        out("/tmp/\udcff: 日\x1b[m\x85\u202e\n\t")
         said = "/tmp/\\xff: 日\\x1b[m\\x85\\u202e\n\\t\n"
         self.assertEqual(data.getvalue(), said.encode())
 
