@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The reference of keys and options, generated from their declarations."""
+"""The reference of options, generated from their declarations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from sphinx.util.docutils import SphinxDirective
 
 from inetdtw.cli import main
 from inetdtw.cli.usage import Option, grouped, optionsOf
-from inetdtw.config.keys import KEYS, Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,19 +25,6 @@ if TYPE_CHECKING:
 def escaped(text: str) -> str:
     """Return a text with all markup escaped."""
     return re.sub(r"([\\*`|_<])", r"\\\1", text)
-
-
-def keyLines(key: Key) -> Iterator[str]:
-    """Generate the description of a key, in reStructuredText."""
-    unit = f" ({key.unit})" if key.unit else ""
-    yield f".. confval:: {key.name}"
-    yield ""
-    yield f"   {escaped(key.help)}"
-    yield ""
-    yield f"   | Type: {escaped(key.type.name + unit)}"
-    yield f"   | Default: {escaped(key.default or 'none, it must be given')}"
-    yield f"   | Example: ``{key.name} = {key.example}``"
-    yield ""
 
 
 class InetdLexer(RegexLexer):
@@ -59,18 +45,6 @@ class InetdLexer(RegexLexer):
             (r"[\w./-]+|\s+|.", Text),
         ]
     }
-
-
-class Keys(SphinxDirective):
-    """The directive C{inetd-keys}: all keys, or those that are named."""
-
-    optional_arguments = 100
-
-    def run(self) -> list[nodes.Node]:
-        """Make the descriptions."""
-        names = self.arguments or KEYS
-        lines = [line for name in names for line in keyLines(KEYS[name])]
-        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 
 def optionLines(option: Option) -> Iterator[str]:
@@ -100,8 +74,7 @@ class Options(SphinxDirective):
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directives and the lexer."""
-    app.add_directive("inetd-keys", Keys)
+    """Register the directive and the lexer."""
     app.add_directive("inetd-options", Options)
     app.add_lexer("inetd", InetdLexer)
     return {"parallel_read_safe": True}

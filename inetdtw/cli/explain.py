@@ -103,10 +103,10 @@ def explanation(entry: Entry, service: Service) -> str:
     """
     values = dict(_values(entry, service))
     lines = []
-    for key in KEYS.values():
-        if values.get(key.name) is not None:
-            words = " ".join(map(quoted, key.type.write(values[key.name])))
-            lines.append(f"    {key.name} = {words}".rstrip())
+    for key, type in KEYS.items():
+        if values.get(key) is not None:
+            words = " ".join(map(quoted, type.write(values[key])))
+            lines.append(f"    {key} = {words}".rstrip())
     switch = "on" if entry.enabled else "off"
     return f"{_head(_service(service))} {switch}\n" + ",\n".join(lines) + ";"
 

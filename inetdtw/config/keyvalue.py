@@ -13,7 +13,6 @@ from inetdtw.config import compat
 from inetdtw.config.entry import Entry
 from inetdtw.config.keys import KEYS
 from inetdtw.config.tokens import Tokens, TokenType
-from inetdtw.config.valuetypes import ValueType
 from inetdtw.model.errors import ConfError, Location, Word
 
 #: A key and the words of its value.
@@ -159,23 +158,19 @@ def buildEntry(
     values: dict[str, Any] = {}
     locations: dict[str, Location] = {}
     for name, value in assignments:
-        key = KEYS.get(name.text)
-        if key is None:
-            raise ConfError(name.location, name.text, compat.aboutKey(name.text, KEYS))
-        if key.name in values:
-            raise ConfError(
-                name.location, name.text, "is given twice; it takes one value"
-            )
-        locations[key.name] = value[0].location if value else name.location
-        values[key.name] = _valueOf(key.type, key.name, value, locations[key.name])
+        key = name.text
+        if key not in KEYS:
+            raise ConfError(name.location, key, compat.aboutKey(key, KEYS))
+        if key in values:
+            raise ConfError(name.location, key, "is given twice; it takes one value")
+        locations[key] = value[0].location if value else name.location
+        values[key] = _valueOf(key, value, locations[key])
     return Entry(service.text, service.location, enabled, values, locations)
 
 
-def _valueOf(
-    type: ValueType[Any], name: str, value: Sequence[Word], location: Location
-) -> object:
+def _valueOf(key: str, value: Sequence[Word], location: Location) -> object:
     try:
         # Most values have one word, for which a generator takes twice as long.
-        return type.read(tuple([word.text for word in value]))
+        return KEYS[key].read(tuple([word.text for word in value]))
     except ValueError as why:
-        raise ConfError(location, name, str(why)) from None
+        raise ConfError(location, key, str(why)) from None

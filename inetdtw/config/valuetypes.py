@@ -40,13 +40,11 @@ class ValueType(Generic[T]):
     """
     A type of values.
 
-    @ivar name: what a manual calls it.
     @ivar read: returns the value of words; raises C{ValueError} with a message that
         says which values are accepted.
     @ivar write: the inverse.
     """
 
-    name: str
     read: Callable[[tuple[str, ...]], T]
     write: Callable[[T], tuple[str, ...]]
 
@@ -92,8 +90,7 @@ def number(low: int, high: int) -> ValueType[int]:
 
     They have a sign only if C{low} is negative.
     """
-    signed = ("integer", "[+-]?[0-9]{1,9}")
-    name, pattern = signed if low < 0 else ("number", "[0-9]{1,10}")
+    pattern = "[+-]?[0-9]{1,10}" if low < 0 else "[0-9]{1,10}"
 
     def read(words: tuple[str, ...]) -> int:
         word = _single(words)
@@ -101,7 +98,7 @@ def number(low: int, high: int) -> ValueType[int]:
             raise ValueError(f"'{word}' is not a number from {low} to {high}")
         return int(word)
 
-    return ValueType(name, read, lambda value: (str(value),))
+    return ValueType(read, lambda value: (str(value),))
 
 
 def oneOf(what: str, *choices: str) -> ValueType[str]:
@@ -117,12 +114,10 @@ def oneOf(what: str, *choices: str) -> ValueType[str]:
             raise ValueError(f"'{word}' is not {what} ({', '.join(choices)})")
         return word
 
-    return ValueType("|".join(choices), read, lambda value: (value,))
+    return ValueType(read, lambda value: (value,))
 
 
-def checked(
-    type: ValueType[T], check: Callable[[T], None], name: str = ""
-) -> ValueType[T]:
+def checked(type: ValueType[T], check: Callable[[T], None]) -> ValueType[T]:
     """Return a type with a further check, which raises C{ValueError}."""
 
     def read(words: tuple[str, ...]) -> T:
@@ -130,7 +125,7 @@ def checked(
         check(value)
         return value
 
-    return ValueType(name or type.name, read, type.write)
+    return ValueType(read, type.write)
 
 
 def _readOctal(words: tuple[str, ...]) -> int:
@@ -245,23 +240,19 @@ def _checkMessage(text: str) -> None:
         raise ValueError(f"must not be longer than {_LONGEST} bytes")
 
 
-WORD: ValueType[str] = ValueType("word", _readWord, lambda value: (value,))
-TEXT: ValueType[str] = ValueType("text", _single, lambda value: (value,))
-WORDS: ValueType[tuple[str, ...]] = ValueType(
-    "words", lambda given: given, lambda value: value
-)
-FLAG: ValueType[bool] = ValueType(
-    "yes|no", _readFlag, lambda on: ("yes" if on else "no",)
-)
-SIZE: ValueType[int] = ValueType("size", _readSize, lambda value: (str(value),))
-LIMIT: ValueType[tuple[int, int]] = ValueType("limit", _readLimit, _writeLimit)
+WORD: ValueType[str] = ValueType(_readWord, lambda value: (value,))
+TEXT: ValueType[str] = ValueType(_single, lambda value: (value,))
+WORDS: ValueType[tuple[str, ...]] = ValueType(lambda given: given, lambda value: value)
+FLAG: ValueType[bool] = ValueType(_readFlag, lambda on: ("yes" if on else "no",))
+SIZE: ValueType[int] = ValueType(_readSize, lambda value: (str(value),))
+LIMIT: ValueType[tuple[int, int]] = ValueType(_readLimit, _writeLimit)
 PREFIX: ValueType[tuple[int, int]] = ValueType(
-    "IPv4/IPv6 prefix lengths", _readPrefix, lambda value: ("/".join(map(str, value)),)
+    _readPrefix, lambda value: ("/".join(map(str, value)),)
 )
-OCTAL: ValueType[int] = ValueType("octal", _readOctal, lambda value: (f"{value:04o}",))
+OCTAL: ValueType[int] = ValueType(_readOctal, lambda value: (f"{value:04o}",))
 
 SOCKTYPE = oneOf("a socket type", "stream", "dgram", "seqpacket")
-PROTOCOL = checked(WORD, _checkProtocol, "|".join(_PROTOCOLS))
+PROTOCOL = checked(WORD, _checkProtocol)
 COUNT = number(0, MOST)
 PAUSE = number(1, 86400)
 MESSAGE = checked(TEXT, _checkMessage)
@@ -271,10 +262,10 @@ IPSEC = checked(WORDS, _checkIPsec)
 STDERR = oneOf("a destination", "socket", "log", "null")
 LAUNCH = oneOf("a launch method", "direct", "forkserver")
 NAME = checked(WORD, _checkName)
-DIRECTORY = checked(WORD, _checkDirectory, "path")
-PATH = checked(WORD, _checkAbsolute, "path")
+DIRECTORY = checked(WORD, _checkDirectory)
+PATH = checked(WORD, _checkAbsolute)
 VARIABLES = checked(WORDS, _checkVariables)
-MODULES = checked(WORDS, _checkModules, "auto or module, ...")
+MODULES = checked(WORDS, _checkModules)
 
 #: Any type, where the type of its values does not matter.
 AnyType = ValueType[Any]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.entry import Entry
+from inetdtw.config.keys import KEYS
 from inetdtw.config.keyvalue import buildEntry
 from inetdtw.config.parser import parse
 from inetdtw.config.resolver import Resolved, resolve
@@ -21,6 +22,48 @@ ALPINE = lookups(uid=1000, gid=1000)
 #: A program that is on every system.
 SH = "- /bin/sh sh"
 PLAIN = Settings()
+#: A value of each key, as it is written.
+EXAMPLES = {
+    "id": "lower",
+    "bind": "127.0.0.1",
+    "socktype": "stream",
+    "protocol": "tcp46",
+    "wait": "no",
+    "user": "alpine",
+    "group": "mail",
+    "exec": "/usr/bin/python3",
+    "args": "python3 /home/alpine/bin/lower.py",
+    "accept_max": "20",
+    "service_max": "600",
+    "ip_max": "60",
+    "per_source": "4",
+    "per_source_prefix": "24/56",
+    "answer_max": "600",
+    "pause": "10",
+    "refusal": "busy",
+    "backlog": "128",
+    "sndbuf": "64k",
+    "recvbuf": "1m",
+    "acceptfilter": "dataready",
+    "nodelay": "yes",
+    "keepalive": "yes",
+    "socket_user": "nobody",
+    "socket_group": "nogroup",
+    "socket_mode": "0660",
+    "umask": "077",
+    "directory": "/srv/ftp",
+    "nice": "5",
+    "groups": "no",
+    "chroot": "/srv/jail",
+    **dict.fromkeys((key for key in KEYS if key.startswith("rlimit_")), "UNLIMITED"),
+    "stderr": "log",
+    "env": "LANG=C.UTF-8 TZ=UTC",
+    "passenv": "PATH LANG",
+    "launch": "direct",
+    "warm": "yes",
+    "preload": "auto",
+    "ipsec": '""',
+}
 
 
 def wordAt(text: str, column: int) -> Word:

@@ -32,6 +32,18 @@ _SHARE = os.path.join(checkout.path(), "share")
 _BASH = os.path.join(_SHARE, "bash-completion", "completions", "inetd")
 _FISH = os.path.join(_SHARE, "fish", "vendor_completions.d", "inetd.fish")
 
+#: The description of a key in the source of inetd.conf(5).
+_KEY = re.compile(
+    r"""
+    ^\.\. \ confval:: \ (\w+) \n\n
+    (?: \ \ \ [^|\n] .* \n )+ \n
+    \ \ \ \| \ Type: .+ \n
+    \ \ \ \| \ Default: .+ \n (?: \ \ \ \ \ .+ \n )*
+    \ \ \ \| \ Example: \ ``(\w+) \ = \ (.*)``$
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
+
 
 def _read(*names: str) -> str:
     """Return the contents of a shipped file."""
@@ -81,16 +93,16 @@ class ManPageTests(SynchronousTestCase):
                 self.assertRegex(commands, rf"--{option.name}{letters}(?![\w-])")
 
     def test_keys(self) -> None:
-        """inetd.conf(5) has the type, unit, default and an example of every key."""
+        """inetd.conf(5) has the type, default and a valid example of every key."""
         text = _plain(_read("man", "man5", "inetd.conf.5"))
-        for key in KEYS.values():
-            unit = f" ({key.unit})" if key.unit else ""
-            default = key.default or "none, it must be given"
-            about = (
-                f"{key.name} {key.help} Type: {key.type.name}{unit} "
-                f"Default: {default} Example: {key.name} = {key.example}"
-            )
-            self.assertIn(" ".join(about.split()), text)
+        page = os.path.join(checkout.path(), "docs", "man", "inetd.conf.5.rst")
+        with open(page, encoding="utf-8") as file:
+            found = _KEY.findall(file.read())
+        self.assertEqual([name for name, *_ in found], list(KEYS))
+        for name, key, example in found:
+            self.assertEqual(key, name)
+            KEYS[name].read(tuple(example.replace('"', "").split()))
+            self.assertIn(f"Example: {name} = {example}", text)
 
     def test_noVersion(self) -> None:
         """The man pages do not change with the version."""

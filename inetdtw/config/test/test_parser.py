@@ -15,6 +15,7 @@ from inetdtw.config.entry import Entry
 from inetdtw.config.keys import KEYS
 from inetdtw.config.parser import Include, Statement, parse
 from inetdtw.model.errors import ConfError, ConfWarning, Location
+from inetdtw.test.configcase import EXAMPLES
 
 CAT = "stream tcp nowait nobody /bin/cat cat"
 #: The same in the other form.
@@ -330,10 +331,10 @@ class DefinitionTests(SynchronousTestCase):
 
     def test_everyKey(self) -> None:
         """Every key can be given."""
-        for name, key in KEYS.items():
-            found = entry(f"7 on {name} = {key.example};")
-            words = tuple(key.example.replace('"', "").split()) or ("",)
-            self.assertEqual(found.get(name), key.type.read(words), name)
+        for name, type in KEYS.items():
+            found = entry(f"7 on {name} = {EXAMPLES[name]};")
+            words = tuple(EXAMPLES[name].replace('"', "").split()) or ("",)
+            self.assertEqual(found.get(name), type.read(words), name)
             self.assertEqual(found.locations[name].column, 9 + len(name))
 
     def test_off(self) -> None:
