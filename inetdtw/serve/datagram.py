@@ -32,7 +32,7 @@ from inetdtw.log import events
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.datagramport import DatagramPort, IDatagramReceiver, Sender
 from inetdtw.serve.listener import BaseListener
-from inetdtw.serve.replies import DatagramSession, ReplySocket
+from inetdtw.serve.replies import DatagramSession
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.serve.undecided import AcceptedClient
@@ -115,18 +115,14 @@ class DatagramListener(BaseListener):
 
         @param ours: the daemon's ends of its sockets.
         """
-        session = DatagramSession(self._runtime.reactor, lambda: self._over(sender))
         costs = chain((FIRST_REPLY,), repeat(1))
+        session = DatagramSession(
+            *(self._runtime, self._name, self._port.socket),
+            lambda data: self._reply(data, sender, next(costs)),
+            lambda: self._over(sender),
+        )
         for sock in ours:
-            reply = ReplySocket(
-                sock,
-                self._runtime,
-                self._port.socket,
-                self._name,
-                lambda data: self._reply(data, sender, next(costs)),
-                session.closed,
-            )
-            session.add(reply)
+            session.add(sock)
         return session
 
     def _reply(self, message: bytes, sender: Sender, cost: int) -> None:

@@ -11,7 +11,7 @@ from typing import Callable
 
 from zope.interface import implementer
 
-from twisted.internet.interfaces import IReactorTime, IReadDescriptor
+from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
 from inetdtw.log.failures import survived
@@ -31,38 +31,18 @@ class ReplySocket:
     The daemon's end of a socket that a program writes replies to.
 
     Each write of the program is one message, and one datagram.
-
-    @ivar through: the socket that the replies are sent through.
     """
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        runtime: Runtime,
-        through: socket.socket,
-        service: str,
-        send: Callable[[bytes], None],
-        closed: Callable[[ReplySocket], None],
-    ) -> None:
+    def __init__(self, sock: socket.socket, session: DatagramSession) -> None:
         """
         Begin to read.
 
         @param sock: the daemon's end, which this closes.
-        @param through: the socket that the replies are sent through.
-        @param service: the name of the service.
-        @param send: called with each message.
-        @param closed: called when it was closed.
         """
         sock.setblocking(False)
         self._socket = sock
-        self.through = through
-        self._service = service
-        self._reactor = runtime.reactor
-        self._send = send
-        self._closed = closed
-        self._others = runtime.replies
-        self._others.add(self)
-        self._reactor.addReader(self)
+        self._session = session
+        session.reactor.addReader(self)
 
     def fileno(self) -> int:
         """Return the file descriptor; -1 once it is closed."""
@@ -88,7 +68,7 @@ class ReplySocket:
             return False
         except OSError:
             message = b""
-        if message and survived(self._service, self._send, message):
+        if message and survived(self._session.service, self._session.send, message):
             return True
         self.close()
         return False
@@ -104,10 +84,9 @@ class ReplySocket:
         """Close the socket, and discard what the program writes."""
         if self.fileno() < 0:
             return
-        self._others.discard(self)
-        self._reactor.removeReader(self)
+        self._session.reactor.removeReader(self)
         self._socket.close()
-        self._closed(self)
+        self._session.closed(self)
 
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket, as the reactor stops."""
@@ -121,24 +100,54 @@ class DatagramSession:
     Background children of the program may keep its descriptors open for ever, and each
     costs the daemon one.  So the daemon reads them for L{LAST_REPLY} after the exit,
     and counts the program as running until then.
+
+    @ivar reactor: the reactor.
+    @ivar service: the name of the service.
+    @ivar through: the socket that the replies are sent through.
+    @ivar send: called with each message of the program.
     """
 
-    def __init__(self, reactor: IReactorTime, over: Callable[[], None]) -> None:
-        """@param over: called at the end."""
+    def __init__(
+        self,
+        runtime: Runtime,
+        service: str,
+        through: socket.socket,
+        send: Callable[[bytes], None],
+        over: Callable[[], None],
+    ) -> None:
+        """
+        Begin without a socket that the program can write to.
+
+        @param send: called with each message of the program.
+        @param over: called at the end.
+        """
+        self.reactor = runtime.reactor
+        self.service = service
+        self.through = through
+        self.send = send
         self._over = over
+        self._sessions = runtime.sessions
         self._replies: set[ReplySocket] = set()
         self._ended = False
-        self._timer = Timer(reactor)
+        self._timer = Timer(self.reactor)
 
-    def add(self, reply: ReplySocket) -> None:
-        """Add a socket that the program can write to."""
-        self._replies.add(reply)
+    def add(self, sock: socket.socket) -> None:
+        """Add the daemon's end of a socket that the program can write to."""
+        self._replies.add(ReplySocket(sock, self))
+        self._sessions.add(self)
 
     def closed(self, reply: ReplySocket) -> None:
         """Remove a socket that was closed."""
         self._replies.discard(reply)
-        if self._ended and not self._replies:
-            self._close()
+        if not self._replies:
+            self._sessions.discard(self)
+            if self._ended:
+                self._close()
+
+    def leave(self) -> None:
+        """Send no more replies."""
+        for reply in list(self._replies):
+            reply.close()
 
     def ended(self) -> None:
         """Close the sockets soon, as the program has exited or could not be started."""

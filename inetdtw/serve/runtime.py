@@ -26,7 +26,7 @@ from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames
 
 if TYPE_CHECKING:
-    from inetdtw.serve.replies import ReplySocket
+    from inetdtw.serve.replies import DatagramSession
 
 #: How many descriptors the standard error of a program takes.
 _STANDARD_ERROR = {"socket": 0, "null": 0, "log": 2}
@@ -50,8 +50,7 @@ class Runtime:
     @ivar guard: decides which datagrams must not be answered.
     @ivar wallclock: the time, in seconds since the epoch.
     @ivar stderrReaders: the readers of the standard error of programs.
-    @ivar replies: the L{ReplySocket<inetdtw.serve.replies.ReplySocket>} of programs
-        that have a datagram each.
+    @ivar sessions: the programs that have a datagram each, while they may reply.
     @ivar portless: the services behind tcpmux.
     @ivar tallies: the counters of each service for the operator, by its name.
     @ivar budget: the limit of the programs of all services.
@@ -69,7 +68,7 @@ class Runtime:
     guard: ReflectorGuard
     wallclock: Callable[[], float]
     stderrReaders: set[StderrReader] = field(default_factory=set)
-    replies: set[ReplySocket] = field(default_factory=set)
+    sessions: set[DatagramSession] = field(default_factory=set)
     portless: PortlessServices = field(default_factory=PortlessServices)
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     budget: ProcessBudget = field(default_factory=ProcessBudget)
@@ -81,8 +80,8 @@ class Runtime:
 
     def closeReplies(self, sock: socket.socket) -> None:
         """Stop sending replies through a socket."""
-        for reply in [each for each in self.replies if each.through is sock]:
-            reply.close()
+        for session in [each for each in self.sessions if each.through is sock]:
+            session.leave()
 
     def accountOf(self, service: Service) -> DescriptorAccount:
         """Return the account of the descriptors of a service's clients."""

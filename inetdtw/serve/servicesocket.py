@@ -201,7 +201,7 @@ class ServiceSocket:
     def closeUnneeded(self) -> None:
         """Close the previous sockets through which no replies go any more."""
         if self._before:
-            needed = {id(reply.through) for reply in self._runtime.replies}
+            needed = {id(each.through) for each in self._runtime.sessions}
             for sock in [each for each in self._before if id(each) not in needed]:
                 sock.close()
                 self._before.remove(sock)

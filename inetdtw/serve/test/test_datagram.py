@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
-from inetdtw.serve import datagram
+from inetdtw.serve import datagram, replies
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.datagramport import DatagramPort, Sender
 from inetdtw.serve.replies import LAST_REPLY
@@ -486,7 +486,7 @@ class DatagramListenerTests(ServingTestCase):
     def test_brokenStart(self) -> None:
         """An internal error before the start leaves nothing open and counted."""
         before = openDescriptors()
-        with mock.patch.object(datagram, "ReplySocket", side_effect=ValueError):
+        with mock.patch.object(replies, "ReplySocket", side_effect=ValueError):
             self.sender.send(b"1")
             self.reactor.turnUntil(lambda: bool(self.limits.tally.admitted))
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
