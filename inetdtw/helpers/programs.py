@@ -270,8 +270,8 @@ class ChildTable:
         """
         if self._limits:
             # posix_spawn(3) cannot set limits.
-            return forkAndExec(*program, fds, self._limits)
-        return spawn(*program, fds)
+            return forkAndExec(program, fds, self._limits)
+        return spawn(program, fds)
 
     def reap(self) -> None:
         """Report the children that have exited."""

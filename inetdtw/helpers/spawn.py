@@ -15,7 +15,9 @@ import signal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any, AnyStr, Callable
+    from typing import Any, Callable
+
+    from inetdtw.helpers.protocol import Program
 
 _SHELL = "/bin/sh"
 #: The signals that a fork server ignores and its programs do not: those for the daemon
@@ -104,13 +106,12 @@ def applyContext(context: Mapping[str, str]) -> None:
         os.setresuid(*[int(context["uid"])] * 3)
 
 
-def resetSignals() -> None:
+def resetSignals(ignored: Sequence[int] = IGNORED) -> None:
     """Start a session, and reset all signals but those that are ignored."""
     os.setsid()
     for number in _SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    for number in IGNORED:
-        signal.signal(number, signal.SIG_IGN)
+        how = signal.SIG_IGN if number in ignored else signal.SIG_DFL
+        signal.signal(number, how)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
@@ -131,7 +132,7 @@ def reasonOf(why: OSError) -> str:
     return f"{why.filename}: {reason}" if isinstance(why, DirectoryMissing) else reason
 
 
-def _firstOf(paths: Sequence[AnyStr], start: Callable[[AnyStr], int]) -> int:
+def _firstOf(paths: list[bytes], start: Callable[[bytes], int]) -> int:
     """
     Start the first of several programs that can be started, as execvp(3) does.
 
@@ -151,45 +152,20 @@ def _firstOf(paths: Sequence[AnyStr], start: Callable[[AnyStr], int]) -> int:
     raise OSError(reason, os.strerror(reason))
 
 
-def spawn(
-    paths: Sequence[AnyStr],
-    argv: list[AnyStr] | tuple[AnyStr, ...],
-    environment: Mapping[AnyStr, AnyStr],
-    fds: Sequence[int],
-) -> int:
+def spawn(program: Program, fds: Sequence[int]) -> int:
     """
     Start a program as the leader of its own session.
 
-    @param paths: the first of these that can be executed is the program.  If there are
-        several, access(2) is called first, which costs less than a process.
+    Like execvp(3), run a file without C{#!} by the shell.
+
+    @param program: if it has several paths, access(2) is called first, which costs less
+        than a process.
     @param fds: what becomes 0, 1 and 2; the last one is repeated.
 
     @return: its process id.
     @raise OSError: if it cannot be started.
     """
-    if len(paths) == 1:
-        return _spawn(paths[0], argv, environment, fds)
-
-    def start(path: AnyStr) -> int:
-        if not os.access(path, os.X_OK):
-            os.stat(path)
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return _spawn(path, argv, environment, fds)
-
-    return _firstOf(paths, start)
-
-
-def _spawn(
-    path: AnyStr,
-    argv: list[AnyStr] | tuple[AnyStr, ...],
-    environment: Mapping[AnyStr, AnyStr],
-    fds: Sequence[int],
-) -> int:
-    """
-    Start a program.  Like execvp(3), run a file without C{#!} by the shell.
-
-    @raise OSError: if it cannot be started.
-    """
+    paths, argv, environment = program
     given = [*fds, *[fds[-1]] * (3 - len(fds))]
     how: dict[str, Any] = {
         "file_actions": [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate(given)],
@@ -197,20 +173,25 @@ def _spawn(
         "setsigdef": _SIGNALS,
         "setsigmask": [],
     }
-    try:
-        return os.posix_spawn(path, argv, environment, **how)
-    except OSError as why:
-        if why.errno != errno.ENOEXEC:
-            raise
-    return os.posix_spawn(_SHELL, ("sh", path, *argv[1:]), environment, **how)
+
+    def start(path: bytes) -> int:
+        if len(paths) > 1 and not os.access(path, os.X_OK):
+            os.stat(path)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        try:
+            return os.posix_spawn(path, argv, environment, **how)
+        except OSError as why:
+            if why.errno != errno.ENOEXEC:
+                raise
+        return os.posix_spawn(_SHELL, [b"sh", path, *argv[1:]], environment, **how)
+
+    return _firstOf(paths, start)
 
 
 def forkAndExec(
-    paths: Sequence[AnyStr],
-    argv: list[AnyStr] | tuple[AnyStr, ...],
-    environment: Mapping[AnyStr, AnyStr],
+    program: Program,
     fds: Sequence[int],
-    limits: Sequence[Limit] = (),
+    limits: Iterable[Limit],
     context: Mapping[str, str] | None = None,
 ) -> int:
     """
@@ -228,7 +209,7 @@ def forkAndExec(
         os.close(writing)
         raise
     if not pid:
-        _runChild(writing, paths, argv, environment, fds, limits, context)
+        _runChild(writing, program, fds, limits, context)
     os.close(writing)
     with open(reading, "rb") as pipe:
         report = pipe.read()
@@ -243,11 +224,9 @@ def forkAndExec(
 
 def _runChild(
     writing: int,
-    paths: Sequence[AnyStr],
-    argv: list[AnyStr] | tuple[AnyStr, ...],
-    environment: Mapping[AnyStr, AnyStr],
+    program: Program,
     fds: Sequence[int],
-    limits: Sequence[Limit],
+    limits: Iterable[Limit],
     context: Mapping[str, str] | None,
 ) -> None:
     """
@@ -257,13 +236,16 @@ def _runChild(
     """
     code, entered = errno.EIO, True
     try:
-        _begin(fds)
+        signal.set_wakeup_fd(-1)
+        resetSignals(ignored=())
+        for to in range(3):
+            os.dup2(fds[min(to, len(fds) - 1)], to)
         if context is not None:
             applyContext(context)
             entered = False
             os.chdir(context["directory"])
             entered = True
-        _execute(paths, argv, environment, limits)
+        _execute(program, limits)
     except OSError as why:
         code = why.errno or code
     finally:
@@ -271,24 +253,7 @@ def _runChild(
         os._exit(127)
 
 
-def _begin(fds: Sequence[int]) -> None:
-    """Start a session, reset all signals, and move the descriptors to 0, 1 and 2."""
-    os.setsid()
-    signal.set_wakeup_fd(-1)
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_DFL:
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    for to in range(3):
-        os.dup2(fds[min(to, len(fds) - 1)], to)
-
-
-def _execute(
-    paths: Sequence[AnyStr],
-    argv: list[AnyStr] | tuple[AnyStr, ...],
-    environment: Mapping[AnyStr, AnyStr],
-    limits: Iterable[Limit],
-) -> None:
+def _execute(program: Program, limits: Iterable[Limit]) -> None:
     """
     Apply limits, and execute the first of the programs that can be executed.
 
@@ -299,13 +264,14 @@ def _execute(
             resource.setrlimit(number, (soft, hard))
         except ValueError:
             raise PermissionError(errno.EPERM, "a limit is too high") from None
+    paths, argv, environment = program
 
-    def start(path: AnyStr) -> int:
+    def start(path: bytes) -> int:
         try:
             os.execve(path, argv, environment)
         except OSError as why:
             if why.errno != errno.ENOEXEC:
                 raise
-        os.execve(_SHELL, ("sh", path, *argv[1:]), environment)
+        os.execve(_SHELL, [b"sh", path, *argv[1:]], environment)
 
     _firstOf(paths, start)

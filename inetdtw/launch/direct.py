@@ -23,6 +23,7 @@ from zope.interface import implementer
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from inetdtw.helpers.protocol import Program
 from inetdtw.helpers.spawn import (
     TRANSIENT_ERRORS,
     forkAndExec,
@@ -143,11 +144,12 @@ class DirectLauncher:
         """
         context = self._context
         if self._pidfds and not (context.credentials is None and self._isHere()):
-            self._fork(child, request)
+            pid = forkAndExec(_encoded(request), request.fds, (), self._assumed)
+            self._watch(child, pid)
             return
         with _umask(context.umask):
             if self._pidfds:
-                self._spawn(child, request)
+                self._watch(child, spawn(_encoded(request), request.fds))
             else:
                 self._spawnProcess(child, request)
 
@@ -161,18 +163,6 @@ class DirectLauncher:
             where = native(self._context.directory)
             return os.path.samestat(os.stat(where), os.stat("."))
         return False
-
-    def _spawn(self, child: IChild, request: LaunchRequest) -> None:
-        """Start a program by posix_spawn(3)."""
-        pid = spawn(_encodedPaths(request), *_encoded(request), request.fds)
-        self._watch(child, pid)
-
-    def _fork(self, child: IChild, request: LaunchRequest) -> None:
-        """Start a program by fork(2), and apply the context before exec."""
-        pid = forkAndExec(
-            _encodedPaths(request), *_encoded(request), request.fds, (), self._assumed
-        )
-        self._watch(child, pid)
 
     def _watch(self, child: IChild, pid: int) -> None:
         """Watch for the exit of a program that was started."""
@@ -195,10 +185,11 @@ class DirectLauncher:
         credentials = self._context.credentials
         # Twisted's child would write a traceback to the client.
         checkExecutable(request.executable, credentials)
+        _, argv, environment = _encoded(request)
         process = self._reactor.spawnProcess(
             _ChildProtocol(child),
             toBytes(request.executable),
-            *_encoded(request),
+            *(argv, environment),
             native(self._context.directory),
             uid=None if credentials is None else credentials.uid,
             gid=None if credentials is None else credentials.gid,
@@ -207,16 +198,12 @@ class DirectLauncher:
         child.started(process.pid)
 
 
-def _encodedPaths(request: LaunchRequest) -> list[bytes]:
-    """Return the paths to try, as bytes."""
-    return list(map(toBytes, request.paths))
-
-
-def _encoded(request: LaunchRequest) -> tuple[list[bytes], dict[bytes, bytes]]:
-    """Return the arguments and the environment of a program, as bytes."""
+def _encoded(request: LaunchRequest) -> Program:
+    """Return the program of a request."""
     environment = {**request.environment, **request.extra}
     variables = {toBytes(name): toBytes(each) for name, each in environment.items()}
-    return list(map(toBytes, request.argv)), variables
+    paths, argv = (list(map(toBytes, each)) for each in (request.paths, request.argv))
+    return paths, argv, variables
 
 
 def _keepInherited() -> None:

@@ -12,8 +12,10 @@ import resource
 import signal
 import socket
 import sys
+from functools import partial
 from typing import Any, Callable
 
+from inetdtw.helpers.protocol import Program
 from inetdtw.helpers.spawn import (
     DirectoryMissing,
     forkAndExec,
@@ -44,6 +46,7 @@ print(json.dumps({
     "nofile": resource.getrlimit(resource.RLIMIT_NOFILE),
 }))
 """
+TRUE: Program = ([b"/bin/true"], [b"true"], {})
 
 
 def ignored(mask: str | bytes, *others: int) -> int:
@@ -83,7 +86,7 @@ class StartTestsMixin:
         with ours:
             with theirs:
                 path, *rest = arguments
-                pid = self.start([path], *rest, [theirs.fileno()], **given)
+                pid = self.start(([path], *rest), [theirs.fileno()], **given)
             said = b""
             ours.settimeout(30)
             while True:
@@ -118,10 +121,9 @@ class StartTestsMixin:
     def test_three(self: Any) -> None:
         """Each of three descriptors has its number in the program."""
         pairs = [os.pipe() for _ in range(3)]
+        argv = ("sh", "-c", "cat; echo one; echo two >&2")
         pid = self.start(
-            ["/bin/sh"],
-            ("sh", "-c", "cat; echo one; echo two >&2"),
-            {"PATH": "/bin:/usr/bin"},
+            (["/bin/sh"], argv, {"PATH": "/bin:/usr/bin"}),
             [pairs[0][0], pairs[1][1], pairs[2][1]],
         )
         os.write(pairs[0][1], b"zero ")
@@ -170,7 +172,7 @@ class StartTestsMixin:
         """A missing program raises C{OSError}, and no process is left."""
 
         def work() -> None:
-            given: Any = (["/nowhere"], ("x",), {}, [0])
+            given: Any = ((["/nowhere"], ("x",), {}), [0])
             why = self.assertRaises(OSError, self.start, *given)
             self.assertEqual(why.errno, errno.ENOENT)
 
@@ -180,7 +182,7 @@ class StartTestsMixin:
 
     def test_notExecutable(self: Any) -> None:
         """A file that is not executable raises C{OSError}."""
-        given: Any = (["/etc/passwd"], ("x",), {}, [0])
+        given: Any = ((["/etc/passwd"], ("x",), {}), [0])
         why = self.assertRaises(OSError, self.start, *given)
         self.assertEqual(why.errno, errno.EACCES)
 
@@ -210,7 +212,7 @@ class StartTestsMixin:
             ([*bad, second], b"second\n"),
         ):
             reading, writing = os.pipe()
-            pid = self.start(paths, ("prog",), {"PATH": "/bin"}, [writing])
+            pid = self.start((paths, ("prog",), {"PATH": "/bin"}), [writing])
             os.close(writing)
             with open(reading, "rb") as pipe:
                 self.assertEqual(pipe.read(), wanted)
@@ -224,14 +226,15 @@ class StartTestsMixin:
             (["/nowhere/a", forbidden, "/etc/passwd/a"], errno.EACCES),
             (["/etc/passwd/a"], errno.ENOTDIR),
         ):
-            given: Any = (paths, ("a",), {}, [0])
+            given: Any = ((paths, ("a",), {}), [0])
             why = self.assertRaises(OSError, self.start, *given)
             self.assertEqual(why.errno, code)
 
     def test_searchEnds(self: Any) -> None:
         """An error of a program that was found ends the search."""
-        given: Any = ([self.install("a"), self.install("b")], ("a", "x" * (1 << 18)))
-        why = self.assertRaises(OSError, self.start, *given, {}, [0])
+        paths = [self.install("a"), self.install("b")]
+        program: Any = (paths, ("a", "x" * (1 << 18)), {})
+        why = self.assertRaises(OSError, self.start, program, [0])
         self.assertEqual(why.errno, errno.E2BIG)
 
     def test_script(self: Any) -> None:
@@ -257,7 +260,7 @@ class SpawnTests(ServingTestCase, StartTestsMixin):
 class ForkAndExecTests(ServingTestCase, StartTestsMixin):
     """Tests for L{forkAndExec}."""
 
-    start = staticmethod(forkAndExec)
+    start = staticmethod(partial(forkAndExec, limits=()))
 
     def test_limits(self) -> None:
         """The program has the limits, and this process its own."""
@@ -284,16 +287,8 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
     def test_noDirectory(self) -> None:
         """Without its directory it is not started."""
         context = contextWith(directory="/nowhere")
-        why = self.assertRaises(
-            DirectoryMissing,
-            forkAndExec,
-            ["/bin/true"],
-            ("true",),
-            {},
-            [0],
-            (),
-            context,
-        )
+        given: Any = (TRUE, [0], (), context)
+        why = self.assertRaises(DirectoryMissing, forkAndExec, *given)
         self.assertEqual((why.errno, why.filename), (errno.ENOENT, "/nowhere"))
         self.assertEqual(reasonOf(why), "/nowhere: No such file or directory")
 
@@ -329,7 +324,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         own = {"uid": str(os.getuid()), "gid": str(os.getgid()), "groups": groups}
         said = self.run_("/bin/echo", ("echo", "x"), {}, context=contextWith(**own))
         self.assertEqual(said, b"x\n")
-        given: Any = (["/bin/true"], ("true",), {}, [0], ())
+        given: Any = (TRUE, [0], ())
         other = contextWith(**{**own, "groups": f"{groups},54321"})
         why = self.assertRaises(OSError, forkAndExec, *given, other)
         self.assertEqual(why.errno, errno.EPERM)
@@ -343,7 +338,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         self.patch(os, "fork", fork)
 
         def work() -> None:
-            self.assertRaises(OSError, forkAndExec, ["/bin/true"], ("true",), {}, [0])
+            self.assertRaises(OSError, forkAndExec, TRUE, [0], ())
 
         self.leavesNothingOpen(work)
 
