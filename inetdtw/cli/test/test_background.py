@@ -26,7 +26,7 @@ class RunnerTests(SynchronousTestCase):
     """Tests for L{Runner}."""
 
     def setUp(self) -> None:
-        """Have a pipe between the daemon and who stays behind."""
+        """Replace standard error and the signal handlers."""
         self.output = io.StringIO()
         self.patch(sys, "__stderr__", self.output)
         self.handlers: dict[int, object] = {}
@@ -67,16 +67,16 @@ class RunnerTests(SynchronousTestCase):
         self.assertFalse(os.path.exists(path))
 
     def test_twisted(self) -> None:
-        """Both are what twistd(1) calls."""
+        """Twisted has the methods that the runner overrides."""
         for name in ("_formatChildException", "_waitForStart"):
             self.assertTrue(callable(getattr(UnixApplicationRunner, name)))
 
     def test_serves(self) -> None:
-        """Nothing is said of a daemon that serves."""
+        """A daemon that is ready prints nothing."""
         self.assertEqual(self.waited(b"0"), (0, ""))
 
     def test_interrupted(self) -> None:
-        """A signal ends who waits, whatever it does to the daemon."""
+        """A signal terminates the process that waits."""
         self.waited(b"0")
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             self.assertEqual(self.handlers[number], signal.SIG_DFL)
@@ -94,7 +94,7 @@ class RunnerTests(SynchronousTestCase):
         self.assertEqual(self.waited(said), (0, f"inetd: {text}; {where}\n"))
 
     def test_unboundInForeground(self) -> None:
-        """Who sees the log needs no such line, in the foreground."""
+        """In the foreground no warning is printed, as the log has it."""
         for seen in (True, False):
             self.runner.config.subOptions = {"stderr": seen}
             with socket.create_server(("127.0.0.1", 0)) as holder:
@@ -106,7 +106,7 @@ class RunnerTests(SynchronousTestCase):
         """
         Start an application with one service beside the superserver.
 
-        @return: what who stays behind is told.
+        @return: the status that the waiting process reads.
         """
         application = Application("inetd")
         inetd = InetdService(text=line, reactor=FakeReactor())
@@ -131,7 +131,7 @@ class RunnerTests(SynchronousTestCase):
                 os.close(write)
 
     def test_nothing(self) -> None:
-        """It is said that nothing can be served, with where the reasons are."""
+        """The error for a configuration without services names the log."""
         self.assertEqual(
             self.failed(NothingToServe("nothing to serve in /\udcff")),
             "inetd: nothing to serve in /\\xff; see the system log, or "
@@ -139,7 +139,7 @@ class RunnerTests(SynchronousTestCase):
         )
 
     def test_other(self) -> None:
-        """Whatever else goes wrong is said in a line as well."""
+        """Any other exception is printed on one line."""
         said = self.failed(OSError(28, "No space left", "/pid"))
         self.assertTrue(said.startswith("inetd: OSError: [Errno 28] No space left"))
         self.assertIn("; see the system log", said)
@@ -151,7 +151,7 @@ class RunnerTests(SynchronousTestCase):
         self.assertEqual(said.split(";")[0], f"inetd: {'x' * count}")
 
     def test_gone(self) -> None:
-        """A daemon that was killed has said nothing."""
+        """The error for a daemon that was killed is that it exited too early."""
         said = "inetd: the daemon exited before it was ready; "
         status, text = self.waited(b"")
         self.assertEqual((status, text[: len(said)]), (1, said))

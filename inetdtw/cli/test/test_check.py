@@ -54,10 +54,10 @@ class CheckCase(SynchronousTestCase):
 
 
 class CheckTests(CheckCase):
-    """Tests for L{check.check}; the items are those that C{--check} must fail for."""
+    """Tests for L{check.check}, with the items of the conformance page."""
 
     def test_good(self) -> None:
-        """A good file passes, and all that is said is how many services it has."""
+        """For a file without errors only the summary is printed."""
         self.assertPasses("7007 stream tcp nowait alpine /bin/sh sh\n")
         self.assertEqual(self.lines, ["1 service, 0 errors, 0 warnings"])
 
@@ -98,7 +98,7 @@ class CheckTests(CheckCase):
         )
 
     def test_mismatch(self) -> None:
-        """A type of socket that does not go with the protocol fails (item 24)."""
+        """A socket type that the protocol does not support fails (item 24)."""
         self.assertFails(
             "7 stream udp nowait root internal\n",
             "FILE:1:3: socktype: 'stream' must be dgram for udp",
@@ -126,7 +126,7 @@ class CheckTests(CheckCase):
         )
 
     def test_off(self) -> None:
-        """A definition that is off is looked at all the same (item 28)."""
+        """A definition that is off is checked (item 28)."""
         self.assertPasses("7 off protocol = tcp;\n8 on protocol=tcp, args=echo;\n")
         self.assertFalse(self.check(self.write("7 off protocol = xyz;\n")))
 
@@ -151,7 +151,7 @@ class CheckTests(CheckCase):
         )
 
     def test_overlap(self) -> None:
-        """An address that is part of another line's is warned about."""
+        """An address that overlaps another one draws a warning."""
         echo = "7 stream tcp nowait root internal"
         self.assertPasses(
             f"{echo}\n127.0.0.1:{echo}\n",
@@ -172,7 +172,7 @@ class CheckTests(CheckCase):
         )
 
     def test_missingProgram(self) -> None:
-        """A program that is not there is warned about, and passes: it may come."""
+        """A missing program draws a warning, and passes."""
         self.assertPasses(
             "7 stream tcp nowait - /bin/nix\n",
             "FILE:1:23: warning: exec: '/bin/nix': No such file or directory (yet)",
@@ -181,7 +181,7 @@ class CheckTests(CheckCase):
         )
 
     def test_writable(self) -> None:
-        """A file that everybody can write to is warned about, without a line of its."""
+        """A file that all users can write draws a warning without an excerpt."""
         path = self.write("7 stream tcp nowait root internal\n", mode=0o646)
         self.assertTrue(self.check(path))
         self.assertEqual(
@@ -194,14 +194,14 @@ class CheckTests(CheckCase):
         )
 
     def test_absent(self) -> None:
-        """A file that is not there fails."""
+        """A missing file fails."""
         path = os.path.join(self.directory, "absent")
         self.assertFalse(self.check(path))
         wanted = f"{path}:1:1: file: '{path}' cannot be read: No such file or directory"
         self.assertEqual(self.lines[0], wanted)
 
     def test_order(self) -> None:
-        """Errors and warnings come in the order of the lines that they are about."""
+        """Errors and warnings are printed in the order of their lines."""
         path = self.write(
             "7 stream tcp nowait - /bin/nix\n8 stream\n9 stream tcp nowait - /bin/nix\n"
         )
@@ -227,7 +227,7 @@ class CheckTests(CheckCase):
         self.assertEqual(self.lines[0], wanted)
 
     def test_included(self) -> None:
-        """What is wrong in an included file is shown with the line of that file."""
+        """An error in an included file is printed with the line of that file."""
         self.write("7 steam\n", "inner.conf")
         path = self.write(".include inner.conf\n")
         self.check(path)
@@ -250,20 +250,20 @@ class ExcerptTests(CheckCase):
         self.assertEqual(self.of("日e\u0301x", 4), ["日e\u0301x", "   ^"])
 
     def test_controls(self) -> None:
-        """What a terminal would obey is not shown."""
+        """Control characters are replaced."""
         self.assertEqual(self.of("a\x1b[2Jx", 1), ["a\ufffd[2Jx", "^"])
 
     def test_long(self) -> None:
-        """Of a long line the part is shown that is about the field."""
+        """The excerpt of a long line is the part around the field."""
         shown, caret = self.of("a" * 1000 + "x" + "b" * 1000, 1001)
         self.assertEqual(len(shown), WIDTH)
         self.assertEqual(shown[caret.index("^")], "x")
         self.assertEqual(caret.index("^"), BEFORE)
 
     def test_noLine(self) -> None:
-        """Nothing is shown of a line that is not there any more."""
+        """A line that no longer exists has no excerpt."""
         self.assertEqual(self.of("a\n", 1, 9), [])
 
     def test_noFile(self) -> None:
-        """Nothing is shown of a file that cannot be read."""
+        """A file that cannot be read has no excerpt."""
         self.assertEqual(list(check.excerpt(Location("/nix", 1))), [])

@@ -18,21 +18,21 @@ from inetdtw.cli import entry, main, operate
 
 
 class MainTests(SynchronousTestCase):
-    """Tests for L{begin.main}."""
+    """Tests for L{entry.main}."""
 
     def setUp(self) -> None:
-        """Have the command do nothing, and keep the signals."""
+        """Replace the command, and save the signal handlers."""
         self.began = 0
         self.patch(main, "main", self.begin)
         for number in entry.ENDING:
             self.addCleanup(signal.signal, number, signal.getsignal(number))
 
     def begin(self) -> None:
-        """Be the command."""
+        """Stand for the command."""
         self.began += 1
 
     def test_command(self) -> None:
-        """It is the command; an ordinary process leaves the signals alone."""
+        """The command is called; unless it is process 1, no handler is set."""
         before = [signal.getsignal(number) for number in entry.ENDING]
         entry.main()
         self.assertEqual(self.began, 1)
@@ -40,7 +40,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(after, before)
 
     def test_operate(self) -> None:
-        """Commands to a daemon that runs are done without all that serves."""
+        """A command for a running daemon is run in place of the daemon."""
         self.assertEqual(entry.COMMANDS, tuple(operate.COMMANDS))
         done: list[Any] = []
 
@@ -58,7 +58,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual((self.began, len(done)), (3, 1))
 
     def test_light(self) -> None:
-        """They import nothing of Twisted's reactor, or of what serves."""
+        """Commands import neither Twisted's reactor nor the daemon."""
         code = "import sys, inetdtw.cli.operate; print(*sys.modules)"
         path = os.path.dirname(os.path.dirname(inetdtw.__file__))
         argv = [sys.executable, "-c", code]

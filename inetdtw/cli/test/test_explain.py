@@ -181,7 +181,7 @@ defaults = st.builds(
 
 
 class RoundTripTests(SynchronousTestCase):
-    """Tests for L{explanation} against what reads it."""
+    """Tests for L{explanation} and the parser."""
 
     @settings(
         max_examples=400,
@@ -220,7 +220,7 @@ class ExplanationTests(SynchronousTestCase):
         return explanation(entry, service)
 
     def test_program(self) -> None:
-        """A line in six words comes to a definition with everything that holds."""
+        """The definition of a line of six words has all keys."""
         wanted = """\
 7007 on
     bind = *,
@@ -280,7 +280,7 @@ class ExplanationTests(SynchronousTestCase):
         self.assertIn("    socket_mode = 0600;", text)
 
     def test_off(self) -> None:
-        """What is off is explained as off."""
+        """The definition of a service that is off is off."""
         self.assertTrue(self.explain("7 off protocol=tcp;").startswith("7 off\n"))
 
 
@@ -315,7 +315,7 @@ off off protocol = udp, args = discard;
         return services
 
     def err(self, line: str) -> None:
-        """Keep a complaint."""
+        """Collect an error message."""
         self.complaints.append(line.replace(self.path, "FILE"))
 
     def test_names(self) -> None:
@@ -340,7 +340,7 @@ off off protocol = udp, args = discard;
         self.assertEqual(service.internal, "discard")
 
     def test_place(self) -> None:
-        """Above every definition is where it comes from."""
+        """Above each definition is its location."""
         said: list[str] = []
         self.patch(explain, "out", said.append)
         explain.explain("mine", [self.path], PLAIN, ROOT)
@@ -355,7 +355,7 @@ off off protocol = udp, args = discard;
         self.assertIn("FILE:4:1: service: 'nix/tcp'", wrong[0])
 
     def test_unreadable(self) -> None:
-        """Nor is a service found in a line that cannot be read, or in no file."""
+        """A line with an error, or a missing file, has no service to explain."""
         with open(self.path, "a", encoding="ascii") as file:
             file.write("8 steam tcp nowait root internal echo\n")
         self.assertEqual(self.explain("8"), [])
@@ -369,6 +369,6 @@ off off protocol = udp, args = discard;
         self.assertEqual(said, "'8' is not a service (none)")
 
     def test_bad(self) -> None:
-        """Of a service whose line is wrong it is said what is."""
+        """For a service whose line has an error, the error is printed."""
         self.assertEqual(self.explain("nix"), [])
         self.assertIn("FILE:4:1: service: 'nix/tcp'", self.complaints[0])

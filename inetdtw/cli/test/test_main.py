@@ -29,14 +29,14 @@ def optionsOf(*arguments: str) -> main.InetdOptions:
 
 
 class OptionsTests(SynchronousTestCase):
-    """Tests for L{cli.Options}."""
+    """Tests for L{InetdOptions}."""
 
     def setUp(self) -> None:
-        """Be root, so that it makes no difference who runs the test."""
+        """Pretend to be root, whatever user runs the test."""
         self.patch(os, "geteuid", lambda: 0)
 
     def flags(self, *arguments: str) -> tuple[int, int, int]:
-        """Whether it stays in the foreground, logs to stderr, and says everything."""
+        """Return whether it is in the foreground, logs to stderr, and logs all."""
         options = optionsOf(*arguments)
         return tuple(options[name] for name in ("foreground", "stderr", "successes"))
 
@@ -75,19 +75,19 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(self.flags("-l"), (0, 0, 1))
 
     def test_stderrOfDaemon(self) -> None:
-        """A daemon has no stderr and no stdout to log to."""
+        """Logging to stderr or stdout without the foreground is an error."""
         for option in ("-e", "--stdout"):
             why = self.assertRaises(UsageError, optionsOf, option)
             self.assertIn(f"{option} needs -f", str(why))
 
     def test_oneStream(self) -> None:
-        """The log goes to one place only."""
+        """Two destinations of the log are an error."""
         for option in ("-fe", "-d"):
             why = self.assertRaises(UsageError, optionsOf, option, "--stdout")
             self.assertIn("--stdout cannot be combined with", str(why))
 
     def test_numbers(self) -> None:
-        """The backlog and the rate are as twistd's are."""
+        """The backlog and the rate are the same as for C{twistd inetd}."""
         options = optionsOf("-q", "10", "-R", "20")
         self.assertEqual((options["backlog"], options["rate"]), (10, 20))
         self.assertRaises(UsageError, optionsOf, "-q", "many")
@@ -110,7 +110,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn(__version__, output.getvalue())
 
     def test_help(self) -> None:
-        """All options that people type are in the help."""
+        """The help has all options."""
         text = str(main.InetdOptions())
         for option in ("-f", "-e", "-d", "-l", "-q", "-R", "-p", "-i"):
             self.assertIn(option, text)
@@ -128,18 +128,18 @@ class Lines:
         self._lines += text.splitlines()
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: nothing is buffered."""
 
 
 class TwistdConfigTests(SynchronousTestCase):
-    """Tests for L{cli.twistdConfig}."""
+    """Tests for L{twistdConfig}."""
 
     def config(self, *arguments: str) -> Any:
         """Return the configuration of twistd for a command line."""
         return main.twistdConfig(optionsOf(*arguments))
 
     def written(self, config: Any) -> list[str]:
-        """Return where a log line goes, and its format."""
+        """Return the stream that a log line is written to, and the line."""
         seen: list[str] = []
         system: list[str] = []
         streams = {name: io.StringIO() for name in ("stderr", "stdout")}
@@ -159,7 +159,7 @@ class TwistdConfigTests(SynchronousTestCase):
         return seen
 
     def test_daemon(self) -> None:
-        """A daemon has the root directory, the usual umask and the system log."""
+        """In the background, the daemon has the directory /, umask 022 and syslog."""
         config = self.config("-p", "/pid", "/file")
         self.assertFalse(config["nodaemon"])
         self.assertEqual(config["pidfile"], "")
@@ -168,7 +168,7 @@ class TwistdConfigTests(SynchronousTestCase):
         self.assertEqual(self.written(config), ["syslog"])
 
     def test_foreground(self) -> None:
-        """In the foreground it stays, and logs where it was told to."""
+        """In the foreground, the daemon logs to the stream of the options."""
         config = self.config("-f", "/file")
         self.assertTrue(config["nodaemon"])
         self.assertEqual(self.written(config), ["syslog"])
@@ -177,7 +177,7 @@ class TwistdConfigTests(SynchronousTestCase):
         self.assertEqual(self.written(config), ["stdout"])
 
     def test_json(self) -> None:
-        """Wherever it goes, the log can be JSON."""
+        """The log can be JSON with every destination."""
         for options, where in (
             (["-f"], "syslog"),
             (["-fe"], "stderr"),
@@ -187,7 +187,7 @@ class TwistdConfigTests(SynchronousTestCase):
             self.assertEqual(self.written(config), [f"{where} json"])
 
     def test_level(self) -> None:
-        """The log level holds for events of other modules, too."""
+        """The log level applies to events of other modules, too."""
         for arguments, wanted in (
             ((), "info warn error"),
             (("--log-level", "error"), "error"),
@@ -208,7 +208,7 @@ class TwistdConfigTests(SynchronousTestCase):
             self.assertEqual(" ".join(line.split()[-1] for line in seen), wanted)
 
     def test_service(self) -> None:
-        """What twistd runs is made of the options that were given."""
+        """The service that twistd runs has the options."""
         path = os.path.abspath(self.mktemp())
         with open(path, "w") as file:
             file.write("127.0.0.1:0 stream tcp nowait - internal echo\n")
@@ -224,10 +224,10 @@ class TwistdConfigTests(SynchronousTestCase):
 
 
 class MainTests(SynchronousTestCase):
-    """Tests for L{cli.main}."""
+    """Tests for L{main}."""
 
     def setUp(self) -> None:
-        """Have twistd run nothing."""
+        """Replace the runner of twistd."""
         self.ran: list[Any] = []
         self.failure: BaseException | None = None
 
@@ -244,14 +244,14 @@ class MainTests(SynchronousTestCase):
         main.main()
 
     def test_run(self) -> None:
-        """It is run by twistd as the command line says."""
+        """The runner gets the configuration of the command line."""
         self.main("-f", "/file")
         (config,) = self.ran
         self.assertTrue(config["nodaemon"])
         self.assertEqual(config.subOptions["conf"], ["/file"])
 
     def test_noPidFileInTheEnd(self) -> None:
-        """It ends with 1 and a line if the pid file cannot be written in the end."""
+        """If the pid file cannot be written, the exit status is 1."""
         self.failure = PidFileError("the pid file 'x': cannot be written: File exists")
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
@@ -271,7 +271,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(self.ran, [])
 
     def test_noPidFile(self) -> None:
-        """Nothing is run when the pid file cannot be written."""
+        """If the pid file cannot be claimed, nothing is run."""
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
         why = self.assertRaises(SystemExit, self.main, "-p", "/no/such/pid", "/file")
@@ -282,7 +282,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(self.ran, [])
 
     def test_running(self) -> None:
-        """Nothing is run when another process has the pid file."""
+        """If the pid file is that of a running process, nothing is run."""
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
         path, pid = self.mktemp(), os.getpid()
@@ -301,7 +301,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(len(self.ran), 1)
 
     def test_wrongOption(self) -> None:
-        """An option that nothing can be made of is an error of the command line."""
+        """An option that the service rejects is an error of the command line."""
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
         self.failure = service.OptionError("inetd: --metrics: it is wrong")
@@ -313,7 +313,7 @@ class MainTests(SynchronousTestCase):
         )
 
     def test_nothing(self) -> None:
-        """When nothing can be served, the message says where the reasons are."""
+        """The error for a configuration without services names the log."""
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
         self.failure = NothingToServe("nothing to serve in /file")

@@ -28,26 +28,26 @@ BAD = replace(ONE, name="8/tcp", held=(PauseReason.UNBOUND,), reason="in use")
 
 class FakeClient:
     """
-    Asks a daemon whose answers are known.
+    A client with the replies of a test.
 
-    @ivar answers: what is answered next, in turn; the last one again and again.
-    @ivar asked: what was asked.
-    @ivar made: the paths of the sockets, and whether those were the usual ones.
+    @ivar answers: the next replies; the last one is repeated.
+    @ivar asked: the requests.
+    @ivar made: the paths of the sockets, and whether these were the default ones.
     """
 
     def __init__(self) -> None:
-        """Have no replies yet."""
+        """Start without replies."""
         self.answers: list[Reply | NoDaemon] = []
         self.asked: list[Any] = []
         self.made: list[tuple[str, bool]] = []
 
     def make(self, path: str, usual: bool = False) -> FakeClient:
-        """Be made for a path."""
+        """Set the path."""
         self.made.append((path, usual))
         return self
 
     def ask(self, method: str, path: str, **said: str) -> Reply:
-        """Answer."""
+        """Return the next reply."""
         self.asked.append((method, path, *said.values()))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, NoDaemon):
@@ -56,10 +56,10 @@ class FakeClient:
 
 
 class CommandTestCase(SynchronousTestCase):
-    """A test of commands, with a daemon whose answers are known."""
+    """A test of commands with a fake client."""
 
     def setUp(self) -> None:
-        """Have a daemon."""
+        """Make a fake client."""
         self.client = FakeClient()
         self.patch(command, "Client", self.client.make)
 
@@ -67,7 +67,7 @@ class CommandTestCase(SynchronousTestCase):
         self, *arguments: str, said: Mapping[str, Any] | None = None, status: int = 200
     ) -> tuple[int, str, str]:
         """
-        Run a command to which something is answered.
+        Run a command with a reply.
 
         @return: the exit status and what is printed, on both streams.
         """
@@ -83,7 +83,7 @@ class Terminal(io.StringIO):
     """A stream that is a terminal."""
 
     def isatty(self) -> bool:
-        """Whether it is one."""
+        """Return whether it is a terminal."""
         return True
 
 
@@ -91,7 +91,7 @@ class StatusTests(CommandTestCase):
     """Tests for C{inetd status} and C{inetd health}."""
 
     def test_table(self) -> None:
-        """It prints a table, and exits with 0 if all services are fine."""
+        """The table is printed, and the status is 0 if all services are healthy."""
         code, output, errors = self.run_("status", said=DAEMON.asJSON())
         self.assertEqual((code, errors), (0, ""))
         self.assertIn("SERVICE ADDRESS STATE", output)
@@ -99,7 +99,7 @@ class StatusTests(CommandTestCase):
         self.assertEqual(self.client.asked, [("GET", "/status")])
 
     def test_terminal(self) -> None:
-        """Only on a terminal the rows fit into its width; no reason is ever cut."""
+        """On a terminal the rows fit into its width; reasons are not cut."""
         self.patch(shutil, "get_terminal_size", lambda: os.terminal_size((80, 24)))
         bad = replace(BAD, address="/run/" + "n" * 60, reason="in use " * 20)
         state = replace(DAEMON, services=(bad,)).asJSON()
@@ -112,14 +112,14 @@ class StatusTests(CommandTestCase):
         self.assertIn(bad.reason, output)
 
     def test_trouble(self) -> None:
-        """It exits with 1 if a service is in trouble."""
+        """The exit status is 1 if a service is not healthy."""
         state = replace(DAEMON, services=(ONE, BAD)).asJSON()
         code, output, _ = self.run_("status", said=state)
         self.assertEqual(code, 1)
         self.assertIn("8/tcp: in use", output)
 
     def test_one(self) -> None:
-        """One service may be asked for by any of its names; then it alone counts."""
+        """One service can be selected by any of its names; only it counts."""
         state = replace(DAEMON, services=(ONE, BAD)).asJSON()
         for word in ("7/tcp", "7"):
             code, output, _ = self.run_("status", word, said=state)
@@ -131,17 +131,17 @@ class StatusTests(CommandTestCase):
         self.assertIn("'9' is not a service (7/tcp, 8/tcp)", errors)
 
     def test_json(self) -> None:
-        """For machines it is the state as the daemon tells it."""
+        """C{--json} prints the daemon's reply."""
         code, output, _ = self.run_("status", "--json", said=DAEMON.asJSON())
         self.assertEqual((code, json.loads(output)), (0, DAEMON.asJSON()))
 
     def test_quiet(self) -> None:
-        """It can be silent."""
+        """C{--quiet} prints nothing."""
         state = replace(DAEMON, services=(BAD,)).asJSON()
         self.assertEqual(self.run_("status", "-q", said=state), (1, "", ""))
 
     def test_watch(self) -> None:
-        """It can be drawn again and again, also while no daemon answers."""
+        """C{--watch} draws repeatedly, also while no daemon answers."""
         drawn: list[Any] = []
 
         def watch(draw: Any, interval: float, stream: Any) -> None:
@@ -155,7 +155,7 @@ class StatusTests(CommandTestCase):
         self.assertIn("SERVICE", first[2])
 
     def test_order(self) -> None:
-        """Options may stand before the service, and after it."""
+        """Options may precede or follow the service."""
         state = replace(DAEMON, services=(ONE, BAD)).asJSON()
         for arguments in (
             ("7", "--quiet", "--control", "/x"),
@@ -167,7 +167,7 @@ class StatusTests(CommandTestCase):
         self.assertEqual(self.client.made, [("/x", False)] * 4)
 
     def test_options(self) -> None:
-        """What does not go together is an error in the command line."""
+        """Options that cannot be combined are a usage error."""
         for arguments in (
             ("--watch", "--json"),
             ("--quiet", "--json"),
@@ -186,7 +186,7 @@ class StatusTests(CommandTestCase):
             self.assertIn(wanted, errors)
 
     def test_usage(self) -> None:
-        """Who gives a command too little or too much is told what it takes."""
+        """A missing or an extra argument is a usage error with the synopsis."""
         for words in (("pause",), ("resume", "a", "b"), ("drain", "a")):
             code, _, errors = self.run_(*words)
             self.assertEqual(code, 2, words)
@@ -194,14 +194,14 @@ class StatusTests(CommandTestCase):
             self.assertIn(f"\nUsage: inetd {words[0]} [options]{service}\n", errors)
 
     def test_nobody(self) -> None:
-        """It exits with 2 if no daemon answers."""
+        """The exit status is 2 if no daemon answers."""
         self.client.answers = [NoDaemon("no daemon answers")]
         for name in ("status", "health", "reload", "drain"):
             code, _, errors = self.run_(name)
             self.assertEqual((code, errors), (2, "inetd: no daemon answers\n"))
 
     def test_health(self) -> None:
-        """Health is an exit status, with what is wrong."""
+        """The exit status is the health, and services in trouble are printed."""
         fine = {"healthy": True, "draining": False, "trouble": {}}
         self.assertEqual(self.run_("health", said=fine), (0, "", ""))
         bad = {"healthy": False, "draining": True, "trouble": {"7/tcp": "paused"}}
@@ -211,10 +211,10 @@ class StatusTests(CommandTestCase):
 
 
 class OperateTests(CommandTestCase):
-    """Tests for the commands that change something."""
+    """Tests for the commands that change the daemon's state."""
 
     def test_reload(self) -> None:
-        """A reload prints what it has changed, and what is strange."""
+        """A reload prints the changes and the warnings."""
         said = {
             "kept": ["1/tcp", "2/tcp"],
             "changed": [],
@@ -233,14 +233,14 @@ class OperateTests(CommandTestCase):
         self.assertEqual(self.client.asked, [("POST", "/reload")])
 
     def test_broken(self) -> None:
-        """When the file has errors, they are printed, and the exit status is 1."""
+        """If the files have errors, these are printed, and the status is 1."""
         said = {"error": "the old one stays", "problems": ["a.conf:1:1: x"]}
         code, output, errors = self.run_("reload", said=said, status=422)
         self.assertEqual((code, output), (1, "a.conf:1:1: x\n"))
         self.assertEqual(errors, "inetd: the old one stays\n")
 
     def test_service(self) -> None:
-        """A service is paused and resumed, and it is printed how it is then."""
+        """After a pause or a resume, the state of the service is printed."""
         paused = replace(ONE, held=(PauseReason.OPERATOR,), reason="by hand").asJSON()
         found = self.run_("pause", "7", said=paused)
         self.assertEqual(found, (0, "7/tcp: paused, by hand\n", ""))
@@ -262,7 +262,7 @@ class OperateTests(CommandTestCase):
             self.assertEqual(self.run_(name)[0], 2)
 
     def test_drain(self) -> None:
-        """A drain returns at once, or when the daemon is gone."""
+        """A drain returns at once, or with C{--wait} when the daemon has exited."""
         said = {"draining": True, "running": 2}
         code, output, _ = self.run_("drain", said=said)
         self.assertEqual(code, 0)
@@ -278,15 +278,15 @@ class OperateTests(CommandTestCase):
         self.assertEqual(self.run_("drain", "--wait")[0], 0)
 
     def test_drainTwice(self) -> None:
-        """What the daemon refuses is printed."""
+        """An error of the daemon is printed."""
         self.assertEqual(self.run_("drain", said={"error": "no"}, status=500)[0], 1)
 
 
 class PathTests(CommandTestCase):
-    """Tests for where the daemon is looked for."""
+    """Tests for the path of the control socket."""
 
     def test_said(self) -> None:
-        """The option goes before the variable, and that before the usual place."""
+        """The option precedes the variable, and that the default path."""
         self.patch(os, "environ", {"INETD_CONTROL": "/variable"})
         fine = {"healthy": True, "draining": False, "trouble": {}}
         self.run_("health", "--control", "/option", said=fine)
@@ -312,7 +312,7 @@ class PathTests(CommandTestCase):
 
 
 class DispatchTests(CommandTestCase):
-    """Tests for the commands as C{inetd} takes them."""
+    """Tests for the first word of C{inetd}."""
 
     def code(self, *arguments: str) -> Any:
         """Return the exit status of a command line."""
@@ -322,7 +322,7 @@ class DispatchTests(CommandTestCase):
             return self.assertRaises(SystemExit, entry.main).code
 
     def test_first(self) -> None:
-        """A first word that is a command is one, and a path is a file."""
+        """A first word that is a command's name is a command; a path is a file."""
         for name in ("handleSignals", "unblockStreams", "unblockSyslog"):
             self.patch(service, name, lambda *given: None)
         self.client.answers = [Reply(200, DAEMON.asJSON())]

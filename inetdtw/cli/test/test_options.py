@@ -30,7 +30,7 @@ class OptionsTests(SynchronousTestCase):
         return str(self.assertRaises(UsageError, self.options, *arguments))
 
     def test_defaults(self) -> None:
-        """The defaults are the usual file, the usual backlog and fork servers."""
+        """The defaults are /etc/inetd.conf, a backlog of 128 and fork servers."""
         options = self.options()
         self.assertEqual(options["conf"], ["/etc/inetd.conf"])
         self.assertEqual(
@@ -39,7 +39,7 @@ class OptionsTests(SynchronousTestCase):
         )
 
     def test_given(self) -> None:
-        """What is given holds, by short names too."""
+        """Options override the defaults, also by short names."""
         options = self.options("-q", "5", "-R", "40", "-l", "--launch", "direct")
         self.assertEqual(
             [options[name] for name in ("backlog", "rate", "launch", "successes")],
@@ -70,7 +70,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("-Z", self.error("/a", "-Z"))
 
     def test_noNumber(self) -> None:
-        """An option that takes a number says that it is the one, and what it takes."""
+        """The error for a wrong number names the option and the range."""
         for option, low, high in (
             *(("-q", 0, 65536), ("-R", 0, 32767), ("-c", 0, 32767)),
             *(("-C", 0, 32767), ("-s", 0, 32767), ("--pause", 1, 86400)),
@@ -137,7 +137,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("'8' is not a service (7/tcp)", said.getvalue())
 
     def test_separate(self) -> None:
-        """One command line knows nothing of another."""
+        """Two command lines do not share any value."""
         self.options("--conf", "/one")
         self.assertEqual(self.options("--conf", "/two")["conf"], ["/two"])
 
@@ -149,7 +149,7 @@ class OptionsTests(SynchronousTestCase):
             self.options(option, str(most))
 
     def test_address(self) -> None:
-        """An empty address is an error, as of a variable that is not set."""
+        """An empty address is an error."""
         self.assertIn("* is every address", self.error("-a", ""))
         self.assertEqual(self.options("-a", "::1").settings().bind, ("::1",))
 
@@ -173,7 +173,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("full, prefix, none", self.error("--log-addresses", "some"))
 
     def test_help(self) -> None:
-        """All options are in the help, with what they take."""
+        """The help has all options with their arguments."""
         text = str(ServiceOptions())
         for word in ("--conf", "--backlog", "--rate", "--launch", "--successes"):
             self.assertIn(word, text)

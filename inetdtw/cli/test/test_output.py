@@ -18,7 +18,7 @@ from inetdtw.cli.output import WriteError, err, out, write
 
 class FullStream(io.StringIO):
     """
-    A stream that takes nothing.
+    A stream whose writes fail.
 
     @ivar fd: its descriptor.
     """
@@ -26,7 +26,7 @@ class FullStream(io.StringIO):
     encoding = "ascii"
 
     def __init__(self, test: SynchronousTestCase, reason: int) -> None:
-        """Have a stream whose writes fail for a reason."""
+        """@param why: the error of each write."""
         super().__init__()
         self._reason = reason
         self.fd, end = os.pipe()
@@ -34,11 +34,11 @@ class FullStream(io.StringIO):
             test.addCleanup(os.close, fd)
 
     def flush(self) -> None:
-        """Refuse what was written."""
+        """Fail."""
         raise OSError(self._reason, os.strerror(self._reason))
 
     def fileno(self) -> int:
-        """Its descriptor."""
+        """Return its descriptor."""
         return self.fd
 
 
@@ -54,14 +54,14 @@ class OutputTests(SynchronousTestCase):
         self.assertEqual(data.getvalue(), said.encode())
 
     def test_surrogates(self) -> None:
-        """What even UTF-8 cannot encode is escaped."""
+        """Surrogates are escaped."""
         data = io.BytesIO()
         stream = io.TextIOWrapper(data, encoding="utf-8")
         write("a\udcff", stream)
         self.assertEqual(data.getvalue(), b"a\\udcff")
 
     def test_closed(self) -> None:
-        """A stream that is closed takes nothing, and nothing goes to another one."""
+        """Output to a closed stream is discarded."""
         other = io.StringIO()
         for closed, line in (("stdout", out), ("stderr", err)):
             self.patch(sys, "stdout", other)
@@ -86,7 +86,7 @@ class OutputTests(SynchronousTestCase):
         return fd
 
     def test_full(self) -> None:
-        """A stream that takes no more ends a command, which says why."""
+        """A write error ends the command with a message."""
         why = f"inetd: write error: {os.strerror(errno.ENOSPC)}"
         self.assertEqual(self.ends(errno.ENOSPC), why)
 

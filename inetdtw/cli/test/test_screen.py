@@ -26,7 +26,7 @@ class Terminal(io.StringIO):
         self._is = isTerminal
 
     def isatty(self) -> bool:
-        """Whether it is one."""
+        """Return whether it is a terminal."""
         return self._is
 
 
@@ -46,7 +46,7 @@ class WatchTests(SynchronousTestCase):
         return self.lines
 
     def watch(self, isTerminal: bool, end: Any = KeyboardInterrupt) -> str:
-        """Return what two rounds write."""
+        """Return the output of two rounds."""
 
         def sleep(seconds: float) -> None:
             self.slept.append(seconds)
@@ -62,7 +62,7 @@ class WatchTests(SynchronousTestCase):
         raise kind()
 
     def test_inPlace(self) -> None:
-        """A terminal shows it on its alternate screen until Ctrl-C."""
+        """On a terminal, the alternate screen is used until Ctrl-C."""
         text = self.watch(True)
         once = "\x1b[Hone\x1b[K\r\ntwo\x1b[K\x1b[J"
         enter, leave = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -70,7 +70,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual((self.widths, self.slept), ([40, 40], [2.5, 2.5]))
 
     def test_signals(self) -> None:
-        """Signals to end do so as well, and do afterwards what they did before."""
+        """SIGTERM and SIGHUP end it, and their handlers are restored."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
             self.slept.clear()
@@ -79,7 +79,7 @@ class WatchTests(SynchronousTestCase):
             self.assertIs(signal.getsignal(number), before)
 
     def test_failure(self) -> None:
-        """Whatever else goes wrong, the terminal is as it was."""
+        """After an exception, the terminal is restored."""
         terminal = Terminal(True)
 
         def fail(width: int | None) -> Sequence[str]:
@@ -89,7 +89,7 @@ class WatchTests(SynchronousTestCase):
         self.assertTrue(terminal.getvalue().endswith("\x1b[?25h\x1b[?1049l"))
 
     def test_noTerminal(self) -> None:
-        """Elsewhere it is drawn at full width, without control characters."""
+        """Without a terminal, lines have full width and no control characters."""
         self.assertEqual(self.watch(False), "one\ntwo\n\none\ntwo\n")
         self.assertEqual(self.widths, [None, None])
 
@@ -100,7 +100,7 @@ class WatchTests(SynchronousTestCase):
         self.assertIn(once, self.watch(True))
 
     def test_tooMany(self) -> None:
-        """What does not fit is counted, so that the terminal does not scroll."""
+        """Lines that do not fit are counted, so that the terminal does not scroll."""
         self.assertEqual(screen.fitting(list("abc"), 3), ["a", "b", "c"])
         found = screen.fitting(list("abcd"), 3)
         self.assertEqual(found, ["a", "b", "... 2 more lines"])

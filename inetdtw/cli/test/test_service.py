@@ -94,7 +94,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn("--metrics: '9100' is not an endpoint", str(why))
 
     def test_settings(self) -> None:
-        """The options hold for services that do not say otherwise."""
+        """The options are the defaults of services."""
         (found,) = self.inetd().configuration.services
         self.assertEqual(
             (found.options.backlog, found.bounds.serviceMax, found.launch),
@@ -108,7 +108,7 @@ class MakeServiceTests(SynchronousTestCase):
         )
 
     def test_lineWins(self) -> None:
-        """And not for those that do."""
+        """A key of a line takes precedence over the options."""
         self.write("127.0.0.1:0 stream tcp nowait.5 - /bin/cat cat\n")
         (found,) = self.inetd("-R", "30").configuration.services
         self.assertEqual(found.bounds.serviceMax, 5)
@@ -127,7 +127,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn("cannot be read", str(why))
 
     def test_some(self) -> None:
-        """Bad lines beside good ones are no end."""
+        """Lines with errors are skipped."""
         self.write(
             "7 stream udp nowait - internal\n"
             "127.0.0.1:0 stream tcp nowait - internal echo\n"

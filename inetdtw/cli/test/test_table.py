@@ -48,7 +48,7 @@ class LinesTests(SynchronousTestCase):
         return dict(zip(table.COLUMNS, row.split()))
 
     def test_row(self) -> None:
-        """Every figure has a column."""
+        """Every value has a column."""
         self.assertEqual(
             self.cells(BUSY),
             {
@@ -76,7 +76,7 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(six["ADDRESS"], "*:7")
 
     def test_exits(self) -> None:
-        """An end is a status or a signal."""
+        """An exit is a status or a signal."""
         for how, text in {
             ExitStatus(3): "3",
             ExitStatus(): "?",
@@ -107,7 +107,7 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(byHand[-1], "7/tcp: by hand")
 
     def test_unbound(self) -> None:
-        """A service without a socket says why, and when it is tried again."""
+        """A service without a socket has a reason and the time of the next try."""
         until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
         unbound = replace(
             ONE, held=(PauseReason.UNBOUND,), reason="in use", until=until
@@ -116,7 +116,7 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(lines[-1], "7/tcp: in use; next try 13:14:15")
 
     def test_daemon(self) -> None:
-        """What is wrong with the daemon is below the table."""
+        """Errors of the daemon are below the table."""
         lines = self.lines(ONE, draining=True, problems=("inetd.conf:1:1: x",))
         self.assertIn("draining: the daemon exits after 2 running programs", lines)
         self.assertEqual(lines[-1], "inetd.conf:1:1: x")
@@ -147,7 +147,7 @@ class LinesTests(SynchronousTestCase):
             self.assertLessEqual(max(map(len, lines)), 80)
 
     def test_wide(self) -> None:
-        """Nothing is shortened where it fits, or where no width is known."""
+        """Nothing is cut if it fits, or if the width is unknown."""
         long = replace(BUSY, address="/run/" + "n" * 60)
         for width in (None, 140):
             self.assertIn(long.address, self.lines(long, width=width)[3])
@@ -158,7 +158,7 @@ class LinesTests(SynchronousTestCase):
         self.assertIn("n +0.1:25 at limit ", self.lines(long, width=80)[3])
 
     def test_harmless(self) -> None:
-        """Nothing that a service is called does anything to a terminal."""
+        """Control characters in the name of a service are escaped."""
         self.assertNotIn("\x1b", "".join(self.lines(replace(ONE, name="\x1b[2J"))))
 
 

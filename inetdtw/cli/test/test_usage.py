@@ -31,7 +31,7 @@ _count.coerceDoc = "a number from 1 to 9"  # type: ignore[attr-defined] # usage.
 
 
 class SomeOptions(usage.Options):
-    """Options of each sort."""
+    """Options of each type."""
 
     optFlags = [["foreground", "f", "Stay."]]
     optParameters = [
@@ -77,7 +77,7 @@ class OptionsOfTests(SynchronousTestCase):
         self.assertEqual(Option("i", ("i",), "", "").names, ["-i"])
 
     def test_declared(self) -> None:
-        """What is said here of options is said of options that there are."""
+        """Every option that is named in a table exists."""
         names = {option.name for option in optionsOf(main.InetdOptions())}
         self.assertEqual({n for group in GROUPS.values() for n in group} - names, set())
         for command in COMMANDS.values():

@@ -56,7 +56,7 @@ class KeyTests(SynchronousTestCase):
             )
 
     def test_names(self) -> None:
-        """A key that is called otherwise here is answered with what it is called."""
+        """The error for another superserver's key names the key to use instead."""
         problem = problemOf("7 on server = /bin/cat;")
         self.assertEqual(problem.reason, "unknown key; use exec")
         self.assertIn("accept_max", problemOf("7 on instances = 3;").reason)
@@ -72,7 +72,7 @@ class InternalTests(SynchronousTestCase):
     """Tests for unknown internal services."""
 
     def test_ident(self) -> None:
-        """A line that asks for ident is answered with that, by its port too."""
+        """A line for an ident server is an error that names it, by its port too."""
         for line in (
             "113 stream tcp nowait root internal",
             "7007 stream tcp nowait root internal auth -r",
@@ -81,14 +81,14 @@ class InternalTests(SynchronousTestCase):
             self.assertIn("'auth': an ident server (RFC 1413)", reason)
 
     def test_rpc(self) -> None:
-        """A line that asks for RPC registration is answered with that."""
+        """A line that needs RPC registration is an error that names it."""
         problem = problemOf("rstatd/1-3 dgram rpc/udp wait root /x x")
         self.assertEqual((problem.field, problem.location.column), ("protocol", 18))
         self.assertIn("'rpc/udp': RPC registration", problem.reason)
 
 
 class LineTests(SynchronousTestCase):
-    """Tests for what positional files have that is not here."""
+    """Tests for features of other superservers in positional lines."""
 
     ECHO = "7 stream tcp nowait root internal\n"
 
@@ -99,7 +99,7 @@ class LineTests(SynchronousTestCase):
         return [each for each in found if isinstance(each, ConfWarning)]
 
     def test_policy(self) -> None:
-        """An IPsec policy is warned about where it stands, the end of one is not."""
+        """An IPsec policy draws a warning at its location; the end of one does not."""
         text = f"#@ in ipsec esp/transport//require\n{self.ECHO}#@\n{self.ECHO}#@ x"
         found = self.warnings(text)
         self.assertEqual([each.location.line for each in found], [1, 5])
@@ -108,7 +108,7 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(self.warnings(f"# @ x\n{self.ECHO}"), [])
 
     def test_loginClass(self) -> None:
-        """A login class is read and not used, which is warned about (item 17)."""
+        """A login class is ignored, with a warning (item 17)."""
         (found,) = self.warnings("7 stream tcp nowait alpine:mail/ftp /bin/sh sh")
         self.assertEqual((found.field, found.location.column), ("user", 21))
         self.assertIn("the login class 'ftp' is ignored", found.reason)

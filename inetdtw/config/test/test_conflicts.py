@@ -94,7 +94,7 @@ class DistinctTests(SynchronousTestCase):
         self.assertEqual(len({each.key for each in found}), len(lines))
 
     def test_anyPort(self) -> None:
-        """Lines for port 0 have a socket each, the same after a reload."""
+        """Lines for port 0 have one socket each, and keep it over a reload."""
         line = "0 stream tcp nowait - internal echo\n"
         found = self.servedOf(line * 3 + "0 dgram udp wait - internal echo\n")
         self.assertEqual([each.address.port for each in found], [0] * 4)
@@ -111,7 +111,7 @@ class DistinctTests(SynchronousTestCase):
         self.assertEqual(names, ["0/tcp", "0/tcp#2", "0/tcp#3", "0/tcp#4"])
 
     def test_unixSockets(self) -> None:
-        """A path has one socket of each type, though it has no port (item 25)."""
+        """Two services with one path and socket type are duplicates (item 25)."""
         line = "/s stream unix nowait - internal echo\n"
         first, second = self.dropDuplicates(line * 2)
         self.assertIsInstance(first, Service)
@@ -122,7 +122,7 @@ class OverlappingTests(SynchronousTestCase):
     """Tests for L{overlapping}."""
 
     def said(self, *lines: str) -> list[str]:
-        """Return the warnings about the lines of a file."""
+        """Return the warnings of a file."""
         services: list[Service] = []
         for entry in parse("".join(f"{line} - internal echo\n" for line in lines), "x"):
             assert isinstance(entry, Entry), entry
@@ -167,7 +167,7 @@ class MuxedTests(SynchronousTestCase):
     """Tests for the services behind tcpmux (item 90)."""
 
     def test_duplicateName(self) -> None:
-        """A name behind it can be had once."""
+        """Of two services with one name behind tcpmux, the first is served."""
         first = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
         second = serviceOf(f"tcpmux/+X stream tcp nowait {SH}")
         found = list(dropDuplicates([first, second]))
@@ -175,7 +175,7 @@ class MuxedTests(SynchronousTestCase):
         self.assertIsInstance(found[1], DuplicateService)
 
     def test_unreachable(self) -> None:
-        """It is strange to have something behind tcpmux, and no tcpmux."""
+        """A service behind tcpmux draws a warning if no service is tcpmux."""
         behind = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
         echo = serviceOf("7 stream tcp nowait root internal")
         (warning,) = unreachable([echo, behind])

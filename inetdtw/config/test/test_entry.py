@@ -35,7 +35,7 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual(entry.where("user"), Location("inetd.conf", 4, 1))
 
     def test_places(self) -> None:
-        """Entries that say the same in different locations are equal."""
+        """Entries with the same values in different locations are equal."""
         one = buildEntry(Word("7", HERE), True, [])
         self.assertEqual(one, entryOf())
         self.assertEqual(hash(one), hash(entryOf()))

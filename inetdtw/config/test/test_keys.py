@@ -23,7 +23,7 @@ class KeyTests(SynchronousTestCase):
     """Tests for the declarations of the keys."""
 
     def test_netbsd(self) -> None:
-        """There is every key of NetBSD."""
+        """Every key of NetBSD exists."""
         self.assertEqual(NETBSD - set(KEYS), set())
 
     def test_examples(self) -> None:
@@ -44,14 +44,14 @@ class KindTests(SynchronousTestCase):
         return str(self.assertRaises(ConfError, entryOf, (key, value)).reason)
 
     def test_protocols(self) -> None:
-        """The names of all protocols are taken (item 23)."""
+        """The names of all protocols are accepted (item 23)."""
         suffixes = ("", "4", "6", "46", "6only")
         names = [base + suffix for base in ("tcp", "udp") for suffix in suffixes]
         for name in (*names, "unix"):
             self.assertEqual(entryOf(("protocol", (name,))).get("protocol"), name)
 
     def test_faith(self) -> None:
-        """The faith protocols are named as gone (item 30)."""
+        """The error for a faith protocol says that it no longer exists (item 30)."""
         for protocol in ("tcp6/faith", "faith/tcp6"):
             self.assertIn(
                 "faith(4) no longer exists", self.refusal("protocol", protocol)
@@ -63,7 +63,7 @@ class KindTests(SynchronousTestCase):
             self.assertIn("RPC registration", self.refusal("protocol", protocol))
 
     def test_unknownProtocol(self) -> None:
-        """An unknown protocol is refused with all there are."""
+        """The error for an unknown protocol lists all protocols."""
         reason = self.refusal("protocol", "sctp")
         self.assertTrue(
             reason.startswith("'sctp' is not a protocol (tcp, tcp4, "), reason

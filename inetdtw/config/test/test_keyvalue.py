@@ -29,7 +29,7 @@ class EntryFromTests(SynchronousTestCase):
         self.assertProblem(200, "usr", reason, *said)
 
     def test_fieldThatIsNoKey(self) -> None:
-        """What an entry knows besides the keys cannot be given."""
+        """An attribute of an entry that is not a key is an unknown key."""
         for name in ("service", "enabled", "locations", ""):
             problem = self.assertRaises(ConfError, entryOf, (name, ("x",)))
             self.assertEqual((problem.field, problem.location.column), (name, 100))
@@ -40,12 +40,12 @@ class EntryFromTests(SynchronousTestCase):
         self.assertProblem(200, "user", "is given twice; it takes one value", *said)
 
     def test_tooManyValues(self) -> None:
-        """Two values where one is taken are an error (item 29)."""
+        """Two values for a key that takes one are an error (item 29)."""
         reason = "takes one value, not 2"
         self.assertProblem(110, "user", reason, ("user", ("a", "b")))
 
     def test_noValue(self) -> None:
-        """No value where one is taken is an error at the key's name."""
+        """A missing value is an error at the key's name."""
         self.assertProblem(100, "user", "takes one value, not 0", ("user", ()))
 
     def test_badValue(self) -> None:

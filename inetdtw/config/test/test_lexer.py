@@ -49,11 +49,11 @@ class WordsTests(SynchronousTestCase):
         self.assertWords(r"""'a\' \a\ a\\b""", "a\\", "\\a\\", "a\\\\b")
 
     def test_number(self) -> None:
-        """A number sign is a character like any other within a line (item 11)."""
+        """A number sign within a line is an ordinary character (item 11)."""
         self.assertWords("cat # x#y '#'", "cat", "#", "x#y", "#")
 
     def test_places(self) -> None:
-        """The location of a word is that of its first character, be it a quote."""
+        """The location of a word is that of its first character, also a quote."""
         words = list(wordsIn(Location("f", 2, 10), """a  'b'c\t"" d"""))
         self.assertEqual([word.location.column for word in words], [10, 13, 18, 21])
         self.assertEqual(
@@ -78,7 +78,7 @@ class SourceTests(SynchronousTestCase):
     """Tests for L{Source}."""
 
     def test_lines(self) -> None:
-        """It is read line by line, whatever the lines end with."""
+        """Lines may end with LF, CRLF or the end of the text."""
         source = Source("a\nb\r\n\nc", "f")
         found = []
         while not source.ended:
@@ -87,7 +87,7 @@ class SourceTests(SynchronousTestCase):
         self.assertEqual(found, [(1, 1, "a"), (2, 1, "b"), (3, 1, ""), (4, 1, "c")])
 
     def test_partOfLine(self) -> None:
-        """What is left of a line begins at the column that was reached."""
+        """The rest of a line begins at the column that was reached."""
         source = Source("ab\ncdef\ng", "f")
         source.goTo(5)
         self.assertEqual(source.location(6), Location("f", 2, 4))

@@ -67,7 +67,7 @@ class ReadTests(FilesCase):
     """Tests for L{read}."""
 
     def test_text(self) -> None:
-        """The text of a file is that in UTF-8, lines ends as they are."""
+        """A file is decoded as UTF-8, and its line ends are kept."""
         path = self.write("a", "caf\u00e9\r\n")
         self.assertEqual(read(path), "caf\u00e9\r\n")
 
@@ -100,7 +100,7 @@ class ReadTests(FilesCase):
             self.assertEqual(read(self.write("a", data)), data.decode())
 
     def test_missing(self) -> None:
-        """A file that is not there cannot be read."""
+        """A missing file is an error."""
         problem = self.assertRaises(OSError, read, self.path("a"))
         self.assertEqual(problem.errno, errno.ENOENT)
 
@@ -121,7 +121,7 @@ class ReadTests(FilesCase):
         self.assertEqual(problem.strerror, reason)
 
     def test_descriptors(self) -> None:
-        """No descriptor stays open, whatever happens."""
+        """No descriptor is leaked, with or without an error."""
         self.write("good", "a")
         self.write("bad", b"\xff")
         unused = os.open(os.devnull, os.O_RDONLY)
@@ -138,7 +138,7 @@ class LoadTests(FilesCase):
     """Tests for L{load}."""
 
     def test_nothing(self) -> None:
-        """No files come to nothing."""
+        """A configuration of no files has no service."""
         self.assertEqual(self.load(), Configuration())
 
     def test_several(self) -> None:
@@ -158,7 +158,7 @@ class LoadTests(FilesCase):
         )
 
     def test_off(self) -> None:
-        """What is off is not served, and what is wrong with it is said (item 28)."""
+        """A service that is off is not served, but its errors count (item 28)."""
         keys = "protocol=tcp, args=echo"
         self.write("a", f"6 off {keys};\n7 on {keys};\nnone off {keys};\n")
         self.assertProblem(self.load("a"), "a:3:1", "service", "not in services(5)", 7)
@@ -235,14 +235,14 @@ class LoadTests(FilesCase):
         self.assertIn(f"already served by {self.path('a:1:1')}", warning.reason)
 
     def test_warnings(self) -> None:
-        """What is strange is served, with a warning (item 11)."""
+        """A line that draws a warning is served (item 11)."""
         self.write("a", "7 stream tcp nowait - /bin/sh sh # x\n")
         found = self.load("a")
         self.assertServes(found, 7)
         self.assertEqual([each.field for each in found.warnings], ["args"])
 
     def test_missingProgram(self) -> None:
-        """A program that is not there is served, with a warning at its location."""
+        """A service with a missing program is served, with a warning."""
         self.write("a", "7 stream tcp nowait - ./missing x\n")
         found = self.load("a")
         self.assertServes(found, 7)
@@ -289,7 +289,7 @@ class IncludeTests(FilesCase):
         self.assertServes(self.load("d[1]/a"), 7, 8)
 
     def test_nothingFound(self) -> None:
-        """A pattern may find nothing."""
+        """A pattern without a match is not an error."""
         self.write("a", f".include *.conf\n7 {ECHO}\n")
         self.assertServes(self.load("a"), 7)
 
@@ -367,7 +367,7 @@ class TooMuchTests(FilesCase):
         self.assertIn(":1001:1: file: more than 1000 errors", last)
 
     def test_statements(self) -> None:
-        """A file is read as far as one line for every port goes."""
+        """A file has a maximum number of statements."""
         last = self._problem("noise", "a on;\n" * (STATEMENTS + 1))
         self.assertIn(":1001:1: file: more than 1000 errors", last)
         found = list(parse("a on;\n" * (STATEMENTS + 5)))
@@ -399,7 +399,7 @@ class TooMuchTests(FilesCase):
         )
 
     def test_large(self) -> None:
-        """A file that is too large is not read, and one without an end neither."""
+        """A file over the maximum size is an error, also one without an end."""
         self.patch(loader, "LARGEST", 1 << 20)
         self.assertIn("larger than 1 MB", self._problem("a", "#" * ((1 << 20) + 1)))
         (problem,) = load(["/dev/zero"], Settings(), lookups()).problems
@@ -417,7 +417,7 @@ class TooMuchTests(FilesCase):
         self.assertIn("too many files: at most 300 are supported", reasons)
 
     def test_warnings(self) -> None:
-        """A thousand warnings are enough."""
+        """A configuration has at most 1000 warnings."""
         path = self.path("a")
         with open(path, "w") as file:
             file.write(f"7 {ECHO}\n" * 2000)

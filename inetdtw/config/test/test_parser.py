@@ -25,7 +25,7 @@ CAT_KEYS = (
 
 
 def statements(text: str, bind: tuple[str, ...] = ()) -> list[Statement]:
-    """All that a text says."""
+    """Return the statements of a text."""
     return list(parse(text, "inetd.conf", bind))
 
 
@@ -50,10 +50,10 @@ def services(text: str) -> list[str]:
 
 
 class PositionalTests(SynchronousTestCase):
-    """Tests for lines and what divides them."""
+    """Tests for positional lines, comments and continuation lines."""
 
     def test_line(self) -> None:
-        """A line is an entry, with nothing looked up (item 1)."""
+        """A line is an entry, without any look-up (item 1)."""
         found = entry(f"no-such-service {CAT}")
         self.assertEqual(found.service, "no-such-service")
         self.assertEqual((found.get("exec"), found.get("args")), ("/bin/cat", ("cat",)))
@@ -90,7 +90,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertIn(text, str(warned))
 
     def test_commentBehindProgram(self) -> None:
-        """A number sign right behind the program is warned about too (item 11)."""
+        """A number sign right after the program draws a warning too (item 11)."""
         _, warned = statements("7 stream tcp nowait - /bin/cat #cat")
         assert isinstance(warned, ConfWarning)
         self.assertEqual(warned.location.column, 32)
@@ -151,7 +151,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(services(f"  7 {CAT}\n"), ["7"])
 
     def test_continuedPlaces(self) -> None:
-        """The locations in a line that continues are those of its own lines."""
+        """The locations in a continuation line are those of that line."""
         found = entry("7 stream\n  tcp nowait\n u\tp\n   a\n")
         locations = {key: (at.line, at.column) for key, at in found.locations.items()}
         self.assertEqual(
@@ -172,7 +172,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(entry(line).get("args"), ("sh", "-c", 'echo "a b"'))
 
     def test_openQuote(self) -> None:
-        """A quote that is not closed costs its own line alone."""
+        """A quote that is not closed is an error of its line only."""
         first, problem, last = statements(f"7 {CAT}\n8 {CAT} it's\n -u\n9 {CAT}")
         assert isinstance(problem, ConfError)
         self.assertEqual(problem.location, Location("inetd.conf", 2, 43))
@@ -201,7 +201,7 @@ class PositionalTests(SynchronousTestCase):
 
 
 class DefaultAddressTests(SynchronousTestCase):
-    """Tests for the addresses that hold for later lines."""
+    """Tests for default addresses."""
 
     def bindsOf(self, text: str) -> list[tuple[str, ...] | None]:
         """Return the addresses of each entry."""
@@ -219,7 +219,7 @@ class DefaultAddressTests(SynchronousTestCase):
         self.assertEqual(self.bindsOf(text), [("::1",)] * 3)
 
     def test_definitionBehind(self) -> None:
-        """A definition may stand right behind a default address (item 7)."""
+        """A definition may follow a default address on the same line (item 7)."""
         found = entry(f"127.0.0.1:\n7 {CAT_KEYS}")
         self.assertEqual((found.service, found.get("bind")), ("7", ("127.0.0.1",)))
         self.assertTrue(found.enabled)
@@ -250,7 +250,7 @@ class DefaultAddressTests(SynchronousTestCase):
 
 
 class IncludeTests(SynchronousTestCase):
-    """Tests for requests for other files."""
+    """Tests for C{.include} statements."""
 
     def test_include(self) -> None:
         """An include has its pattern and its default address (item 26)."""
@@ -260,13 +260,13 @@ class IncludeTests(SynchronousTestCase):
         self.assertEqual(found.pattern.location, Location("inetd.conf", 1, 10))
 
     def test_bind(self) -> None:
-        """A request knows the default address that holds where it stands (item 26)."""
+        """An include has the default address of its location (item 26)."""
         (found,) = statements("[::1]:\n.include c")
         assert isinstance(found, Include)
         self.assertEqual(found.bind, ("::1",))
 
     def test_bad(self) -> None:
-        """A request takes one pattern."""
+        """An include has exactly one pattern."""
         for line in (".include", ".include ''", ".include a b"):
             _, problem = statements(f"7 {CAT}\n{line}\n")
             assert isinstance(problem, ConfError)
@@ -303,7 +303,7 @@ class DefinitionTests(SynchronousTestCase):
         self.assertEqual(entry(f"7007 {CAT_KEYS}"), entry(f"7007 {CAT}"))
 
     def test_everythingInBothForms(self) -> None:
-        """All that a positional line can say is the same in a definition (item 27)."""
+        """Every field of a positional line has a key in a definition (item 27)."""
         for line, definition in (
             (
                 "127.0.0.1,[::1]:echo stream:dataready tcp,sndbuf=64k,rcvbuf=1m "
@@ -338,17 +338,17 @@ class DefinitionTests(SynchronousTestCase):
             self.assertEqual(found.locations[name].column, 9 + len(name))
 
     def test_off(self) -> None:
-        """What is off is read all the same (item 28)."""
+        """A definition that is off is parsed (item 28)."""
         found = entry("7 off protocol = tcp, wait = no;")
         self.assertEqual((found.enabled, found.get("protocol")), (False, "tcp"))
         self.assertProblem("7 off wait = maybe;", 1, 14, "not yes or no", "wait")
 
     def test_noKeys(self) -> None:
-        """A definition need not say anything."""
+        """A definition may have no key."""
         self.assertEqual(services("7 on;\n8\toff ;\n9 on\n;"), ["7", "8", "9"])
 
     def test_spelling(self) -> None:
-        """Blanks do not matter around the marks, and the last comma may be too much."""
+        """Whitespace around marks, and a comma at the end, are ignored."""
         wanted = entry("7 on user = u, args = a b;")
         for text in (
             "7 on user=u,args=a b;",
@@ -367,7 +367,7 @@ class DefinitionTests(SynchronousTestCase):
         self.assertEqual(services(line), ["6", "7", "8", "9", "10", "12"])
 
     def test_severalPlaces(self) -> None:
-        """What stands behind a semicolon has its own location."""
+        """A statement after a semicolon has its own location."""
         _, second, third = entries(f"6 on;7 on user=u; 8 {CAT}")
         self.assertEqual(second.location, Location("inetd.conf", 1, 6))
         self.assertEqual(second.where("user"), Location("inetd.conf", 1, 16))
@@ -375,13 +375,13 @@ class DefinitionTests(SynchronousTestCase):
         self.assertEqual(third.where("protocol"), Location("inetd.conf", 1, 28))
 
     def test_lines(self) -> None:
-        """The lines behind a definition of several lines are counted right."""
+        """Locations are right after a definition of several lines."""
         found = entries(f"7 on\n #\n\n user = u\n ;\n\n8 {CAT}")
         self.assertEqual(found[0].where("user"), Location("inetd.conf", 4, 9))
         self.assertEqual(found[1].location, Location("inetd.conf", 7, 1))
 
     def test_strings(self) -> None:
-        """A string may hold what would end a word, and every escape."""
+        """A string may have whitespace and marks in it, and every escape."""
         args = entry(r"""7 on args = "a b; c, d = e # f" '\x41\n\t\r\\\'\"' x'y'"z";""")
         self.assertEqual(args.get("args"), ("a b; c, d = e # f", "A\n\t\r\\'\"", "xyz"))
 
@@ -392,7 +392,7 @@ class DefinitionTests(SynchronousTestCase):
         self.assertEqual(entry("7 on args=;").get("args"), ())
 
     def test_address(self) -> None:
-        """An address may stand in front of the service, and C{bind} comes before it."""
+        """An address may precede the service, and C{bind} takes precedence over it."""
         found = entry("127.0.0.1,[::1]:7 on;")
         self.assertEqual(
             (found.service, found.get("bind")), ("7", ("127.0.0.1", "::1"))
@@ -415,7 +415,7 @@ class DefinitionTests(SynchronousTestCase):
         self.assertProblem(text.format("ip_max=-1"), 3, 9, "not a number", "ip_max")
 
     def test_badSyntax(self) -> None:
-        """What cannot be read is one error, to the end of its definition."""
+        """A syntax error is one error, up to the end of its definition."""
         for text, line, column, mark in (
             ("7 on protocol tcp, wait = no;", 1, 15, "tcp"),
             ("7 on protocol = = tcp, wait = no;", 1, 17, "="),
@@ -452,13 +452,13 @@ class DefinitionTests(SynchronousTestCase):
         self.assertProblem(r"7 on args = 'a\qb', user = u;", 1, 13, "a backslash")
 
     def test_badHead(self) -> None:
-        """A definition of no service is one error."""
+        """A definition without a service is one error."""
         self.assertProblem("127.0.0.1: on user = u;", 1, 1, "has no service", "service")
         self.assertProblem("'' on user = u;", 1, 1, "has no service", "service")
         self.assertProblem("'7 on user = u;", 1, 1, "unclosed quote", "line")
 
     def test_sameLine(self) -> None:
-        """A wrong definition hides nothing that stands behind it in its line."""
+        """After a wrong definition, the rest of its line is parsed."""
         problem, found = statements("7 on user u; 8 on user = u;")
         assert isinstance(problem, ConfError)
         self.assertEqual(found, entry("8 on user = u;"))
@@ -502,7 +502,7 @@ class Counted(str):
 
 
 def steps(text: str) -> int:
-    """How much work it is to read a text: calls, and characters that are looked at."""
+    """Return the work of parsing a text: calls, and characters that are examined."""
     calls = 0
 
     def count(frame: object, event: str, argument: object) -> None:
@@ -521,7 +521,7 @@ def steps(text: str) -> int:
 
 
 class WorkTests(SynchronousTestCase):
-    """Tests for how much work a text is."""
+    """Tests for the time that parsing takes."""
 
     def assertLinear(self, unit: str, prefix: str = "") -> None:
         """Twice the text takes at most twice the time."""
@@ -546,7 +546,7 @@ class WorkTests(SynchronousTestCase):
             self.assertLinear(unit, "a b 'c")
 
     def test_lines(self) -> None:
-        """Blanks, comments, continued lines and an enormous line take linear time."""
+        """Whitespace, comments, continuation lines and a huge line take linear time."""
         for unit in (
             *(" ", "\n", "\t\n", "\r\n", "#\n", "a\n", "\n a", " # a\n", "a ", "a,"),
             *("a", "a:\n", ":", ";", "=", ".include a\n", f"7 {CAT}\n", "7 on;8 a\n"),
@@ -621,7 +621,7 @@ class PropertyTests(SynchronousTestCase):
         check()
 
     def test_neighbours(self) -> None:
-        """No text hides the lines in front of it and behind it, in either form."""
+        """No text hides the lines before and after it, in either form."""
         from hypothesis import given, settings
         from hypothesis import strategies as st
 

@@ -24,7 +24,7 @@ GIVEN = {
 
 
 class LineTests(SynchronousTestCase):
-    """Tests for what each field of a positional line says."""
+    """Tests for the fields of positional lines."""
 
     def assertSays(self, line: str, service: str, **wanted: Any) -> None:
         """Assert that a line has this service and these keys."""
@@ -68,14 +68,14 @@ class LineTests(SynchronousTestCase):
             self.assertProblem(line, column, missing, f"needs 6 fields, not {count}")
 
     def test_address(self) -> None:
-        """An address in front of the service is where it listens (item 4)."""
+        """An address in front of the service is the one that it listens on (item 4)."""
         rest = "stream tcp nowait nobody /bin/cat"
         self.assertSays(f"127.0.0.1:7007 {rest}", "7007", bind=("127.0.0.1",))
         self.assertSays(f"localhost:echo {rest}", "echo", bind=("localhost",))
         self.assertSays(f"*:echo {rest}", "echo", bind=("*",))
 
     def test_version6(self) -> None:
-        """An address of IPv6 stands in brackets (item 5)."""
+        """An IPv6 address is in brackets (item 5)."""
         line = "[::1]:7007 stream tcp6 nowait nobody /bin/cat"
         self.assertSays(line, "7007", bind=("::1",), protocol="tcp6")
 
@@ -124,7 +124,7 @@ class LineTests(SynchronousTestCase):
         )
 
     def test_partOfOwner(self) -> None:
-        """Each part of what is in front of a path may be empty."""
+        """Each part of the owner in front of a path may be empty."""
         rest = "stream unix nowait nobody /bin/cat"
         self.assertSays(f"::::/s {rest}", "/s", protocol="unix")
         self.assertSays(f":::0600:/s {rest}", "/s", protocol="unix", socket_mode=0o600)
@@ -228,7 +228,7 @@ class LineTests(SynchronousTestCase):
         self.assertSays(f"7 stream tcp nowait/ {rest}", "7")
 
     def test_badWait(self) -> None:
-        """What is not wait or nowait, or has too many counts, is an error."""
+        """A word other than wait or nowait, or too many counts, is an error."""
         for field in (
             "Nowait",
             "nowait/1/2/3/4",
@@ -242,7 +242,7 @@ class LineTests(SynchronousTestCase):
             self.assertProblem(line, 14, "wait", "is not wait or nowait")
 
     def test_badCounts(self) -> None:
-        """A count that is wrong is an error where it stands (item 16)."""
+        """A wrong count is an error at its location (item 16)."""
         for field, offset, key in (
             ("nowait/99999", 7, "accept_max"),
             ("nowait/5/99999", 9, "ip_max"),
@@ -267,7 +267,7 @@ class LineTests(SynchronousTestCase):
         self.assertSays(f"7 {rest} -:g /bin/cat", "7", user="-", group="g")
 
     def test_badUser(self) -> None:
-        """A user or a group that is empty is an error where it should stand."""
+        """An empty user or group is an error at its location."""
         rest = "7 stream tcp nowait"
         self.assertProblem(f"{rest} '' /bin/cat", 21, "user", "must not be empty")
         self.assertProblem(f"{rest} :g /bin/cat", 21, "user", "must not be empty")
@@ -335,6 +335,6 @@ class HostsTests(SynchronousTestCase):
             self.assertRaises(ConfError, self.hostsOf, text)
 
     def test_serviceAlone(self) -> None:
-        """A service without an address says nothing of addresses."""
+        """A service without an address has no assignment for addresses."""
         (word,) = wordsIn(Location("f", 1), "echo")
         self.assertEqual(splitService(word), (word, []))

@@ -20,7 +20,7 @@ from inetdtw.test.fakelookups import lookups
 
 
 class ProgramTests(ResolveCase):
-    """Tests for programs and those who run them."""
+    """Tests for programs and their accounts."""
 
     def programOf(self, text: str, ask: Lookups = ROOT) -> Program:
         """Return the program of an entry."""
@@ -72,7 +72,7 @@ class ProgramTests(ResolveCase):
         self.assertEqual(service.program.name, os.path.join(os.getcwd(), "etc", "a"))
 
     def test_nul(self) -> None:
-        """No argument can hold what ends it."""
+        """An argument with a NUL character is an error."""
         text = r"7 on protocol=tcp, wait=no, user=-, exec=/bin/sh, args=sh 'a\x00';"
         self.assertProblem(text, 56, "args", "must not have a NUL character in it")
 
@@ -90,7 +90,7 @@ class ProgramTests(ResolveCase):
         self.assertEqual(resolved(f"7 stream tcp nowait {SH}").warnings, ())
 
     def test_user(self) -> None:
-        """The user, the group and the supplementary groups are taken on (item 41)."""
+        """The account has the user, its group and supplementary groups (item 41)."""
         service = serviceOf("7 stream tcp nowait alpine:daemon /bin/sh")
         self.assertEqual(service.context.credentials, Credentials(1000, 1, (1, 8, 100)))
         service = serviceOf("7 stream tcp nowait root:daemon /bin/sh")
@@ -124,7 +124,7 @@ class ProgramTests(ResolveCase):
 
 
 class ContextTests(ResolveCase):
-    """Tests for what a process takes on before it becomes the program."""
+    """Tests for process contexts."""
 
     START = "7 on protocol=tcp,wait=no,user=alpine,exec=/bin/sh,"
 
@@ -146,7 +146,7 @@ class ContextTests(ResolveCase):
         )
 
     def test_given(self) -> None:
-        """Each key is what it says."""
+        """Each key sets its attribute of the context."""
         context = self.contextOf(
             "umask=077, directory=/tmp, nice=-5, chroot=/, rlimit_files=64:128, "
             "rlimit_cpu=unlimited"
@@ -172,14 +172,14 @@ class ContextTests(ResolveCase):
                     self.assertTrue(hasattr(resource, name), name)
 
     def test_home(self) -> None:
-        """A tilde is the home of the user, or of the one who runs the daemon."""
+        """A tilde is the home of the service's user, or else of the daemon's user."""
         self.assertEqual(self.contextOf("directory=~").directory, "/home/alpine")
         ask = lookups(1000, 1000, {"HOME": "/h", "PATH": "/bin"})
         self.assertEqual(self.contextOf("directory=~", ask).directory, "/h")
         self.assertEqual(self.contextOf("directory=~", ALPINE).directory, "/")
 
     def test_direct(self) -> None:
-        """What the daemon cannot do itself does not go with a direct launch."""
+        """A direct launch with nice, chroot or limits is an error."""
         text = f"{self.START}launch=direct,{{}};"
         for keys in ("nice=1", "chroot=/", "rlimit_cpu=1"):
             column = len(self.START) + 8
@@ -188,7 +188,7 @@ class ContextTests(ResolveCase):
         self.assertEqual(serviceOf(text.format("umask=077")).launch, "direct")
 
     def test_onlyRoot(self) -> None:
-        """An ordinary user cannot do what only root can."""
+        """A key that needs root is an error for an ordinary user."""
         self.assertRefuses("nice=-1", "only root can lower the nice value", ALPINE)
         self.assertRefuses(
             "chroot=/", "only root can change the root directory", ALPINE

@@ -64,7 +64,7 @@ class DividedTests(SynchronousTestCase):
         self.assertEqual(found, FIT)
 
     def test_unfit(self) -> None:
-        """Whatever else it says is the reason why it cannot be kept."""
+        """The reason names the option that makes a program unfit."""
         for text, word in UNFIT.items():
             why = self.assertRaises(Unfit, divided, text.split())
             self.assertIn(word, str(why), text)
@@ -97,14 +97,14 @@ class InterpretedTests(SynchronousTestCase):
         return interpretedBy(program("name", *argv, name=self.script(first)))
 
     def test_interpreter(self) -> None:
-        """Of an interpreter's own arguments."""
+        """The program is found in an interpreter's own arguments."""
         found = interpretedBy(program("py", "-u", "s.py", "a"), None, "auto")
         self.assertEqual(
             found, WarmSpec("", ("py", "-u"), 0, "", ("s.py", "a"), "auto")
         )
 
     def test_firstLine(self) -> None:
-        """Of a script that names its interpreter, whatever the script is called."""
+        """The interpreter is found in the first line of a script of any name."""
         for first, prefix, hidden in (
             ("#!/usr/bin/python3", ("/usr/bin/python3",), 0),
             ("#! /x/python3.9  -uI ", ("/x/python3.9", "-uI"), 0),

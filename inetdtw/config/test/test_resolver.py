@@ -37,10 +37,10 @@ from inetdtw.test.configcase import (
 
 
 class ServiceTests(ResolveCase):
-    """Tests for what an entry comes to as a whole."""
+    """Tests for the services of an entry."""
 
     def test_positional(self) -> None:
-        """A line comes to numbers and absolute paths (item 1)."""
+        """A line is resolved to numbers and absolute paths (item 1)."""
         service = serviceOf("7007 stream tcp nowait alpine /bin/sh sh -x")
         wanted = Service(
             location=Location("/etc/x", 1),
@@ -55,7 +55,7 @@ class ServiceTests(ResolveCase):
         self.assertEqual(service.location, wanted.location)
 
     def test_bothForms(self) -> None:
-        """Both forms come to equal services (item 27)."""
+        """Both forms are resolved to equal services (item 27)."""
         self.assertEqual(
             servicesOf(f"localhost:echo dgram udp wait {SH}"),
             servicesOf(
@@ -73,19 +73,19 @@ class ServiceTests(ResolveCase):
         self.assertProblem("7 off protocol=udp, exec=x;", 1, "wait", "must be given")
 
     def test_name(self) -> None:
-        """A service is called what it says, or by its name and protocol."""
+        """The name of a service is its id, or else its name and protocol."""
         self.assertEqual(serviceOf(f"echo stream tcp46 nowait {SH}").name, "echo/tcp")
         self.assertEqual(serviceOf("7 on protocol=udp, args=echo;").name, "7/udp")
         self.assertEqual(serviceOf("7 on protocol=udp,args=echo,id=e;").name, "e")
         self.assertEqual(serviceOf(f"/s stream unix nowait {SH}").name, "/s/unix")
 
     def test_namesOfSeveral(self) -> None:
-        """With several addresses each service is called by its own."""
+        """With several addresses, the name of each service has its address."""
         names = [each.name for each in servicesOf("*,[::1]:7 stream tcp wait - x")]
         self.assertEqual(names, ["0.0.0.0:7/tcp", "[::1]:7/tcp"])
 
     def test_settings(self) -> None:
-        """Settings hold where the entry does not say otherwise."""
+        """Settings are the defaults of keys that an entry does not have."""
         settings = Settings(9, Bounds(1, 2, 3, 4), "direct")
         service = serviceOf(f"7 stream tcp nowait {SH}", ROOT, settings)
         self.assertEqual(service.bounds, Bounds(1, 2, 3, 4))
@@ -93,7 +93,7 @@ class ServiceTests(ResolveCase):
         self.assertEqual(service.launch, "direct")
 
     def test_ownSettings(self) -> None:
-        """What the entry says comes before settings, zeros too (item 15)."""
+        """A value of the entry, also 0, takes precedence over settings (item 15)."""
         settings = Settings(9, Bounds(1, 2, 3, 4), "direct")
         service = serviceOf(
             "7 on protocol=tcp, args=echo, accept_max=5, service_max=6, ip_max=0, "
@@ -113,7 +113,7 @@ class ServiceTests(ResolveCase):
         )
 
     def test_fields(self) -> None:
-        """A definition needs a protocol, wait and a user, and says so."""
+        """A definition without protocol, wait or user is an error."""
         exe = "exec=/bin/sh"
         self.assertProblem(f"7 on {exe};", 1, "protocol", "must be given")
         self.assertProblem(f"7 on protocol=tcp, {exe};", 1, "wait", "yes or no")
@@ -172,7 +172,7 @@ class ServiceTests(ResolveCase):
             self.assertProblem(text, where, key, "source addresses can be forged")
 
     def test_noBoundsOfAddresses(self) -> None:
-        """Without known addresses, 0 is accepted, and defaults do not hold."""
+        """Without known addresses, 0 is accepted, and defaults do not apply."""
         settings = Settings(bounds=Bounds(1, 2, 3, 4))
         for line in (
             f"7 stream tcp wait{{}} {SH}",
@@ -201,7 +201,7 @@ class ServiceTests(ResolveCase):
         self.assertEqual(Bounds().sourcePrefix, (32, 64))
 
     def test_noSourcePrefix(self) -> None:
-        """Where clients have no address that is known, no bits of it can count."""
+        """Without known client addresses, a prefix length is an error."""
         said = "per_source_prefix = 32/64;"
         text = f"7 on protocol = tcp, wait = yes, user = root, exec = /bin/sh, {said}"
         location = text.index(said) + 1
@@ -228,7 +228,7 @@ class ServiceTests(ResolveCase):
             )
 
     def test_boundsOfAddresses(self) -> None:
-        """Where the address of a client is known, what the line says of it holds."""
+        """With known client addresses, the limits for them apply."""
         for line in (
             f"7 dgram udp nowait/1/2/3 {SH}",
             f"tcpmux/x stream tcp nowait/1/2/3 {SH}",
@@ -250,7 +250,7 @@ class ServiceTests(ResolveCase):
             self.assertEqual(service.bounds.pause, wanted)
 
     def test_stderr(self) -> None:
-        """Standard error is the client's, unless the line says otherwise."""
+        """Standard error is the client's by default."""
         self.assertEqual(serviceOf("7 on protocol=tcp;").stderr, "socket")
         text = "7 on protocol=tcp, stderr=log;"
         self.assertEqual(serviceOf(text).stderr, "log")
@@ -266,7 +266,7 @@ class ServiceTests(ResolveCase):
             serviceOf(f"7 on protocol=udp, {key}=no;")
 
     def test_settingsBind(self) -> None:
-        """The address of the settings holds for lines without one, not for paths."""
+        """The default address of the settings applies to ports, and not to paths."""
         settings = Settings(bind=("192.0.2.4",))
 
         def hosts(text: str) -> list[str]:
@@ -294,7 +294,7 @@ class ServiceTests(ResolveCase):
             self.assertIs(self.assertRaises(type(error), resolved, line, ask), error)
 
     def test_waits(self) -> None:
-        """The wait field is the service's."""
+        """The service has the value of the wait field."""
         self.assertTrue(serviceOf(f"7 dgram udp wait {SH}").wait)
         self.assertFalse(serviceOf(f"7 dgram udp nowait {SH}").wait)
 
@@ -303,26 +303,26 @@ class InternalTests(ResolveCase):
     """Tests for internal services."""
 
     def test_name(self) -> None:
-        """An internal service is told by the name in front (item 2)."""
+        """An internal service is found by the name of the service (item 2)."""
         service = serviceOf("daytime stream tcp nowait root internal")
         self.assertEqual(service.internal, "daytime")
         self.assertEqual(service.address.port, 13)
         self.assertIsNone(service.program)
 
     def test_alias(self) -> None:
-        """An alias of services(5) in front tells it too, by its port (item 2)."""
+        """An internal service is found by an alias of services(5) (item 2)."""
         service = serviceOf("null stream tcp nowait root internal")
         self.assertEqual(service.internal, "discard")
 
     def test_port(self) -> None:
-        """The port of its RFC in front tells it too."""
+        """An internal service is found by the port of its RFC."""
         ports = {"7": "echo", "9": "discard", "13": "daytime", "19": "chargen"}
         for number, name in {**ports, "37": "time"}.items():
             line = f"{number} dgram udp wait root internal"
             self.assertEqual(serviceOf(line).internal, name)
 
     def test_argument(self) -> None:
-        """An argument tells it, whatever the port (item 2)."""
+        """An internal service is found by its argument, on any port (item 2)."""
         for name in INTERNAL_NAMES:
             line = f"20007 stream tcp nowait - internal {name}"
             self.assertEqual(serviceOf(line).internal, name)
@@ -330,7 +330,7 @@ class InternalTests(ResolveCase):
         self.assertEqual(serviceOf(line).internal, "discard")
 
     def test_path(self) -> None:
-        """The last part of a path tells it, or an argument."""
+        """An internal service is found by the last part of a path."""
         line = "/run/inetd/daytime stream unix nowait - internal"
         self.assertEqual(serviceOf(line).internal, "daytime")
         line = "/run/inetd/x stream unix nowait - internal echo"
@@ -351,7 +351,7 @@ class InternalTests(ResolveCase):
         self.assertEqual((service.login, service.context), (None, ProcessContext()))
 
     def test_unknown(self) -> None:
-        """An internal service that does not exist is told with those that do."""
+        """The error for an unknown internal service lists the known ones."""
         known = ", ".join(sorted({*INTERNAL_NAMES, "tcpmux"}))
         line = "20007 stream tcp nowait - internal"
         reason = f"'20007' is not an internal service ({known})"
@@ -371,7 +371,7 @@ class MuxedTests(ResolveCase):
     """Tests for tcpmux and the services behind it (item 90)."""
 
     def test_tcpmux(self) -> None:
-        """The internal service is known by its port, and by its name."""
+        """The service tcpmux is found by its port, and by its name."""
         for line in ("1", "7007", "tcpmux"):
             ask = replace(ROOT, getservbyname=lambda name, protocol: 1)
             text = f"{line} stream tcp6 nowait root internal tcpmux"

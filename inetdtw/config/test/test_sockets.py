@@ -60,7 +60,7 @@ class ProtocolTests(ResolveCase):
         self.assertEqual(types, wanted)
 
     def test_address(self) -> None:
-        """An address is where the service listens, and nowhere else (items 4 to 6)."""
+        """A service listens on its address only (items 4 to 6)."""
         rest = f"nowait {SH}"
         self.assertEqual(addressesOf(f"127.0.0.1:7 stream tcp {rest}"), ["127.0.0.1:7"])
         self.assertEqual(addressesOf(f"[::1]:7 stream tcp6 {rest}"), ["[::1]:7"])
@@ -71,7 +71,7 @@ class ProtocolTests(ResolveCase):
         self.assertEqual(addressesOf(f"*:7 stream tcp {rest}"), ["0.0.0.0:7"])
 
     def test_numericFamily(self) -> None:
-        """An address of IPv6 is one of plain tcp and udp too."""
+        """An IPv6 address makes plain tcp and udp IPv6."""
         for line in (f"[::1]:7 stream tcp nowait {SH}", f"[::1]:7 dgram udp wait {SH}"):
             self.assertEqual(addressesOf(line), ["[::1]:7"])
         line = f"[::1]:7 stream tcp4 nowait {SH}"
@@ -93,7 +93,7 @@ class ProtocolTests(ResolveCase):
         self.assertProblem(line, 1, "bind", "'nowhere': Name or service not known")
 
     def test_sameAddresses(self) -> None:
-        """An address that several names have is one socket."""
+        """An address that several host names have is one socket."""
         line = f"many,four,192.0.2.5:7 stream tcp nowait {SH}"
         self.assertEqual(addressesOf(line), ["192.0.2.4:7", "192.0.2.5:7"])
 
@@ -128,7 +128,7 @@ class AcceptFilterTests(ResolveCase):
     """Tests for accept filters."""
 
     def test_filters(self) -> None:
-        """Linux has two, whose names are known; elsewhere the system knows them."""
+        """Linux supports two filters; on other systems any name is accepted."""
         line = f"7 stream:{{}} tcp nowait {SH}"
         for name in ("dataready", "httpready"):
             service = serviceOf(line.format(name))
@@ -141,7 +141,7 @@ class AcceptFilterTests(ResolveCase):
         self.assertEqual(service.options.acceptFilter, "dnsready")
 
     def test_notTCP(self) -> None:
-        """There are none for anything but connections of TCP."""
+        """An accept filter for another protocol than TCP is an error."""
         for line, column in (
             (f"7 dgram:dataready udp wait {SH}", 9),
             (f"/s stream:dataready unix nowait {SH}", 11),
@@ -190,7 +190,7 @@ class UnixTests(ResolveCase):
         )
 
     def test_longPath(self) -> None:
-        """A path that no socket can have is an error, at its location."""
+        """A path that is too long for sockaddr_un is an error at its location."""
         for path, good in (
             ("/" + "x" * 102, True),
             ("/" + "x" * 107, False),
@@ -205,7 +205,7 @@ class UnixTests(ResolveCase):
                 )
 
     def test_othersOwner(self) -> None:
-        """Other users than root are warned of an owner they cannot set."""
+        """An owner that the daemon's user cannot set draws a warning."""
         for prefix, fields in (
             (":alpine:mail:0660:", []),
             (":::0660:", []),

@@ -54,7 +54,7 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual(self.tokensOf(text), ["a", "'=", "b#c", "d", "';"])
 
     def test_stops(self) -> None:
-        """Nothing is read behind the semicolon."""
+        """No token is returned after the semicolon."""
         source = Source("a;b 'c", "f")
         self.assertEqual(len(list(Tokens(source))), 2)
         self.assertEqual(source.position, 2)
@@ -66,7 +66,7 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual(self.valueOf("''"), "")
 
     def test_sorts(self) -> None:
-        """It is told whether a word ends with a string."""
+        """The type of a word tells whether it ends with a string."""
         types = [type_ for type_, _ in Tokens(Source("a=b c='' ''d e", "f"))]
         wanted = [TokenType.PLAIN, TokenType.QUOTED, TokenType.PLAIN, TokenType.PLAIN]
         self.assertEqual(types, wanted)
@@ -112,7 +112,7 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual(locations, [(1, 1), (1, 3), (1, 5), (3, 2), (3, 3)])
 
     def test_beginnings(self) -> None:
-        """It ends in front of a line that can only be the beginning of a statement."""
+        """A definition ends before a line that can only begin another statement."""
         for line in (
             *("8 on x = y;", "8\toff;", "8 on", "8 stream tcp", "8 dgram udp"),
             *("8 stream,5 tcp", "8 stream:filter tcp", "/s seqpacket unix"),
@@ -124,7 +124,7 @@ class TokensTests(SynchronousTestCase):
                 self.assertEqual(source.location(source.position), Location("f", 2, 1))
 
     def test_noBeginnings(self) -> None:
-        """It goes on over lines that can be a part of it."""
+        """A definition continues over lines that can be part of it."""
         for line in (
             *(" 8 on x", "8 online", "on", "stream tcp", "#8 on", "x = on", "x= on"),
             *("8 'on'", "a:b", "x=a:", ".includes x", "a b: c"),

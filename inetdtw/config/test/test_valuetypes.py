@@ -14,7 +14,7 @@ from inetdtw.config.valuetypes import AnyType
 
 
 class KindTests(SynchronousTestCase):
-    """Tests for the kinds of values."""
+    """Tests for the types of values."""
 
     def assertReads(self, type: AnyType, wanted: dict[str, Any]) -> None:
         """Assert that each word is read as its value, also when written."""
@@ -35,7 +35,7 @@ class KindTests(SynchronousTestCase):
         return message
 
     def test_oneValue(self) -> None:
-        """A type that takes one value says how many it was given instead."""
+        """The error for several values where one is allowed has their number."""
         one: tuple[AnyType, ...] = (
             *(
                 valuetypes.WORD,
@@ -65,7 +65,7 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(str(problem), "must not be empty")
 
     def test_wordIsPrintable(self) -> None:
-        """A word cannot hold what would break a line of the log."""
+        """A word cannot have characters that would break a log line."""
         for word in ("a\nb", "a\0", "\x1b[m", "\udcff"):
             problem = self.assertRaises(ValueError, valuetypes.WORD.read, (word,))
             self.assertTrue(str(problem).isprintable(), word)
@@ -130,7 +130,7 @@ class KindTests(SynchronousTestCase):
         self.assertIn("is not a size from 1 to less than 2g", message)
 
     def test_largestSize(self) -> None:
-        """The largest size is what setsockopt(2) can take."""
+        """The largest size is that of an C{int}, as for setsockopt(2)."""
         self.assertEqual(valuetypes.SIZE.read(("2147483647",)), (1 << 31) - 1)
 
     def test_limit(self) -> None:
@@ -182,14 +182,14 @@ class KindTests(SynchronousTestCase):
         self.assertIn("is not in the range from 1/1 to 32/128", message)
 
     def test_oneOf(self) -> None:
-        """A word that is none of the choices is refused with all of them."""
+        """The error for a word that is not a choice lists all choices."""
         type = valuetypes.oneOf("a type", "stream", "dgram")
         self.assertReads(type, {"stream": "stream", "dgram": "dgram"})
         message = self.assertRefuses(type, "", "Stream")
         self.assertEqual(message, "'Stream' is not a type (stream, dgram)")
 
     def test_checked(self) -> None:
-        """A further check decides on values that the type itself takes."""
+        """A further check can refuse a value that the type accepts."""
 
         def odd(value: int) -> None:
             if not value % 2:

@@ -25,16 +25,16 @@ NOTHING: Mapping[str, str] = {}
 
 class FakeInetd:
     """
-    A superserver that remembers what it is told.
+    A superserver that records the calls of its methods.
 
-    @ivar told: what it was told.
-    @ivar failure: what it raises when it is told something.
-    @ivar reloaded: what comes of a reload.
+    @ivar called: the calls.
+    @ivar failure: what each call raises, if anything.
+    @ivar reloaded: the result of a reload.
     """
 
     def __init__(self) -> None:
-        """Return the same state until told otherwise."""
-        self.told: list[Any] = []
+        """Start without calls."""
+        self.called: list[Any] = []
         self.failure: Exception | None = None
         self.now = DAEMON
         self.reloaded = ReloadResult(Changes(keep=(makeService(name="7/tcp"),)))
@@ -45,28 +45,28 @@ class FakeInetd:
         return self.now
 
     def pause(self, service: str) -> ServiceState:
-        """Remember it."""
-        return self._tell("pause", service)
+        """Record the call."""
+        return self._call("pause", service)
 
     def resume(self, service: str) -> ServiceState:
-        """Remember it."""
-        return self._tell("resume", service)
+        """Record the call."""
+        return self._call("resume", service)
 
-    def _tell(self, *what: str) -> ServiceState:
-        """Remember something, or fail."""
+    def _call(self, *what: str) -> ServiceState:
+        """Record the call, or fail."""
         if self.failure is not None:
             raise self.failure
-        self.told.append(what)
+        self.called.append(what)
         return ONE
 
     def reload(self) -> ReloadResult:
-        """Remember it."""
-        self.told.append("reload")
+        """Record the call."""
+        self.called.append("reload")
         return self.reloaded
 
     def drain(self) -> Deferred[None]:
-        """Remember it."""
-        self.told.append("drain")
+        """Record the call."""
+        self.called.append("drain")
         return self.drained
 
 
@@ -74,13 +74,13 @@ class OperatorAPITests(SynchronousTestCase):
     """Tests for L{OperatorAPI}."""
 
     def setUp(self) -> None:
-        """Have a superserver."""
+        """Make a superserver."""
         self.inetd = FakeInetd()
         self.ends = 0
         self.api = OperatorAPI(self.inetd, self.end)
 
     def end(self) -> None:
-        """Note that the daemon is to exit."""
+        """Record that the daemon is to exit."""
         self.ends += 1
 
     def ask(
@@ -106,7 +106,7 @@ class OperatorAPITests(SynchronousTestCase):
         self.assertEqual(said["trouble"], {"7/tcp": "bind failed"})
 
     def test_metrics(self) -> None:
-        """The metrics are there as well, in their own format."""
+        """The metrics have their own format."""
         answer = self.api.respond("GET", "/metrics", NOTHING)
         self.assertIn("version=0.0.4", answer.mediaType)
         self.assertIn(b"inetd_info", answer.body)
@@ -116,17 +116,17 @@ class OperatorAPITests(SynchronousTestCase):
         for word in ("pause", "resume"):
             status, said = self.ask("POST", f"/{word}", {"service": "7"})
             self.assertEqual((status, said), (200, ONE.asJSON()))
-        self.assertEqual(self.inetd.told, [("pause", "7"), ("resume", "7")])
+        self.assertEqual(self.inetd.called, [("pause", "7"), ("resume", "7")])
 
     def test_refused(self) -> None:
-        """A request that fails is answered with the reason."""
+        """The response to a request that fails has the reason."""
         for failure, code in ((AmbiguousService("which?"), 404), (Draining(), 409)):
             self.inetd.failure = failure
             status, said = self.ask("POST", "/pause", {"service": "7"})
             self.assertEqual((status, said), (code, {"error": str(failure)}))
 
     def test_arguments(self) -> None:
-        """A wrong number of arguments is an error, and nothing is done."""
+        """A wrong number of arguments is an error without an effect."""
         for path, said in (
             ("/pause", {}),
             ("/pause", {"service": "7", "x": "y"}),
@@ -135,7 +135,7 @@ class OperatorAPITests(SynchronousTestCase):
             ("/reload", {"service": "7"}),
         ):
             self.assertEqual(self.ask("POST", path, said)[0], 400, path)
-        self.assertEqual(self.inetd.told, [])
+        self.assertEqual(self.inetd.called, [])
 
     def test_methods(self) -> None:
         """A method that does not match is an error, which lists the right ones."""
@@ -144,7 +144,7 @@ class OperatorAPITests(SynchronousTestCase):
             self.assertEqual((answer.status, answer.allowed), (405, ("POST",)))
         answer = self.api.respond("POST", "/status", NOTHING)
         self.assertEqual((answer.status, answer.allowed), (405, ("GET", "HEAD")))
-        self.assertEqual(self.inetd.told, [])
+        self.assertEqual(self.inetd.called, [])
 
     def test_unknown(self) -> None:
         """For an unknown path, the error lists the known ones."""
@@ -154,12 +154,12 @@ class OperatorAPITests(SynchronousTestCase):
             self.assertIn("/status, /health", said["error"])
 
     def test_reload(self) -> None:
-        """A reload returns what it has changed."""
+        """The response to a reload has the changes."""
         status, said = self.ask("POST", "/reload")
         self.assertEqual((status, said["kept"], said["started"]), (200, ["7/tcp"], []))
 
     def test_brokenFile(self) -> None:
-        """The errors of a file are returned."""
+        """The response to a rejected reload has the errors."""
         self.inetd.reloaded = ReloadResult(None, ("inetd.conf:1:1: x",))
         status, said = self.ask("POST", "/reload")
         self.assertEqual((status, said["problems"]), (422, ["inetd.conf:1:1: x"]))
@@ -172,7 +172,7 @@ class OperatorAPITests(SynchronousTestCase):
         self.assertEqual(self.ask("POST", "/reload")[0], 409)
 
     def test_drain(self) -> None:
-        """A drain is answered at once, and stops the daemon once."""
+        """The response to a drain is immediate; the daemon exits once."""
         for _ in range(2):
             status, said = self.ask("POST", "/drain")
             self.assertEqual((status, said["running"]), (202, 2))
@@ -189,7 +189,7 @@ class RespondToScrapeTests(SynchronousTestCase):
         return respondToScrape(lambda: DAEMON, method, path, NOTHING)
 
     def test_metrics(self) -> None:
-        """The metrics are there, and nothing that could change anything."""
+        """The metrics can be read, and nothing can be changed."""
         self.assertIn(b"inetd_info", self.respond("GET", "/metrics").body)
         self.assertEqual(self.respond("GET", "/status").status, 404)
         self.assertEqual(self.respond("POST", "/drain").status, 404)

@@ -96,7 +96,7 @@ class ClientTests(SynchronousTestCase):
             self.assertIn("--control", str(why))
 
     def test_forbidden(self) -> None:
-        """A client without permission learns who has it."""
+        """The error for a client without permission names the users that have it."""
 
         def refuse(self: socket.socket, path: str) -> None:
             raise PermissionError(13, "Permission denied")

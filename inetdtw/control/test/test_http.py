@@ -23,13 +23,13 @@ from inetdtw.system.descriptors import Descriptors, Purpose
 
 class Echoing:
     """
-    Replies always the same.
+    Replies with the request.
 
     @ivar asked: the requests.
     """
 
     def __init__(self) -> None:
-        """Remember no request."""
+        """Start without requests."""
         self.asked: list[tuple[str, str, dict[str, str]]] = []
 
     def respond(self, method: str, path: str, arguments: Mapping[str, str]) -> Response:
@@ -100,7 +100,7 @@ class SiteTests(SynchronousTestCase):
         self.assertTrue(said.endswith(b"\r\n\r\n"))
 
     def test_bad(self) -> None:
-        """What is not HTTP gets an error, and does not reach the API."""
+        """A request that is not HTTP is an error, and does not reach the API."""
         for text in (
             b"\r\n\r\n",
             b"nonsense\r\n\r\n",
@@ -117,7 +117,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.answers.asked, [])
 
     def test_large(self) -> None:
-        """A line, headers and a body that are too large are not kept."""
+        """A line, headers or a body over the maximum size are an error."""
         for text in (
             b"GET /" + b"x" * 100_000,
             b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 10_000,

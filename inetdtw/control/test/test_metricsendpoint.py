@@ -28,7 +28,7 @@ class MetricsEndpointTests(ServingTestCase):
         )
 
     def test_listens(self) -> None:
-        """It listens at its address until it is stopped."""
+        """The endpoint listens until it is stopped."""
         made = self.make("tcp:9100:interface=127.0.0.1")
         self.assertEqual(self.reactor.tcpServers, [])
         made.startService()
@@ -47,13 +47,13 @@ class MetricsEndpointTests(ServingTestCase):
             self.assertIn(f"'{text}' is not an endpoint", str(why))
 
     def test_unusable(self) -> None:
-        """So is one whose files, or the library that reads them, are missing."""
+        """A description whose files or libraries are missing is rejected at once."""
         text = "ssl:9100:privateKey=/no/such/key.pem"
         why = self.assertRaises(ValueError, self.make, text)
         self.assertIn(f"'{text}' is not an endpoint: ", str(why))
 
     def test_taken(self) -> None:
-        """If the port is in use, it tries again, until it is stopped."""
+        """If the port is in use, listening is retried until the stop."""
         real = self.reactor.listenTCP
 
         def fail(*given: Any, **more: Any) -> Any:
@@ -105,7 +105,7 @@ class MetricsEndpointTests(ServingTestCase):
             made.stopService()
 
     def test_hostNames(self) -> None:
-        """Hosts that are not names are left to Twisted."""
+        """Numeric hosts are passed to Twisted."""
         for text in ("tcp:1", "tcp:1:interface=127.0.0.1", "tcp6:1:interface=\\:\\:1"):
             self.assertIsNone(hostNameIn(text), text)
         self.assertIsNone(hostNameIn("tcp:1:interface=1.2.3.4.5"))

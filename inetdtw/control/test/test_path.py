@@ -17,7 +17,7 @@ class UsualPathTests(SynchronousTestCase):
     """Tests for L{pathOf}."""
 
     def test_root(self) -> None:
-        """Root's is in the system's directory for runtime files."""
+        """The default path of root is in the system's runtime directory."""
         there = self.mktemp()
         os.mkdir(there)
         self.patch(path, "RUN", there)
@@ -27,7 +27,7 @@ class UsualPathTests(SynchronousTestCase):
         self.assertEqual(pathOf(None, {}, 0)[0], "/var/no-such-folder/inetd/control")
 
     def test_others(self) -> None:
-        """Other users' is in the runtime directory of the session, or in /tmp."""
+        """That of other users is in the session's runtime directory, or in /tmp."""
         given = {"XDG_RUNTIME_DIR": "/run/user/7"}
         self.assertEqual(pathOf(None, given, 7)[0], "/run/user/7/inetd/control")
         for none in ({}, {"XDG_RUNTIME_DIR": ""}, {"XDG_RUNTIME_DIR": "here"}):
@@ -64,12 +64,12 @@ class ClientPathTests(SynchronousTestCase):
         self.assertEqual(clientPath(None, {}, 7), (self.outside, True))
 
     def test_outside(self) -> None:
-        """A daemon that was started outside of a session is found from one."""
+        """A client in a session finds a daemon that was started outside of one."""
         self.socket(self.outside)
         self.assertEqual(clientPath(None, self.given, 7), (self.outside, True))
 
     def test_inside(self) -> None:
-        """A daemon that was started in a session is found from outside."""
+        """A client outside of a session finds a daemon that was started in one."""
         self.socket(self.inSession)
         self.assertEqual(clientPath(None, {}, 7), (self.inSession, True))
 
@@ -97,7 +97,7 @@ class SocketDirectoryTests(SynchronousTestCase):
         self.folder = SocketDirectory(self.path, os.geteuid())
 
     def test_made(self) -> None:
-        """It is made for its owner alone, and removed when it is empty."""
+        """The directory is made with mode 0700, and removed when it is empty."""
         before = os.umask(0)
         try:
             self.folder.make()
@@ -109,25 +109,25 @@ class SocketDirectoryTests(SynchronousTestCase):
         self.assertFalse(os.path.exists(self.path))
 
     def test_found(self) -> None:
-        """An existing one is used, and stays."""
+        """An existing directory is used, and not removed."""
         os.mkdir(self.path, 0o755)
         self.folder.make()
         self.folder.remove()
         self.assertTrue(os.path.isdir(self.path))
 
     def test_notEmpty(self) -> None:
-        """One with other files in it is not removed."""
+        """A directory with other files is not removed."""
         self.folder.make()
         os.mkdir(os.path.join(self.path, "else"))
         self.folder.remove()
         self.assertTrue(os.path.isdir(self.path))
 
     def error(self) -> str:
-        """Return why it is not used."""
+        """Return why the directory is not used."""
         return str(self.assertRaises(OSError, self.folder.make).strerror)
 
     def test_writable(self) -> None:
-        """One that others can change is not used."""
+        """A directory that other users can change is not used."""
         os.mkdir(self.path)
         for mode in (0o720, 0o702, 0o1777):
             os.chmod(self.path, mode)
@@ -139,7 +139,7 @@ class SocketDirectoryTests(SynchronousTestCase):
         self.assertIn("not a directory", self.error())
 
     def test_another(self) -> None:
-        """One of another user is not used; one of root's is."""
+        """A directory of another user except root is not used."""
         os.mkdir(self.path)
         mine = os.geteuid()
         other = SocketDirectory(self.path, mine + 1)

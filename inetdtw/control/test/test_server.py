@@ -44,7 +44,7 @@ class ControlSocketTests(ServingTestCase):
         return made
 
     def stop(self, made: ControlSocket) -> None:
-        """Stop one, unless that is done."""
+        """Stop a control socket, unless it is stopped."""
         if made.running:
             made.stopService()
 
@@ -56,7 +56,7 @@ class ControlSocketTests(ServingTestCase):
         return client
 
     def test_private(self) -> None:
-        """The socket belongs to its owner alone, whatever the umask is."""
+        """Only the owner may connect to the socket, with any umask."""
         before = os.umask(0)
         try:
             self.make()
@@ -85,7 +85,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertEqual(self.reactor.adopted, [])
 
     def test_stop(self) -> None:
-        """When it is stopped, its path is removed; it can be started again."""
+        """A stop removes the path; the control socket can be started again."""
         made = self.make()
         made.stopService()
         self.assertFalse(os.path.exists(self.path))
@@ -128,21 +128,21 @@ class ControlSocketTests(ServingTestCase):
         self.assertFalse(os.path.exists(self.path))
 
     def test_stale(self) -> None:
-        """The socket of a daemon that is gone is replaced."""
+        """A stale socket is replaced."""
         with socket.socket(socket.AF_UNIX) as gone:
             gone.bind(self.path)
         self.make()
         self.connect()
 
     def refused(self) -> str:
-        """Return why it cannot be bound."""
+        """Return why the socket cannot be bound."""
         (event,) = self.said("control-failed")
         self.assertEqual(event["address"], self.path)
         reason: str = event["reason"]
         return reason
 
     def test_live(self) -> None:
-        """The socket of a running daemon is left alone; the log says so."""
+        """The socket of a running daemon is not touched; the reason is logged."""
         other = self.closing(socket.socket(socket.AF_UNIX))
         other.bind(self.path)
         other.listen()
@@ -201,7 +201,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertFalse(channels[1].transport.disconnected)
 
     def test_noDescriptors(self) -> None:
-        """Without descriptors clients wait, and the log says why."""
+        """Without descriptors clients wait, and the shortage is logged."""
         self.make()
         self.connect()
         self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
@@ -221,7 +221,7 @@ class IsTrustedTests(ServingTestCase):
             self.assertTrue(isTrusted(self.closing(end)))
 
     def test_another(self) -> None:
-        """Another user is not, except root."""
+        """Another user except root is not trusted."""
         ours, theirs = socket.socketpair()
         self.closing(theirs)
         real = os.geteuid()

@@ -28,11 +28,11 @@ class Waiting:
     """
 
     def __init__(self) -> None:
-        """Wait for none."""
+        """Start without children."""
         self.pids: set[int] = set()
 
     def awaits(self, pid: int) -> bool:
-        """Tell whether it waits for a child."""
+        """Return whether the child is one of these."""
         return pid in self.pids
 
 
@@ -79,12 +79,12 @@ class OrphanReaperTests(ServingTestCase):
         return True
 
     def test_interface(self) -> None:
-        """It is a service of an application, with a name."""
+        """The service provides C{IService}, and has a name."""
         verifyObject(IService, self.service)
         self.assertEqual(self.service.name, "inetd orphans")
 
     def test_reaped(self) -> None:
-        """Orphans are reaped when a signal says that a child has exited."""
+        """Orphans that have exited are reaped after SIGCHLD."""
         self.start()
         pids = [self.ended() for _ in range(5)]
         deadline = time.monotonic() + PATIENCE
@@ -93,13 +93,13 @@ class OrphanReaperTests(ServingTestCase):
         self.assertEqual([self.isThere(pid) for pid in pids], [False] * 5)
 
     def test_before(self) -> None:
-        """Those that exited before the reactor ran are reaped, too."""
+        """Orphans that exited before the reactor ran are reaped, too."""
         pid = self.ended()
         self.start()
         self.assertFalse(self.isThere(pid))
 
     def test_superservers(self) -> None:
-        """A child of the superserver is left to it; others are reaped after it."""
+        """A child of the superserver is not reaped; later orphans are."""
         mine = self.ended()
         self.inetd.pids.add(mine)
         other = self.ended()
@@ -110,7 +110,7 @@ class OrphanReaperTests(ServingTestCase):
         self.assertFalse(self.isThere(other))
 
     def test_reactors(self) -> None:
-        """A child of the reactor is left to it."""
+        """A child of the reactor is not reaped."""
         pid = self.ended()
         handlers: dict[int, Any] = reapProcessHandlers
         handlers[pid] = None
@@ -119,7 +119,7 @@ class OrphanReaperTests(ServingTestCase):
         self.assertEqual(os.waitpid(pid, 0)[1], 7 << 8)
 
     def test_running(self) -> None:
-        """A child that runs is left alone."""
+        """A running child is not waited for."""
         child = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
         self.start()
         self.assertIsNone(child.poll())

@@ -42,7 +42,7 @@ class EnvironmentTests(ServingTestCase):
         self.assertEqual(watchdogInterval(environ, 7), 1.5)
 
     def test_noWatchdog(self) -> None:
-        """It is none if another process is meant, or the value is wrong."""
+        """Without a value for this process, there is no watchdog interval."""
         for environ in (
             {},
             {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "8"},
@@ -97,7 +97,7 @@ class NotifyTestCase(ServingTestCase):
         self.supervisor.bind(f"\0{NAME}")
 
     def heard(self) -> list[list[str]]:
-        """Return the lines of each notification that was received."""
+        """Receive all notifications, and return the lines of each."""
         found = []
         self.supervisor.setblocking(False)
         try:
@@ -187,7 +187,7 @@ class FullSocket:
     """
 
     def __init__(self) -> None:
-        """Be full."""
+        """Start full."""
         self.full = True
         self.sent: list[bytes] = []
 
@@ -251,13 +251,13 @@ class NotificationsTests(NotifyTestCase):
             call(*arguments, **named)
 
     def test_interface(self) -> None:
-        """It is a service of an application, with a name."""
+        """The service provides C{IService}, and has a name."""
         service = self.notifications()
         verifyObject(IService, service)
         self.assertEqual(service.name, "inetd notifications")
 
     def test_ready(self) -> None:
-        """The superserver is ready once the reactor runs; the status says how it is."""
+        """The superserver is ready once the reactor runs; its status is sent."""
         self.started()
         status = "STATUS=services: 1; running: 0"
         self.assertEqual(self.heard(), [["READY=1", status]])
@@ -276,7 +276,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_stoppedBefore(self) -> None:
-        """One that is stopped before the reactor runs sends nothing."""
+        """A stop before the reactor runs sends no notification."""
         service = self.notifications()
         service.startService()
         service.stopService()
@@ -284,7 +284,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_reloading(self) -> None:
-        """It notifies of the begin of a reload, with its time, and of the end."""
+        """The start of a reload, with its time, and the end are notified."""
         self.started()
         self.heard()
         self.write(ECHO + ECHO)
@@ -299,7 +299,7 @@ class NotificationsTests(NotifyTestCase):
         )
 
     def test_rejected(self) -> None:
-        """It notifies of the end of a reload that is rejected, too."""
+        """The end of a rejected reload is notified, too."""
         self.started()
         self.heard()
         self.write("what is this\n")
@@ -309,7 +309,7 @@ class NotificationsTests(NotifyTestCase):
         )
 
     def test_earlyReload(self) -> None:
-        """It does not notify of a reload before it is ready."""
+        """A reload before READY=1 is not notified."""
         service = self.notifications()
         service.startService()
         self.addCleanup(service.stopService)
@@ -317,7 +317,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_status(self) -> None:
-        """It notifies of a new status only."""
+        """A status is sent only when it changes."""
         self.started()
         self.heard()
         self.reactor.advance(STATUS_INTERVAL)
@@ -330,7 +330,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_watchdog(self) -> None:
-        """Watchdog notifications are sent as often as they are wanted."""
+        """Watchdog notifications are sent at the watchdog interval."""
         self.patch(sdnotify, "STATUS_INTERVAL", 1000.0)
         self.started(1.5)
         self.assertEqual([lines[0] for lines in self.heard()], ["READY=1"])

@@ -68,7 +68,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.service.startService()
 
     def test_interface(self) -> None:
-        """It is a service of an application, with a name."""
+        """The service provides C{IService}, and has a name."""
         verifyObject(IService, self.service)
         self.assertEqual(self.service.name, "inetd signals")
 
@@ -88,7 +88,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.inetd.reloads, 2)
 
     def test_burst(self) -> None:
-        """Many signals at a time are one reload."""
+        """Several signals in one reactor iteration cause one reload."""
         self.start()
         for _ in range(20):
             self.hangUp()
@@ -97,7 +97,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.inetd.reloads, 1)
 
     def test_early(self) -> None:
-        """A signal between binding and serving is a reload when it serves."""
+        """A signal between binding and serving causes a reload when it serves."""
         self.service.privilegedStartService()
         self.hangUp()
         self.service.startService()
@@ -105,14 +105,14 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual((self.inetd.reloads, self.others), (1, 0))
 
     def test_unprivileged(self) -> None:
-        """It works if it is only started, as in an application that runs already."""
+        """The service works without C{privilegedStartService}."""
         self.service.startService()
         self.hangUp()
         self.reactor.turn()
         self.assertEqual(self.inetd.reloads, 1)
 
     def test_stop(self) -> None:
-        """When it stops, the handler from before is restored."""
+        """A stop restores the previous handler."""
         self.start()
         self.service.stopService()
         self.hangUp()
@@ -128,7 +128,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.inetd.reloads, 0)
 
     def test_startAgain(self) -> None:
-        """It can be started again, and drops signals from before."""
+        """The service can be started again, and drops earlier signals."""
         self.start()
         self.hangUp()
         self.service.stopService()
@@ -142,13 +142,13 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.others, 1)
 
     def test_stopUnstarted(self) -> None:
-        """Stopping what was not started changes nothing."""
+        """Stopping a service that was not started does nothing."""
         self.service.stopService()
         self.hangUp()
         self.assertEqual(self.others, 1)
 
     def test_stopReplaced(self) -> None:
-        """A handler that was installed since is kept."""
+        """A stop keeps a handler that was installed later."""
         self.start()
         came: list[int] = []
         signal.signal(signal.SIGHUP, lambda number, _: came.append(number))
@@ -174,7 +174,7 @@ class StateOnUser2Tests(ServingTestCase):
     """Tests for L{StateOnUser2}."""
 
     def test_state(self) -> None:
-        """The state is logged; afterwards the old handler is restored."""
+        """SIGUSR2 logs the state; a stop restores the previous handler."""
         came: list[int] = []
         before = signal.signal(signal.SIGUSR2, lambda number, _: came.append(number))
         self.addCleanup(signal.signal, signal.SIGUSR2, before)
@@ -224,7 +224,7 @@ class HandleSignalsTests(ServingTestCase):
         handleSignals(report, self.reactor)
 
     def test_ignored(self) -> None:
-        """A signal without a use is logged, once for many at a time."""
+        """A signal without a use is logged, once for several at a time."""
         self.take()
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGUSR1)
@@ -253,7 +253,7 @@ class HandleSignalsTests(ServingTestCase):
         self.reactor.turn()
 
     def test_usual(self) -> None:
-        """The reactor handles the first of TERM and INT itself, and gets no others."""
+        """Only the first of SIGTERM and SIGINT reaches the reactor."""
         self.take()
         self.begin()
         self.assertEqual(self.reactor.ended, [signal.SIGTERM])
@@ -275,7 +275,7 @@ class HandleSignalsTests(ServingTestCase):
             self.assertEqual(self.reactor.ended, [number])
 
     def test_both(self) -> None:
-        """Of two terminating signals one stops the reactor."""
+        """Two terminating signals stop the reactor once."""
         self.take()
         for number in (signal.SIGQUIT, signal.SIGTERM):
             os.kill(os.getpid(), number)

@@ -58,7 +58,7 @@ class ReflectorGuardTests(SynchronousTestCase):
 
     def test_own(self) -> None:
         """
-        A socket of the daemon gets no reply, at any address of this machine.
+        A socket of the daemon gets no reply at any address of this machine.
 
         Another machine's with the same port does.
         """
@@ -103,7 +103,7 @@ class ReflectorGuardTests(SynchronousTestCase):
         self.assertEqual(peers, [f"{host}:{number}" for number in refused])
 
     def test_unknown(self) -> None:
-        """An address is taken for this machine's if that cannot be found out."""
+        """An address that cannot be checked is assumed to be this machine's."""
         self.assertFalse(isOfThisMachine(("192.0.2.1", 7)))
         self.assertTrue(isOfThisMachine(("::1%nowhere", 7, 0, 0)))
 
@@ -125,7 +125,7 @@ class ReflectorGuardTests(SynchronousTestCase):
         )
 
     def test_flood(self) -> None:
-        """Refusals of a port are logged once for a while, from however many sources."""
+        """Refusals of a port are logged once in a while for any number of sources."""
         self.guard.own(7007)
         with capturedLogs() as events:
             for i in range(100):

@@ -47,7 +47,7 @@ def buildProtocol(name: str, clock: Callable[[], float] = clockAt(0)) -> Protoco
 def connect(
     name: str, clock: Callable[[], float] = clockAt(0)
 ) -> tuple[Protocol, StringTransport]:
-    """Connect a client that only looks at what it is sent."""
+    """Connect a client that records what it receives."""
     protocol = buildProtocol(name, clock)
     transport = StringTransport()
     protocol.makeConnection(transport)
@@ -56,7 +56,7 @@ def connect(
 
 class SlowClient(FileDescriptor):
     """
-    Twisted's own write buffer, to a client that reads what it is told to.
+    Twisted's own write buffer, with a client that reads on demand.
 
     @ivar taken: what the client has read.
     """
@@ -71,30 +71,30 @@ class SlowClient(FileDescriptor):
         self.startReading()
 
     def writeSomeData(self, data: bytes) -> int:
-        """Take no more than the client is willing to read."""
+        """Write what the client is ready to read."""
         chunk = bytes(data[: self._willing])
         self._willing -= len(chunk)
         self.taken += chunk
         return len(chunk)
 
     def read(self, size: int) -> object:
-        """Let the client read, and return what the reactor would get."""
+        """Let the client read, and return the bytes."""
         self._willing = size
         return self.doWrite()
 
     @property
     def reading(self) -> bool:
-        """Whether the server reads from the client."""
+        """Return whether the server reads from the client."""
         return self in self.memoryReactor.readers
 
     @property
     def buffered(self) -> int:
-        """How much the server holds for the client."""
+        """Return the number of bytes in the write buffer."""
         return len(self.dataBuffer) - self.offset + self._tempDataLen
 
 
 def connectSlowly(name: str) -> tuple[Any, SlowClient]:
-    """Connect a client that reads nothing unless told to."""
+    """Connect a client that reads on demand."""
     protocol = buildProtocol(name)
     client = SlowClient()
     protocol.makeConnection(client)
@@ -135,7 +135,7 @@ class StreamEchoTests(SynchronousTestCase):
         self.assertFalse(transport.disconnecting)
 
     def test_pausesForSlowClient(self) -> None:
-        """Nothing more is read from a client that does not read, until it does."""
+        """The service stops reading while the client does not read."""
         protocol, client = connectSlowly("echo")
         received = 0
         while client.reading and received < 10 * client.bufferSize:
@@ -158,7 +158,7 @@ class StreamEchoTests(SynchronousTestCase):
         self.assertEqual(client.taken, b"the last words")
 
     def test_halfCloseWithNothingLeft(self) -> None:
-        """The connection of a client that has all its data is closed at once."""
+        """A half-closed connection without buffered data is closed at once."""
         protocol, client = connectSlowly("echo")
         protocol.readConnectionLost()
         self.assertIs(client.read(0), CONNECTION_DONE)
@@ -213,7 +213,7 @@ class StreamChargenTests(SynchronousTestCase):
             self.assertEqual(line, (PRINTABLE * 2)[i % 95 :][:72])
 
     def test_boundedForSlowClient(self) -> None:
-        """At most one write buffer is held for a client that reads slowly."""
+        """At most one write buffer is full for a client that reads slowly."""
         _, client = connectSlowly("chargen")
         self.assertLessEqual(client.buffered, client.bufferSize)
         for _ in range(1000):
@@ -231,7 +231,7 @@ class StreamChargenTests(SynchronousTestCase):
         self.assertFalse(transport.streaming)
 
     def test_halfClose(self) -> None:
-        """A half-closed connection is served on."""
+        """A half-closed connection is served further."""
         protocol, client = connectSlowly("chargen")
         verifyObject(IHalfCloseableProtocol, protocol)
         protocol.readConnectionLost()

@@ -43,14 +43,14 @@ class AnswerRateTests(SynchronousTestCase):
         self.rate = AnswerRate(self.clock.seconds)
 
     def count(self, source: str, most: int, cost: int = 1) -> int:
-        """How many answers a source may get now."""
+        """Return how many answers a source may get now."""
         found = 0
         while self.rate.allows(source, most, cost):
             found += 1
         return found
 
     def test_burst(self) -> None:
-        """So many as in a minute can be at once, and for each source."""
+        """Each source may get the answers of a minute at once."""
         self.assertEqual(self.count("a", 6000), 6000)
         self.assertEqual(self.count("a", 6000), 0)
         self.assertEqual(self.count("b", 6000), 6000)
@@ -63,12 +63,12 @@ class AnswerRateTests(SynchronousTestCase):
             self.assertEqual(self.count("a", 600), wanted)
 
     def test_cost(self) -> None:
-        """An answer can take more than one, but not more than there can be."""
+        """An answer can cost more than one token, up to a full bucket."""
         self.assertEqual(self.count("a", 60, 10), 6)
         self.assertEqual(self.count("b", 5, 10), 1)
 
     def test_look(self) -> None:
-        """To look takes none."""
+        """A check does not consume a token."""
         for _ in range(9):
             self.assertTrue(self.rate.allows("a", 1, take=False))
         self.assertTrue(self.rate.allows("a", 1))

@@ -32,7 +32,7 @@ class BackoffTests(SynchronousTestCase):
         self.assertLessEqual(max(pauses), 30.0)
 
     def test_shortLives(self) -> None:
-        """C{after} lets the pauses grow while processes exit young."""
+        """C{after} returns longer pauses while processes exit soon."""
         backoff = Backoff()
         self.assertEqual(backoff.after(0), FIRST_PAUSE)
         self.assertEqual(backoff.after(0), FIRST_PAUSE * GROWTH)
@@ -41,7 +41,7 @@ class BackoffTests(SynchronousTestCase):
         self.assertEqual(backoff.after(0), LONGEST_PAUSE)
 
     def test_reset(self) -> None:
-        """The first pause comes again after C{reset} or a process that lived long."""
+        """C{reset}, or a process that ran long, restores the first pause."""
         backoff = Backoff()
         backoff.after(0)
         self.assertEqual(backoff.after(GOOD_LIFE), FIRST_PAUSE)

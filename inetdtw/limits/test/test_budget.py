@@ -25,18 +25,18 @@ class DefaultTests(SynchronousTestCase):
     """Tests for L{defaultMost} and L{processLimit}."""
 
     def test_half(self) -> None:
-        """It is half of what there may be, and never nothing."""
+        """The default is half of the limit, and at least one."""
         self.assertEqual(
             [defaultMost(each) for each in (9, 4096, 1, 0)], [4, 2048, 1, 1]
         )
 
     def test_limit(self) -> None:
-        """What there may be is the soft limit."""
+        """The limit is the soft RLIMIT_NPROC."""
         self.patch(resource, "getrlimit", lambda number: (77, 99))
         self.assertEqual(processLimit(), 77)
 
     def test_unlimited(self) -> None:
-        """Without a limit it is what the system has numbers for."""
+        """Without RLIMIT_NPROC, the limit is the largest pid."""
         infinite = resource.RLIM_INFINITY
         self.patch(resource, "getrlimit", lambda number: (infinite, infinite))
         self.assertGreater(processLimit(), 1000)
@@ -95,7 +95,7 @@ class ProcessBudgetTests(SynchronousTestCase):
         self.assertEqual(self.said, [2, 2, "one", "two"])
 
     def test_waitersInTurn(self) -> None:
-        """The other callbacks wait on when the first one uses the capacity."""
+        """The other callbacks wait when the first one uses the capacity."""
         self.budget.started()
         self.budget.started()
         self.budget.whenCapacity(self.budget.started)
@@ -157,7 +157,7 @@ class LeaseTests(SynchronousTestCase):
         self.assertFalse(self.budget.mayDelegate)
 
     def test_lent(self) -> None:
-        """An active lease counts as running, once, whatever its helper has started."""
+        """An active lease counts as running programs, whatever its helper starts."""
         self.lease.acquire()
         self.lease.acquire()
         self.assertEqual(self.budget.leased, 6)
@@ -190,7 +190,7 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(self.budget.leased, 6)
 
     def test_died(self) -> None:
-        """A successor has the whole lease if that fits into the budget."""
+        """A replacement has the whole lease if that fits into the budget."""
         self.lease.acquire()
         for pid in range(6):
             self.budget.started()

@@ -22,7 +22,7 @@ class TallyTests(SynchronousTestCase):
         self.assertEqual((tally.warm, tally.cold), (2, 2))
 
     def test_ends(self) -> None:
-        """Ends are counted, bad ones apart, and the last one is kept."""
+        """Exits are counted, failures separately, and the last one is kept."""
         tally = Tally()
         self.assertEqual((tally.ended, tally.bad, tally.last), (0, 0, None))
         for how in (ExitStatus(0), ExitStatus(3), ExitStatus(signal=9)):
@@ -31,7 +31,7 @@ class TallyTests(SynchronousTestCase):
         self.assertEqual(tally.last, ExitStatus(signal=9))
 
     def test_cpu(self) -> None:
-        """CPU time adds up where it is known, and is C{None} where it never was."""
+        """CPU time is the sum of what is known, or C{None}."""
         tally = Tally()
         tally.end(ExitStatus(0))
         self.assertIsNone(tally.cpu)

@@ -15,12 +15,12 @@ class RebindsTests(SynchronousTestCase):
     """Tests for L{Rebinds}."""
 
     def setUp(self) -> None:
-        """Count with a clock of the test's own."""
+        """Start with a fake clock."""
         self.clock = Clock()
         self.rebinds = Rebinds(self.clock.seconds)
 
     def test_again(self) -> None:
-        """The second replacement within a minute is trouble, with its cause."""
+        """The second replacement within a minute is trouble, with its reason."""
         self.assertIsNone(self.rebinds.trouble)
         self.rebinds.add("first")
         self.assertIsNone(self.rebinds.trouble)
@@ -32,7 +32,7 @@ class RebindsTests(SynchronousTestCase):
         )
 
     def test_over(self) -> None:
-        """It is over a minute after the first one of two."""
+        """The trouble ends a minute after the first of two replacements."""
         self.rebinds.add("first")
         self.clock.advance(30)
         self.rebinds.add("second")
@@ -42,7 +42,7 @@ class RebindsTests(SynchronousTestCase):
         self.assertIsNotNone(self.rebinds.trouble)
 
     def test_clear(self) -> None:
-        """What was forgotten counts no more."""
+        """Replacements from before C{clear} do not count."""
         self.rebinds.add("first")
         self.rebinds.clear()
         self.rebinds.add("second")

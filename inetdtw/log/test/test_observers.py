@@ -60,7 +60,7 @@ class JsonLineTests(SynchronousTestCase):
         self.assertEqual(found, wanted)
 
     def test_unknown(self) -> None:
-        """A value that is not known has no member."""
+        """An unknown value has no member."""
         found = self.emitted(
             events.EXIT_FAILURE, "7/tcp", pid=4, peer=None, signal=9, cpu=None
         )
@@ -76,7 +76,7 @@ class JsonLineTests(SynchronousTestCase):
         self.assertNotIn("service", found)
 
     def test_others(self) -> None:
-        """Other events have a text, and no members like those of the table."""
+        """Other events have a text, and no members of the table."""
         log = Logger(namespace="other")
         found = self.parsed(lambda: log.info("exit {service}\nx", service=object))
         self.assertEqual(set(found), {"level", "event", "message"})

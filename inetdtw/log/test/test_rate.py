@@ -26,7 +26,7 @@ class LogRateTests(SynchronousTestCase):
         return LogRate(burst, clock.seconds, clock.callLater, self.tell)
 
     def tell(self, *what: object) -> None:
-        """Log suppressed lines."""
+        """Record suppressed lines."""
         kind, service, lines = what
         assert isinstance(kind, str) and isinstance(service, str)
         assert isinstance(lines, int)
@@ -71,7 +71,7 @@ class LogRateTests(SynchronousTestCase):
         self.assertEqual(self.some(3, service="9/tcp"), 3)
 
     def test_late(self) -> None:
-        """An interval ends in time, though the delayed call is late."""
+        """An interval ends in time when the delayed call is late."""
         self.some(4)
         self.clock.rightNow += INTERVAL
         self.assertEqual(self.some(1), 1)

@@ -307,13 +307,13 @@ class ReportTests(SynchronousTestCase):
             Report().emit(events.LISTEN, "7/tcp", port=7)
 
     def test_braces(self) -> None:
-        """Values are not taken for formats."""
+        """Braces in values are literal."""
         fields = {"peer": None, "reason": "{pid}"}
         (found,) = written(events.REFUSE, "{x}", fields)
         self.assertEqual(formatEvent(found), "refuse {x} peer=- reason={pid}")
 
     def test_levels(self) -> None:
-        """Each level leaves out the events of the levels above it, and no others."""
+        """A level includes exactly its own events and those of lower levels."""
         for number, level in enumerate(LEVELS):
             for event, subject, fields, text in LINES:
                 wanted = int(event.level <= number)
@@ -322,7 +322,7 @@ class ReportTests(SynchronousTestCase):
                 )
 
     def test_includes(self) -> None:
-        """It is known beforehand whether the level includes an event."""
+        """C{includes} returns whether the level includes an event."""
         self.assertFalse(Report().includes(events.START))
         self.assertTrue(Report().includes(events.LISTEN))
 
@@ -397,7 +397,7 @@ class ReportTests(SynchronousTestCase):
 
 
 class RateTests(SynchronousTestCase):
-    """Tests for the rate limit of what clients and programs cause to be logged."""
+    """Tests for the rate limit of events that clients and programs cause."""
 
     def setUp(self) -> None:
         """Make a clock."""
@@ -418,7 +418,7 @@ class RateTests(SynchronousTestCase):
         return [formatEvent(each) or "" for each in found]
 
     def test_kinds(self) -> None:
-        """Events that others cause are limited; the log has how many were left out."""
+        """Events that clients cause are limited, and suppressed lines are counted."""
         limited = set()
         for event, subject, fields, text in LINES:
             if event.once:
@@ -447,7 +447,7 @@ class RateTests(SynchronousTestCase):
         self.assertIn("lines=4 ", lines[-1])
 
     def test_isLimited(self) -> None:
-        """A reader of standard error learns of the limit, and adds what it left out."""
+        """C{isLimited} returns whether lines are suppressed, and counts more."""
         report = self.report()
         fields = {"pid": 4, "peer": PEER, "text": "x"}
         with capturedLogs() as found:
@@ -461,14 +461,14 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_level(self) -> None:
-        """What the level leaves out is not counted."""
+        """Events that the level excludes are not counted."""
         report = self.report("error")
         for _ in range(5):
             self.assertTrue(report.emit(events.WARM_STDERR, "7/tcp", pid=4, text="x"))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_globalReactor(self) -> None:
-        """Without a reactor it takes the global one, once it needs one."""
+        """Without a reactor, the global one is used when it is needed."""
         from twisted.internet import reactor
 
         self.patch(reactor, "callLater", self.clock.callLater)

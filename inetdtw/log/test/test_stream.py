@@ -36,13 +36,13 @@ class FakeFile:
     """
 
     def __init__(self, room: int = 0) -> None:
-        """@param room: how many bytes it takes."""
+        """@param room: how many bytes can be written."""
         self.taken = b""
         self.room = room
         self.error = 0
 
     def send(self, data: bytes) -> int:
-        """Take some of it."""
+        """Write some of the bytes."""
         if self.error:
             raise OSError(self.error, os.strerror(self.error))
         if not self.room:
@@ -67,14 +67,14 @@ class LogStreamTests(SynchronousTestCase):
         self.stream.write(f"lost={lines}\n")
 
     def test_room(self) -> None:
-        """What does not block is written at once, in UTF-8."""
+        """Lines are written at once, in UTF-8, if that does not block."""
         self.stream.write("caf\u00e9 \udce9\n")
         self.stream.flush()
         self.assertEqual(self.file.taken, b"caf\xc3\xa9 \\udce9\n")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_later(self) -> None:
-        """What would block is queued, and written later, in order."""
+        """Lines that would block are queued, and written later, in order."""
         self.file.room = 2
         self.stream.write("one\n")
         self.stream.write("two\n")
@@ -122,7 +122,7 @@ class LogStreamTests(SynchronousTestCase):
         self.assertEqual(self.file.taken, b"lost=3\nthere\n")
 
     def test_failsWithin(self) -> None:
-        """The rest of a line is written before the next line."""
+        """After an error, the rest of a line is written before the next one."""
         self.file.room = 2
         self.stream.write("one\n")
         self.file.error = errno.ENOSPC
@@ -184,7 +184,7 @@ class SenderTests(FilesCase):
         self.neverWaits(writing, senderFor(writing))
 
     def test_shared(self) -> None:
-        """A pipe does not block either where it cannot be opened again."""
+        """A pipe that cannot be opened again does not block."""
         for missing in (False, True):
             reading, writing = map(self.closing, os.pipe())
             self.patch(os, "open", self._refused)
@@ -224,7 +224,7 @@ class SenderTests(FilesCase):
             self.neverWaits(ours.fileno(), lambda data, send=send: send(data[:1000]))
 
     def test_file(self) -> None:
-        """A regular file is written to."""
+        """A regular file is written."""
         path = self.mktemp()
         fd = os.open(path, os.O_CREAT | os.O_WRONLY)
         self.assertEqual(senderFor(fd)(b"text"), 4)
@@ -236,7 +236,7 @@ class UnblockStreamsTests(FilesCase):
     """Tests for L{unblockStreams}."""
 
     def test_taken(self) -> None:
-        """Output goes through the queue, and what is lost is logged."""
+        """Output goes through the queue, and lost lines are logged."""
         atEnd: list[Any] = []
         self.patch(atexit, "register", atEnd.append)
         reading, writing = os.pipe()
@@ -262,7 +262,7 @@ class GlobalReactorTests(SynchronousTestCase):
     """Tests for L{LogStream} without a reactor of its own."""
 
     def test_reactor(self) -> None:
-        """It takes the global one when it needs one."""
+        """Without a reactor, the global one is used when it is needed."""
         from twisted.internet import reactor
 
         clock = Clock()

@@ -34,7 +34,7 @@ class SyslogTests(SynchronousTestCase):
         return messages[0].decode()
 
     def test_form(self) -> None:
-        """A message is as that of syslog(3), with LOG_PID and LOG_DAEMON."""
+        """A message has the format of syslog(3), with LOG_PID and LOG_DAEMON."""
         opened = ("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
         found = self.said(syslog.LOG_WARNING, "refuse 7/tcp \udce9", *opened)
         clock = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"

@@ -38,17 +38,17 @@ class DiffTests(SynchronousTestCase):
         self.assertEqual(diff({}, {}), Changes((), (), (), ()))
 
     def test_start(self) -> None:
-        """All services are started at the first time, in their order."""
+        """All services of a first configuration are started, in order."""
         new = (service(9), service(7), service(8))
         self.assertEqual(diff({}, byKey(*new)), Changes((), (), new, ()))
 
     def test_stop(self) -> None:
-        """What is not wanted any more is stopped (item 73)."""
+        """A service that was removed is stopped (item 73)."""
         old = (service(9), service(7))
         self.assertEqual(diff(byKey(*old), {}), Changes((), (), (), old))
 
     def test_keep(self) -> None:
-        """What is the same is kept, though it is written elsewhere now (item 72)."""
+        """A service is kept when only its location changes (item 72)."""
         old, new = service(7), service(7, line=2)
         found = diff(byKey(old), byKey(new))
         self.assertEqual(found, Changes((new,), (), (), ()))
@@ -62,7 +62,7 @@ class DiffTests(SynchronousTestCase):
         self.assertEqual(found.change[0].internal, "discard")
 
     def test_wait(self) -> None:
-        """A change of the wait field alone needs no other socket (item 76)."""
+        """A change of the wait field keeps the socket (item 76)."""
         old = service(7)
         new = replace(old, wait=True)
         self.assertEqual(diff(byKey(old), byKey(new)), Changes((), (new,), (), ()))
@@ -74,7 +74,7 @@ class DiffTests(SynchronousTestCase):
         self.assertEqual(found, Changes((), (), (new,), (old,)))
 
     def test_everything(self) -> None:
-        """Every service of both is in exactly one of the four."""
+        """Every service is in exactly one of the four groups."""
         old = [service(port) for port in (1, 2, 3, 4)]
         new = [service(4), service(5), service(3, internal="time"), service(1)]
         found = diff(byKey(*old), byKey(*new))

@@ -24,12 +24,12 @@ class PlaceTests(SynchronousTestCase):
         self.assertEqual(HERE.after(2), Location("etc/inetd.conf", 3, 7))
 
     def test_error(self) -> None:
-        """An error is written as its location, its field and what is wrong."""
+        """An error is written as its location, its field and its reason."""
         error = ConfError(HERE, "user", "is empty")
         self.assertEqual(str(error), "etc/inetd.conf:3:5: user: is empty")
 
     def test_oneLine(self) -> None:
-        """An error is one line, whatever it quotes."""
+        """An error is one line, as control characters are escaped."""
         error = ConfError(HERE, "a\nb", "'\u00e9 \x1b[m\0\udcff\r' is wrong")
         wanted = "etc/inetd.conf:3:5: a\\nb: '\u00e9 \\x1b[m\\x00\\xff\\r' is wrong"
         self.assertEqual(str(error), wanted)

@@ -14,7 +14,7 @@ class ContextTests(SynchronousTestCase):
     """Tests for L{ProcessContext}."""
 
     def test_plain(self) -> None:
-        """Who, where and with which mask is plain, and the rest is not."""
+        """A context is default if only credentials, directory and umask are set."""
         self.assertTrue(ProcessContext().isDefault)
         self.assertTrue(ProcessContext(Credentials(1, 1, ()), 0o077, "/tmp").isDefault)
         for context in (
@@ -29,7 +29,7 @@ class WordsTests(SynchronousTestCase):
     """Tests for L{ProcessContext.toArguments}."""
 
     def test_plain(self) -> None:
-        """The context of the daemon's own user says all of it, too."""
+        """The context of the daemon's own user has all arguments, too."""
         said = ["umask=022", "directory=/", "nice=0"]
         said += ["chroot=", "groups=", "gid=", "uid="]
         self.assertEqual(list(ProcessContext().toArguments()), said)

@@ -44,7 +44,7 @@ class ChosenTests(SynchronousTestCase):
             self.assertEqual(findService(word, STATES), found)
 
     def test_ambiguous(self) -> None:
-        """If there are several, they are named."""
+        """If several services match, the error lists them."""
         for word in ("7", "127.0.0.1:7"):
             self.assertEqual(self.error(word), f"'{word}' is ambiguous (7/tcp, 7/udp)")
 

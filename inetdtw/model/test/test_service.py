@@ -69,7 +69,7 @@ class BoundsTests(SynchronousTestCase):
     """Tests for L{Bounds}."""
 
     def test_none(self) -> None:
-        """There are no bounds unless they are given."""
+        """By default there are no limits."""
         self.assertEqual(Bounds(), Bounds(0, 0, 0, 0))
 
 
@@ -98,13 +98,13 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(len(keys), 1 + len(others))
 
     def test_place(self) -> None:
-        """A service that is only written elsewhere is equal."""
+        """Services are equal when only their locations differ."""
         moved = replace(SERVICE, location=Location("y", 2))
         self.assertEqual(moved, SERVICE)
         self.assertEqual(hash(moved), hash(SERVICE))
 
     def test_difference(self) -> None:
-        """A service with anything else different is not equal."""
+        """Services with any other difference are not equal."""
         other = Service(
             location=Location("y", 2),
             name="8/udp",
@@ -136,14 +136,14 @@ class ServiceTests(SynchronousTestCase):
             SERVICE.wait = True  # type: ignore[misc] # it is the test
 
     def test_isPortless(self) -> None:
-        """What is behind tcpmux has no address but its name."""
+        """A service behind tcpmux has its name as its address."""
         behind = Address(socket.AF_UNSPEC, "tcpmux/name")
         self.assertTrue(replace(SERVICE, address=behind).isPortless)
         self.assertEqual(str(behind), "tcpmux/name")
         self.assertFalse(SERVICE.isPortless)
 
     def test_isStream(self) -> None:
-        """Clients connect to all sockets but those of datagrams."""
+        """All socket types except C{dgram} are connection-oriented."""
         for socktype, stream in (
             (socket.SOCK_STREAM, True),
             (socket.SOCK_SEQPACKET, True),

@@ -48,7 +48,7 @@ class SourceOfTests(SynchronousTestCase):
             self.assertEqual(sourceOf(host, USUAL), wanted)
 
     def test_links(self) -> None:
-        """The prefix of a link-local address counts on each link apart."""
+        """The prefix of a link-local address counts separately on each link."""
         self.assertEqual(sourceOf("fe80::1%eth0", USUAL), "fe80::%eth0/64")
         self.assertEqual(sourceOf("fe80::2%3", USUAL), "fe80::%3/64")
         self.assertEqual(sourceOf("fe80::2%3", (32, 128)), "fe80::2%3")

@@ -54,7 +54,7 @@ class ConditionTests(SynchronousTestCase):
         self.assertEqual(set(wanted.values()), set(CONDITIONS))
 
     def test_several(self) -> None:
-        """Of several reasons, the one counts that needs an operator most."""
+        """Of several reasons, the first of the declaration counts."""
         self.assertEqual(
             conditionOf((PauseReason.CHILD, PauseReason.OPERATOR)), "paused"
         )
@@ -66,7 +66,7 @@ class ConditionTests(SynchronousTestCase):
         )
 
     def test_healthy(self) -> None:
-        """A service that lets clients wait as configured is healthy."""
+        """A service whose clients wait as configured is healthy."""
         for reason in (
             PauseReason.CHILD,
             PauseReason.LIMIT,
@@ -100,7 +100,7 @@ class JSONTests(SynchronousTestCase):
     """Tests for the JSON form."""
 
     def test_service(self) -> None:
-        """All of a service is there, as values of JSON."""
+        """The JSON form has all attributes of a service."""
         one = replace(ONE, started=5, warm=2, last=ExitStatus(signal=9), cpu=0.1234567)
         said = json.loads(json.dumps(one.asJSON()))
         self.assertEqual((said["service"], said["state"]), ("7/tcp", "listening"))

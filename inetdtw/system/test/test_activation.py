@@ -39,7 +39,7 @@ class InheritedTestCase(ServingTestCase):
     """A test of sockets that this process was started with."""
 
     def setUp(self) -> None:
-        """Have nothing yet."""
+        """Start without sockets."""
         super().setUp()
         self.given: list[PassedSocket] = []
 
@@ -54,7 +54,7 @@ class InheritedTestCase(ServingTestCase):
         dual: bool = False,
     ) -> Any:
         """
-        Have a socket.
+        Make a socket.
 
         @return: the port, or the path.
         """
@@ -88,7 +88,7 @@ class AssignTests(InheritedTestCase):
     """Tests for L{Inherited.assign} and L{Inherited.take}."""
 
     def test_byAddress(self) -> None:
-        """A socket is for the service that has its address, type and family."""
+        """A socket is assigned to the service with its address, type and family."""
         port = self.bound()
         other = self.bound(kind=socket.SOCK_DGRAM)
         stream, datagrams = at("127.0.0.1", port), makeDatagrams()
@@ -114,14 +114,14 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(*services), [None, 0])
 
     def test_byPath(self) -> None:
-        """A UNIX socket is for the service that has its path."""
+        """A UNIX socket is assigned to the service with its path."""
         path = self.bound(self.mktemp()[-40:].replace("/", "."), family=socket.AF_UNIX)
         self.addCleanup(os.unlink, path)
         self.assertEqual(self.assigned(makeUnix("/other"), makeUnix(path)), [None, 0])
 
     def test_byName(self) -> None:
         """
-        A socket is for the service with its name, wherever that would listen.
+        A socket is assigned to the service with its name, at any address.
 
         If a line makes several services, the name is the common part of theirs.
         """
@@ -134,7 +134,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(*services), [1, 0])
 
     def test_addressBeforeName(self) -> None:
-        """The address of a socket comes before its name."""
+        """The address of a socket takes precedence over its name."""
         port = self.bound(name="first")
         services = (
             at("127.0.0.1", 1, name="first"),
@@ -143,7 +143,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(*services), [None, 0])
 
     def test_wildcard(self) -> None:
-        """A wildcard socket is for a service with the same port of another family."""
+        """A wildcard socket serves a service with the same port of another family."""
         port = self.bound(("::", 0), family=socket.AF_INET6, dual=True)
         services = at("127.0.0.1", port, name="one"), at("0.0.0.0", port)
         self.assertEqual(self.assigned(*services), [None, 0])
@@ -158,7 +158,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(*services), [None, 0])
 
     def test_kind(self) -> None:
-        """A name is not enough: it has to be the kind of socket that is needed."""
+        """A socket with the right name and the wrong type is not assigned."""
         self.bound(name="it", kind=socket.SOCK_DGRAM)
         self.bound("\0inetdtw-test-kind", name="it", family=socket.AF_UNIX)
         self.assertEqual(self.assigned(at("127.0.0.1", 1, name="it")), [None])
@@ -214,7 +214,7 @@ class AssignTests(InheritedTestCase):
             self.assertEqual(again.getsockname()[1], port)
 
     def test_muxed(self) -> None:
-        """A service behind tcpmux needs no socket, whatever it is called."""
+        """No socket is assigned to a service behind tcpmux."""
         self.bound(name="tcpmux/it")
         muxed = makeService(
             address=Address(socket.AF_UNSPEC, "tcpmux/it"), name="tcpmux/it"
@@ -222,7 +222,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(muxed), [None])
 
     def test_close(self) -> None:
-        """All of them can be given up."""
+        """C{close} closes all sockets."""
         service = at("127.0.0.1", self.bound())
         found = Inherited(self.given)
         found.assign([service])
@@ -278,7 +278,7 @@ class FromEnvironmentTests(InheritedTestCase):
         self.assertEqual([each.name for each in listed], ["unknown"])
 
     def test_first(self) -> None:
-        """They begin behind the standard ones."""
+        """The first descriptor is 3."""
         self.assertEqual(FIRST, 3)
 
     def test_own(self) -> None:
@@ -309,7 +309,7 @@ class InheritedSlotTests(InheritedTestCase):
     """Tests for a service with an inherited socket."""
 
     def slot(self, service: Service) -> Any:
-        """Its slot, which serves."""
+        """Return a slot of the service that serves."""
         runtime = replace(self.runtime, inherited=Inherited(self.given))
         runtime.inherited.assign([service])
         slot = Slot(service, runtime, lambda _: self.launcher)
@@ -319,7 +319,7 @@ class InheritedSlotTests(InheritedTestCase):
         return slot
 
     def test_served(self) -> None:
-        """It is served as it is, without bind(2), and logged as inherited."""
+        """An inherited socket is served without bind(2), and logged."""
         port = self.bound()
         slot = self.slot(at("127.0.0.1", port, internal="echo"))
         self.assertEqual(slot.getHost().port, port)
@@ -329,7 +329,7 @@ class InheritedSlotTests(InheritedTestCase):
         self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
 
     def test_stopped(self) -> None:
-        """The socket still listens when it is not served any more."""
+        """An inherited socket still listens when its service has stopped."""
         port = self.bound()
         before = openDescriptors()
         slot = self.slot(at("127.0.0.1", port))
@@ -356,7 +356,7 @@ class InheritedSlotTests(InheritedTestCase):
         self.assertTrue(os.path.exists(path))
 
     def test_backlog(self) -> None:
-        """Its backlog is not changed, also not by a reload."""
+        """The backlog of an inherited socket is never changed."""
         port = self.bound()
         service = at("127.0.0.1", port, internal="echo")
         slot = self.slot(service)
@@ -366,7 +366,7 @@ class InheritedSlotTests(InheritedTestCase):
         self.assertEqual(asked, [])
 
     def test_unfit(self) -> None:
-        """A socket that cannot be set up is tried again like any other."""
+        """A socket that cannot be configured is retried with backoff."""
         port = self.bound()
         service = at("127.0.0.1", port)
         options = replace(service.options, acceptFilter="nosuchfilter")

@@ -48,7 +48,7 @@ class PathTests(ServingTestCase):
         return stat.S_IMODE(os.stat(self.path).st_mode)
 
     def refused(self, number: int, **given: Any) -> None:
-        """Assert that there can be no socket, and that the path stays as it is."""
+        """Assert that binding fails, and that the path stays as it is."""
         before = os.lstat(self.path)
 
         def work() -> None:
@@ -59,7 +59,7 @@ class PathTests(ServingTestCase):
         self.assertEqual(os.lstat(self.path).st_ino, before.st_ino)
 
     def test_kinds(self) -> None:
-        """There are sockets of all types on paths."""
+        """Sockets of all types are bound to paths."""
         for socktype in (
             socket.SOCK_STREAM,
             socket.SOCK_DGRAM,
@@ -86,7 +86,7 @@ class PathTests(ServingTestCase):
         self.assertEqual(os.umask(0o077), 0o077)
 
     def test_neverWider(self) -> None:
-        """At no time between is the path open to more than in the end."""
+        """The permissions are never wider than configured."""
         seen: list[int] = []
 
         def watching(call: Callable[..., object]) -> Callable[..., None]:
@@ -135,7 +135,7 @@ class PathTests(ServingTestCase):
             os.unlink(self.path)
 
     def test_owner(self) -> None:
-        """The path is its owner's and its group's."""
+        """The path has the configured owner and group."""
         if os.getuid() != 0:
             self.skipTest("only root can give it away")
         self.createListener(ownership=Ownership(65534, 65533, 0o640))
@@ -144,7 +144,7 @@ class PathTests(ServingTestCase):
         self.assertEqual(self.mode(), 0o640)
 
     def test_ownerFails(self) -> None:
-        """When it cannot be given to its owner there is no socket at all."""
+        """If the owner cannot be set, binding fails."""
 
         def chown(*arguments: Any, **options: Any) -> None:
             raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -158,7 +158,7 @@ class PathTests(ServingTestCase):
         self.assertFalse(os.path.lexists(self.path))
 
     def test_stale(self) -> None:
-        """The socket of a daemon that is gone is replaced, of whatever type it was."""
+        """A stale socket of any type is replaced."""
         for socktype in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             self.createListener(socktype=socktype).close()
             self.assertTrue(os.path.exists(self.path))
@@ -166,12 +166,12 @@ class PathTests(ServingTestCase):
             os.unlink(self.path)
 
     def test_inUse(self) -> None:
-        """The socket of a daemon that is there is not touched."""
+        """The socket of a running daemon is not touched."""
         self.createListener()
         self.refused(errno.EADDRINUSE)
 
     def test_inUseAndFull(self) -> None:
-        """Nor when its backlog is full."""
+        """A socket in use is not touched when its backlog is full."""
         self.createListener(options=SocketOptions(backlog=0))
         for _ in range(5):
             client = self.closing(socket.socket(socket.AF_UNIX))
@@ -180,12 +180,12 @@ class PathTests(ServingTestCase):
         self.refused(errno.EADDRINUSE)
 
     def test_inUseOtherwise(self) -> None:
-        """Nor when it is one of another type."""
+        """A socket in use of another type is not touched."""
         self.createListener(socktype=socket.SOCK_DGRAM)
         self.refused(errno.EPROTOTYPE)
 
     def test_foreign(self) -> None:
-        """What is no socket is not touched."""
+        """A file that is not a socket is not touched."""
         with open(self.path, "w") as file:
             file.write("precious")
         self.refused(errno.EEXIST)
@@ -198,7 +198,7 @@ class PathTests(ServingTestCase):
         self.refused(errno.EEXIST)
 
     def test_symlink(self) -> None:
-        """A link is not followed, to whatever it leads, and not removed."""
+        """A symbolic link is neither followed nor removed."""
         there = os.path.join(self.folder, "there")
         createListener(makeUnix(there)).close()
         for target in (os.path.abspath(there), "/nowhere"):
@@ -220,7 +220,7 @@ class PathTests(ServingTestCase):
         self.assertEqual(os.listdir(inner), ["s"])
 
     def test_listenFails(self) -> None:
-        """Nothing is left of it if it is bound, and clients cannot connect to it."""
+        """If listen(2) fails, the path is removed."""
 
         class Deaf(socket.socket):
             def listen(self, *given: Any) -> None:
@@ -244,7 +244,7 @@ class BoundPathTests(ServingTestCase):
     """Tests for L{BoundPath}."""
 
     def setUp(self) -> None:
-        """Have a socket on a path."""
+        """Bind a socket to a path."""
         super().setUp()
         self.path = self.mktemp()
         self.service = makeUnix(self.path)
@@ -296,7 +296,7 @@ class BoundPathTests(ServingTestCase):
         self.assertTrue(os.path.exists(self.path))
 
     def test_noPath(self) -> None:
-        """Other services have no mark."""
+        """A service with a port has no L{BoundPath}."""
         server, mark = sockets.createListener(makeService())
         self.closing(server)
         self.assertIsNone(mark)

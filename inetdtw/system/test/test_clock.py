@@ -27,7 +27,7 @@ class MonotonicClockTests(SynchronousTestCase):
         return reactor
 
     def test_steps(self) -> None:
-        """What is planned is not touched by a clock that is set back or forward."""
+        """A step of the wall clock does not affect delayed calls."""
         now = [1000.0, 1e9]
         self.patch(time, "monotonic", lambda: now[0])
         reactor = self.reactor()
@@ -44,7 +44,7 @@ class MonotonicClockTests(SynchronousTestCase):
         self.assertEqual(told, ["due"])
 
     def test_planned(self) -> None:
-        """When something is planned already, the clock stays as it is."""
+        """If a call is scheduled already, the clock is not replaced."""
         reactor = self.reactor()
         call = reactor.callLater(1000, lambda: None)
         MonotonicClock(reactor).privilegedStartService()
@@ -52,7 +52,7 @@ class MonotonicClockTests(SynchronousTestCase):
         call.cancel()
 
     def test_another(self) -> None:
-        """A reactor that is none of Twisted's has its own time."""
+        """A reactor that is not Twisted's keeps its own clock."""
         reactor = MemoryReactorClock()
         MonotonicClock(reactor).privilegedStartService()
         reactor.advance(5)

@@ -39,7 +39,7 @@ class MismatchTests(SynchronousTestCase):
         self.assertIsNone(mismatch(self.start(), None))
 
     def test_another(self) -> None:
-        """Of a process of another user everything must be that user's."""
+        """All credentials of another user's process must be that user's."""
         if os.geteuid() != 0:
             self.skipTest("only root can become another user")
         pid = self.start(user=65534, group=65533, extra_groups=[9, 8, 65533])
@@ -54,7 +54,7 @@ class MismatchTests(SynchronousTestCase):
         self.assertIn("its Uid is ", str(mismatch(pid, None)))
 
     def test_unknown(self) -> None:
-        """Nothing is wrong with a process of which nothing can be known."""
+        """A process without known credentials has no mismatch."""
         self.assertIsNone(mismatch((1 << 22) + 5, Credentials(1, 1, ())))
         self.patch(os, "readlink", lambda path: "1234567")
         self.assertIsNone(mismatch(self.start(), Credentials(1, 1, ())))

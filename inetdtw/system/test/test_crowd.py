@@ -14,11 +14,11 @@ class CrowdTests(SynchronousTestCase):
     """Tests for L{Crowd}."""
 
     def setUp(self) -> None:
-        """Have an empty one."""
+        """Make an empty crowd."""
         self.crowd: Crowd[int] = Crowd()
 
     def test_empty(self) -> None:
-        """Of none there is no oldest."""
+        """An empty crowd has no oldest item."""
         self.assertIsNone(self.crowd.oldest())
         self.assertEqual((len(self.crowd), list(self.crowd)), (0, []))
 
@@ -32,7 +32,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(sorted(self.crowd), [0, 1, 2, 3, 4])
 
     def test_discard(self) -> None:
-        """What is removed is not there, and may be removed again."""
+        """An item can be removed twice."""
         self.crowd.add(1, "a")
         self.crowd.add(2, "a")
         self.crowd.discard(1)

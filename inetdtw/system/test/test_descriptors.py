@@ -29,7 +29,7 @@ class AccountTestCase(ServingTestCase):
     """
 
     def setUp(self) -> None:
-        """Take no descriptor."""
+        """Make an account without descriptors."""
         super().setUp()
         self.limit, self.open = LIMIT, OTHERS
         for module in (descriptors, fdlimit):
@@ -54,7 +54,7 @@ class SharesTests(AccountTestCase):
     """Tests for the shares of L{Descriptors}."""
 
     def test_few(self) -> None:
-        """What a small part of the share allows, the exact rule allows too."""
+        """The exact rule allows all that the fast check allows."""
         chosen = random.Random(11)
         for _ in range(300):
             self.limit = chosen.choice((40, 64, 100, 256, 1024))
@@ -118,14 +118,14 @@ class SharesTests(AccountTestCase):
         self.assertLessEqual(self.account.taken(Purpose.INTERNAL), share)
 
     def test_many(self) -> None:
-        """One service cannot take a whole share, however many services it has."""
+        """One service never gets a whole share."""
         self.account.expect({Purpose.INTERNAL: LIMIT})
         share = self.account.share(Purpose.INTERNAL) or 0
         self.assertEqual(self.most(Purpose.INTERNAL, "7/tcp"), share * 3 // 4)
         self.assertTrue(self.account.fits(1, Purpose.INTERNAL, "9/tcp"))
 
     def test_address(self) -> None:
-        """An address may have half of what a service may have, and of the rest."""
+        """An address may have half of its service's part, and half of the rest."""
         self.account.expect({Purpose.INTERNAL: 2})
         share = self.account.share(Purpose.INTERNAL) or 0
         bound = share // 4 + (share - share // 4 * 2) * 3 // 4
@@ -138,7 +138,7 @@ class SharesTests(AccountTestCase):
         self.assertTrue(self.account.fits(1, Purpose.INTERNAL, "9/tcp", "192.0.2.1"))
 
     def test_all(self) -> None:
-        """A share is not exceeded, however many services have a part of it."""
+        """Any number of services together do not exceed a share."""
         share = self.account.share(Purpose.INTERNAL)
         for number in range(LIMIT):
             self.most(Purpose.INTERNAL, f"{number}/tcp", "192.0.2.1")
@@ -155,7 +155,7 @@ class SharesTests(AccountTestCase):
         self.assertTrue(self.account.short(9))
 
     def test_giveBack(self) -> None:
-        """What is given back is available again, once."""
+        """Released descriptors are available again, once."""
         claim = self.account.take(2, Purpose.CHILD, "4000/tcp")
         claim.giveSome(1)
         self.assertEqual(self.account.taken(Purpose.CHILD), 1)

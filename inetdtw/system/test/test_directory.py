@@ -23,7 +23,7 @@ class DirectoryTestCase(ServingTestCase):
     """A test of L{directory}."""
 
     def setUp(self) -> None:
-        """Have a directory, to which others can write, and a file in it."""
+        """Make a directory that other users can write, and a file in it."""
         super().setUp()
         # Nobody else can have its path lead elsewhere.
         self.folder = tempfile.mkdtemp()
@@ -33,7 +33,7 @@ class DirectoryTestCase(ServingTestCase):
         self.write(self.path, "stale")
 
     def write(self, path: str, text: str) -> None:
-        """Have a file."""
+        """Write a file."""
         with open(path, "w") as file:
             file.write(text)
 
@@ -86,14 +86,14 @@ class RemoveTests(DirectoryTestCase):
             self.assertEqual(os.listdir(self.folder), [])
 
     def test_another(self) -> None:
-        """Another file stays."""
+        """A file with another identity is not removed."""
         identity = identityOf(os.lstat(self.path))
         self.precious()
         self.assertRaises(FileExistsError, self.remove, identity)
         self.assertEqual(self.read(self.path), "precious")
 
     def test_exchanged(self) -> None:
-        """A file, link or directory that came in the place of another one stays."""
+        """A file, link or directory that replaced the file is not removed."""
 
         def linked() -> None:
             self.precious()
@@ -116,7 +116,7 @@ class RemoveTests(DirectoryTestCase):
         self.assertFalse([e for e in os.listdir(self.folder) if e.startswith(".")])
 
     def test_taken(self) -> None:
-        """What cannot be moved back is kept, and the error says where."""
+        """If a file cannot be moved back, the error has its new path."""
         self.exchanging("rename", self.precious)
         self.exchanging("link", lambda: self.write(self.path, "third"))
         why = self.assertRaises(FileExistsError, self.remove)
@@ -125,7 +125,7 @@ class RemoveTests(DirectoryTestCase):
         self.assertEqual(self.read(self.path), "third")
 
     def test_private(self) -> None:
-        """A directory that others can change is not used for that."""
+        """A private directory that other users can change is not used."""
 
         def opens(path: Any, flags: int, *more: Any, **named: Any) -> int:
             if str(path).startswith(".inetd-"):
@@ -138,7 +138,7 @@ class RemoveTests(DirectoryTestCase):
         self.assertEqual(os.listdir(self.folder), ["file"])
 
     def test_missing(self) -> None:
-        """Nothing is removed where nothing is."""
+        """Removing a missing file does nothing."""
         os.unlink(self.path)
         with around(self.path) as (folder, name):
             self.assertRaises(FileNotFoundError, folder.remove, name, (0, 0))
@@ -148,7 +148,7 @@ class OpenedTests(DirectoryTestCase):
     """Tests for L{opened}."""
 
     def fixed(self, path: str) -> bool:
-        """Whether others cannot have a path lead elsewhere."""
+        """Return whether only trusted users control where a path leads."""
         with opened(path) as found:
             about = os.fstat(found.fd)
             self.assertEqual(identityOf(about), identityOf(os.stat(path)))
@@ -167,7 +167,7 @@ class OpenedTests(DirectoryTestCase):
             self.assertEqual(found.entry("x"), f"{inner}/x")
 
     def test_entry(self) -> None:
-        """An entry is one of the same directory when that was moved."""
+        """An entry is one of the open directory, also after a move."""
         inner = os.path.join(self.folder, "a")
         os.mkdir(inner)
         with opened(inner) as found:
@@ -189,7 +189,7 @@ class OpenedTests(DirectoryTestCase):
                 self.assertEqual(identityOf(os.fstat(found.fd)), identityOf(about))
 
     def test_links(self) -> None:
-        """Links of this user's are followed, absolute and relative, up to a bound."""
+        """Links of this user are followed, up to a maximum number."""
         inner = os.path.join(self.folder, "a")
         os.mkdir(inner)
         os.symlink("a", f"{inner}.relative")
@@ -204,7 +204,7 @@ class OpenedTests(DirectoryTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_manyLinks(self) -> None:
-        """As many links are followed as the system follows, and no more."""
+        """The maximum number of links is the system's."""
         last = os.path.join(self.folder, "0")
         os.mkdir(last)
         for number in range(1, 42):

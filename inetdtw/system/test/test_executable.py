@@ -65,7 +65,7 @@ class CheckTests(ProgramCase):
     """Tests for L{checkExecutable}."""
 
     def reasonOf(self, path: str, credentials: Credentials | None = None) -> str:
-        """Why a program cannot be executed."""
+        """Return why a program cannot be executed."""
         return str(
             self.assertRaises(ExecutableNotFound, checkExecutable, path, credentials)
         )
@@ -103,7 +103,7 @@ class CheckTests(ProgramCase):
         self.assertIn("File name too long", self.reasonOf("/" + "a" * 5000))
 
     def test_noFile(self) -> None:
-        """A directory is no program."""
+        """A directory is not executable."""
         reason = f"'{self.folder}' is a directory, not a regular file"
         self.assertEqual(self.reasonOf(self.folder), reason)
 
@@ -115,7 +115,7 @@ class CheckTests(ProgramCase):
             self.assertEqual(self.reasonOf(path, credentials), reason)
 
     def test_others(self) -> None:
-        """A stranger needs the permission of others."""
+        """Other users need the permission of others."""
         self.assertForbidden(self.write("a", 0o770), STRANGER)
         self.assertAllowed(self.write("b", 0o701), STRANGER)
 
@@ -170,7 +170,7 @@ class CheckTests(ProgramCase):
         self.assertAllowed(path, STRANGER)
 
     def test_links(self) -> None:
-        """The directories on both sides of a link must let a stranger through."""
+        """A user needs search permission on both sides of a link."""
         self.write("real/program")
         os.mkdir(self.path("links"), 0o755)
         path = self.path("links/program")
@@ -237,21 +237,21 @@ class ListTests(ProgramCase):
         self.assertRaises(ExecutableNotFound, checkExecutable, path, other)
 
     def test_group(self) -> None:
-        """So it does for a supplementary group."""
+        """A list allows what the bits do not, for a supplementary group."""
         path = self.write("a", 0o700)
         self.list("g:54399:x", path)
         checkExecutable(path, Credentials(54321, 54321, (54321, 54399)))
         self.assertRaises(ExecutableNotFound, checkExecutable, path, STRANGER)
 
     def test_denied(self) -> None:
-        """It forbids what the bits allow."""
+        """A list forbids what the bits allow."""
         path = self.write("a")
         self.list("u:54321:r", path)
         self.assertRaises(ExecutableNotFound, checkExecutable, path, STRANGER)
         checkExecutable(path, Credentials(54322, 54321, (5,)))
 
     def test_nothingLeft(self) -> None:
-        """Nothing is left of the child that asks."""
+        """The child process that checks is reaped."""
         before, fork, children = openDescriptors(), os.fork, []
 
         def noted() -> int:
@@ -300,7 +300,7 @@ class ForeignTests(ProgramCase):
     """Tests for L{checkExecutable} of files that the user controls."""
 
     def test_asked(self) -> None:
-        """It is looked at as that user only, for a bounded time."""
+        """A foreign path is checked as its user, with a timeout."""
         if os.getuid():
             raise SkipTest("only root can ask as another user")
         path = self.write("hers/x", 0o700)
@@ -337,11 +337,11 @@ class GuessExecutableTests(ProgramCase):
     """Tests for L{guessExecutable}."""
 
     def named(self, *directories: str) -> Program:
-        """Make a program that is looked for in PATH."""
+        """Return a program that is searched in PATH."""
         return Program("x", tuple(map(self.path, directories)), ("x",))
 
     def test_first(self) -> None:
-        """It is the first file that any user may execute."""
+        """The guess is the first file that any user may execute."""
         self.write("a/x", 0o644)
         os.makedirs(self.path("b/x"))
         path = self.write("c/x", 0o700)
@@ -351,7 +351,7 @@ class GuessExecutableTests(ProgramCase):
         )
 
     def test_absolute(self) -> None:
-        """A path is itself, if there is a program."""
+        """An absolute path of a program is returned unchanged."""
         path = self.write("x", 0o700)
         self.assertEqual(guessExecutable(Program(path, (), ("x",))), path)
         for bad, reason in (
@@ -389,12 +389,12 @@ class GuessExecutableTests(ProgramCase):
         self.assertEqual(guessExecutable(Program(hidden, (), ("x",))), hidden)
 
     def test_chroot(self) -> None:
-        """In another root only a process that has it can look."""
+        """In another root directory, the guess is not checked."""
         named = Program("x", ("/sbin", "/bin"), ("x",))
         self.assertEqual(guessExecutable(named, None, self.folder), "/sbin/x")
 
     def test_foreign(self) -> None:
-        """A path that its user controls is not looked at."""
+        """A path that its user controls is not checked."""
         if os.getuid():
             raise SkipTest("only root looks at what is another user's")
         self.patch(executable, "isTrusted", lambda path: "hers" not in path)
@@ -418,7 +418,7 @@ class FindExecutableTests(ProgramCase):
         return Program(name, tuple(map(self.path, directories)), (name,))
 
     def test_absolute(self) -> None:
-        """An absolute path is not looked for."""
+        """An absolute path is not searched in PATH."""
         path = self.write("a/sh")
         self.write("b/sh")
         self.assertEqual(findExecutable(self.program(path, "b"), None), path)
@@ -426,7 +426,7 @@ class FindExecutableTests(ProgramCase):
         self.assertRaises(ExecutableNotFound, findExecutable, missing, None)
 
     def test_order(self) -> None:
-        """A name is looked for in the directories in turn."""
+        """A name is searched in the directories in order."""
         second = self.write("b/x")
         program = self.program("x", "missing", "a", "b")
         self.assertEqual(findExecutable(program, None), second)
@@ -434,7 +434,7 @@ class FindExecutableTests(ProgramCase):
         self.assertEqual(findExecutable(program, None), first)
 
     def test_notExecutable(self) -> None:
-        """What cannot be executed is passed over."""
+        """A file that cannot be executed is skipped."""
         self.write("a/x", 0o644)
         os.makedirs(self.path("b/x"))
         path = self.write("c/x")
@@ -456,7 +456,7 @@ class FindExecutableTests(ProgramCase):
         self.assertEqual(str(problem), f"'x' is not in PATH ({where})")
 
     def test_relative(self) -> None:
-        """Folders that are not absolute are passed over."""
+        """Relative directories of PATH are skipped."""
         self.write("bin/x")
         before = os.getcwd()
         self.addCleanup(os.chdir, before)

@@ -63,14 +63,14 @@ class PidfdWatchTests(ServingTestCase):
         return process
 
     def test_interface(self) -> None:
-        """The reactor can read it."""
+        """The watch provides C{IReadDescriptor}."""
         watch = PidfdWatch(self.reactor, os.getpid(), lambda: None)
         self.addCleanup(watch.cancel)
         verifyObject(IReadDescriptor, watch)
         self.assertEqual(watch.logPrefix(), "pidfd")
 
     def test_gone(self) -> None:
-        """It tells once that a process has ended, and leaves nothing behind."""
+        """The exit is reported once, and no descriptor is leaked."""
         process = self.sleeper()
         told: list[None] = []
 
@@ -153,7 +153,7 @@ class PidfdWatchTests(ServingTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_nobody(self) -> None:
-        """A process that is not there cannot be waited for."""
+        """Watching a process that does not exist is an error."""
         pid = endedStranger()
         self.assertRaises(OSError, PidfdWatch, self.reactor, pid, lambda: None)
         self.assertEqual(self.reactor.getReaders(), [])
@@ -174,7 +174,7 @@ class PollWatchTests(SynchronousTestCase):
         self.patch(os, "waitid", self.waitid)
 
     def kill(self, pid: int, number: int) -> None:
-        """Answer as the system would."""
+        """Fake the system call."""
         self.assertEqual((pid, number), (4, 0))
         if self.answer is not None:
             raise self.answer
@@ -188,7 +188,7 @@ class PollWatchTests(SynchronousTestCase):
         return PollWatch(self.polls, 4, lambda: self.told.append(None))
 
     def test_gone(self) -> None:
-        """A process that is not there any more is missed at the next look, once."""
+        """The exit of a process is reported at the next poll, once."""
         self.watch()
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [])
@@ -199,7 +199,7 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_anotherUser(self) -> None:
-        """A process that may not be touched is there."""
+        """A process of another user (EPERM) is running."""
         self.watch()
         self.answer = PermissionError()
         self.reactor.advance(INTERVAL)
@@ -209,14 +209,14 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.told, [None])
 
     def test_notTouched(self) -> None:
-        """So it is with one that may not be touched from the beginning."""
+        """A process of another user can be watched."""
         self.answer = PermissionError()
         self.watch()
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [])
 
     def test_another(self) -> None:
-        """A process with the same process id and a later start is another one."""
+        """A process with the same pid and a later start time is another one."""
         self.watch()
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [])
@@ -239,7 +239,7 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.told, [])
 
     def test_many(self) -> None:
-        """One timer is for all processes."""
+        """All polled processes share one timer."""
         watches = [self.watch() for _ in range(3)]
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
         watches[0].cancel()
@@ -259,7 +259,7 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_nobody(self) -> None:
-        """A process that is not there cannot be waited for."""
+        """Watching a process that does not exist is an error."""
         self.answer = ProcessLookupError()
         self.assertRaises(OSError, self.watch)
 
@@ -282,7 +282,7 @@ class ZombieTests(SynchronousTestCase):
         self.test_zombie()
 
     def notices(self, pid: int) -> None:
-        """Assert that the end of a process is noticed, once."""
+        """Assert that the exit of a process is reported, once."""
         reactor = FakeReactor()
         told: list[None] = []
         PollWatch(Polls(reactor), pid, lambda: told.append(None))
@@ -319,7 +319,7 @@ class ExitWatcherTests(ServingTestCase):
     """Tests for L{ExitWatcher}."""
 
     def test_best(self) -> None:
-        """A process is waited for through a pidfd where there are any."""
+        """A process is watched by a pidfd where these are supported."""
         watch = ExitWatcher(self.reactor).watch(os.getpid(), lambda: None)
         self.addCleanup(watch.cancel)
         self.assertIsInstance(watch, PidfdWatch if hasPidfds() else PollWatch)
@@ -334,7 +334,7 @@ class ExitWatcherTests(ServingTestCase):
         self.notices()
 
     def test_noPidfds(self) -> None:
-        """So it is where there are no pidfds."""
+        """The exit is reported where pidfds are not supported."""
         if hasattr(os, "pidfd_open"):
             self.patch(os, "pidfd_open", None)
             del os.pidfd_open
@@ -379,7 +379,7 @@ class ExitWatcherTests(ServingTestCase):
         test_share.skip = "This system has no pidfds."  # type: ignore[attr-defined]
 
     def test_nobody(self) -> None:
-        """A process that is not there cannot be waited for."""
+        """Watching a process that does not exist is an error."""
         exits = ExitWatcher(self.reactor)
         self.assertRaises(OSError, exits.watch, endedStranger(), lambda: None)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -389,7 +389,7 @@ class PidfdsTests(ServingTestCase):
     """Tests for L{hasPidfds}."""
 
     def test_none(self) -> None:
-        """There are none where Python or the system has none."""
+        """Without support of Python or of the system, there are no pidfds."""
 
         def pidfd_open(pid: int) -> int:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))

@@ -61,7 +61,7 @@ class CountTests(AccountTestCase):
         self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
 
     def test_leftOpen(self) -> None:
-        """A descriptor that was given back and is open counts as foreign."""
+        """A descriptor that was released and is open counts as foreign."""
         self.account.take(50, Purpose.CHILD).give()
         self.open += 50
         self.reactor.advance(COUNTED)
@@ -69,7 +69,7 @@ class CountTests(AccountTestCase):
         self.assertEqual(self.account.available(), LIMIT - RESERVE - OTHERS - 50)
 
     def test_many(self) -> None:
-        """Nothing is opened as a test far from the limit."""
+        """Far from the limit, no descriptors are opened as a test."""
         self.patch(os, "open", lambda *given: self.fail("it was tried"))
         self.open = LIMIT - NEAR - 1
         self.assertTrue(self.account.enough())

@@ -46,7 +46,7 @@ class NumericTests(SynchronousTestCase):
             self.assertRaises(NameWanted, self.hosts, host)
 
     def test_neither(self) -> None:
-        """What can be neither is an error."""
+        """A string that is neither an address nor a name is an error."""
         for host in (
             "1.2.3.4.5",
             "300.1.1.1",
@@ -80,13 +80,13 @@ class HostNamesTests(SynchronousTestCase):
         self.answers += 1
 
     def getaddrinfo(self, *arguments: Any, **keywords: Any) -> list[Any]:
-        """Look a name up, unless that is to fail."""
+        """Fake the look-up."""
         if self.failure is not None:
             raise self.failure
         return getaddrinfo(*arguments, **keywords)
 
     def end(self) -> dict[str, str]:
-        """Have all look-ups end."""
+        """End all look-ups."""
         while self.threads:
             self.threads.pop(0)()
         return self.names.collect()
@@ -97,7 +97,7 @@ class HostNamesTests(SynchronousTestCase):
         return [str(each) for each in self.names.at(address)]
 
     def missing(self, host: str, family: int = FOUR) -> str:
-        """Why a name has no addresses."""
+        """Return why a name has no addresses."""
         return self.names.missing(Address(family, host, 7, isName=True))
 
     def test_found(self) -> None:
@@ -112,7 +112,7 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(self.at("many", SIX, True), [*four, "[2001:db8::6]:7"])
 
     def test_numeric(self) -> None:
-        """A numeric address is what it is."""
+        """A numeric address needs no look-up."""
         address = Address(FOUR, "192.0.2.1", 7)
         self.assertEqual(self.names.at(address), (address,))
 
@@ -128,7 +128,7 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(len(self.threads), 1)
 
     def test_failed(self) -> None:
-        """The reason is known of a look-up that failed, whatever it failed with."""
+        """The reason of a look-up that failed is known, for any exception."""
         for failure, reason in (
             (socket.gaierror(-2, "Name or service not known"), None),
             (UnicodeError("label too long"), None),
@@ -151,7 +151,7 @@ class HostNamesTests(SynchronousTestCase):
             self.assertEqual(self.missing(host, family), reason)
 
     def test_stale(self) -> None:
-        """A name keeps its addresses when it is looked up again in vain."""
+        """A name keeps its addresses when a later look-up fails."""
         self.names.ask(["four"])
         self.end()
         self.failure = OSError(11, "no DNS")
@@ -191,7 +191,7 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(self.threads, [])
 
     def test_noThread(self) -> None:
-        """Where there can be no thread, that is the reason."""
+        """If no thread can be started, that is the reason."""
 
         def start(call: object) -> None:
             raise RuntimeError("can't start new thread")
@@ -204,7 +204,7 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(names.missing(address), reason)
 
     def test_keep(self) -> None:
-        """Names that are not wanted any more are forgotten."""
+        """Names that are no longer used are dropped."""
         self.names.ask(["four", "many"])
         self.end()
         self.names.keep(["many"])
@@ -212,7 +212,7 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(len(self.at("many")), 2)
 
     def test_wait(self) -> None:
-        """It can be waited for answers, up to a time, in real threads."""
+        """C{wait} blocks until the look-ups end, or until a timeout."""
         stuck = threading.Event()
 
         def slow(host: str, *arguments: Any, **keywords: Any) -> list[Any]:

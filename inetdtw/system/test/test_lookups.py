@@ -43,7 +43,7 @@ class LookupsCase(SynchronousTestCase):
 
 
 class RootAccountTests(LookupsCase):
-    """Tests for the accounts that a daemon of root's can give."""
+    """Tests for the accounts that root's daemon can use."""
 
     def test_user(self) -> None:
         """A user has its group, its supplementary groups, and its login (item 41)."""
@@ -54,7 +54,7 @@ class RootAccountTests(LookupsCase):
         self.assertEqual(account("alpine", None, ROOT), wanted)
 
     def test_noShell(self) -> None:
-        """A user without a shell has the standard one."""
+        """A user without a shell has /bin/sh."""
         login = account("nobody", None, ROOT).login
         self.assertEqual(login, Login("nobody", "/home/nobody", "/bin/sh"))
 
@@ -96,7 +96,7 @@ class RootAccountTests(LookupsCase):
         self.assertFails("group", reason, account, "-", "crew", ROOT)
 
     def test_root(self) -> None:
-        """Root, by whatever name, takes nothing on."""
+        """Root, by any name, needs no credentials."""
         for name in ("root", "-", "toor"):
             self.assertEqual(account(name, None, ROOT), Account())
 
@@ -129,7 +129,7 @@ class RootAccountTests(LookupsCase):
 
 
 class OwnAccountTests(LookupsCase):
-    """Tests for the accounts that a daemon of an ordinary user's can give."""
+    """Tests for the accounts that another user's daemon can use."""
 
     def test_own(self) -> None:
         """The daemon's user keeps its credentials, by name or by C{-}."""
@@ -223,7 +223,7 @@ class PortTests(LookupsCase):
             self.assertFails("service", reason, port, name, "tcp", ROOT)
 
     def test_hostileName(self) -> None:
-        """A name that the system cannot even look for is not there."""
+        """A name that the system cannot look up is unknown."""
         ask = replace(ROOT, getservbyname=socket.getservbyname)
         for name in ("a\0", "\ud800"):
             self.assertFails("service", "not in services", port, name, "tcp", ask)
@@ -260,7 +260,7 @@ class AddressTests(LookupsCase):
         self.assertEqual(len(addresses("four", self.FOUR, ask)), 1)
 
     def test_interfaces(self) -> None:
-        """An address of one link is another one on each interface."""
+        """A link-local address is another one on each interface."""
 
         def both(*arguments: Any, **keywords: Any) -> list[Any]:
             return [
@@ -288,7 +288,7 @@ class AddressTests(LookupsCase):
         self.assertFails("bind", reason, addresses, "nowhere", self.FOUR, ROOT)
 
     def test_hostile(self) -> None:
-        """A name that the system cannot even look for does not exist."""
+        """A host name that the system cannot look up is an error."""
         for ask in (ROOT, replace(ROOT, getaddrinfo=socket.getaddrinfo)):
             for host in ("a" * 64, "\ud800"):
                 reason = f"'{host}': "
@@ -296,7 +296,7 @@ class AddressTests(LookupsCase):
 
 
 class ThisProcessTests(SynchronousTestCase):
-    """Tests for the system's own answers."""
+    """Tests for L{Lookups.ofThisProcess}."""
 
     def test_ids(self) -> None:
         """They are those of this process, with a copy of its environment."""
@@ -321,7 +321,7 @@ class RememberingTests(SynchronousTestCase):
     """Tests for L{Lookups.remembering}."""
 
     def test_once(self) -> None:
-        """Every name is asked for once, also one that there is not."""
+        """Each name is looked up once, also an unknown one."""
         asked: list[str] = []
 
         def getpwnam(name: str) -> Any:

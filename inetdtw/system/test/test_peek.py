@@ -33,7 +33,7 @@ class DatagramPeekTests(ServingTestCase):
     """Tests for L{DatagramPeek}."""
 
     def setUp(self) -> None:
-        """Have a socket to send to."""
+        """Bind a datagram socket."""
         super().setUp()
         self.server = self.closing(listening(makeDatagrams()))
         self.pending = DatagramPeek(self.server)
@@ -51,18 +51,18 @@ class DatagramPeekTests(ServingTestCase):
         return self.pending.left()
 
     def test_nothing(self) -> None:
-        """When there is nothing, nothing was left."""
+        """Without a datagram, nothing was left."""
         self.assertFalse(self.turn(False))
         self.assertFalse(self.pending.seen)
 
     def test_twice(self) -> None:
-        """What two programs in turn have left was left."""
+        """A datagram that two programs in turn did not receive was left."""
         self.sender.send(b"1")
         self.assertEqual([self.turn(False), self.turn(False)], [False, True])
         self.assertTrue(self.pending.seen)
 
     def test_alike(self) -> None:
-        """Another datagram that is alike is another one."""
+        """An equal datagram that came later is another one."""
         for _ in range(4):
             self.sender.send(b"1")
         turns = [self.turn(took) for took in (False, True, False, True, True, False)]
@@ -124,7 +124,7 @@ class UnixDatagramTests(ServingTestCase):
         return self.pending.left()
 
     def test_rights(self) -> None:
-        """Who looks gets none of them, and the program gets all."""
+        """A peek receives no descriptors, and the program gets all."""
         before = openDescriptors()
         self.assertEqual([self.look(), self.look()], [False, True])
         self.assertEqual(openedSince(before), {})
@@ -135,7 +135,7 @@ class UnixDatagramTests(ServingTestCase):
             self.closing(socket.socket(fileno=fd))
 
     def test_alike(self) -> None:
-        """Another one that is alike is another one."""
+        """An equal datagram that came later is another one."""
         self.send()
         self.assertFalse(self.look())
         self.server.recv(9)
@@ -176,12 +176,12 @@ class BacklogPeekTests(ServingTestCase):
         self.closing(self.server.accept()[0])
 
     def test_left(self) -> None:
-        """When there are as many as before, they were left."""
+        """If the backlog is as long as before, the connections were left."""
         self.pending.note()
         self.assertTrue(self.pending.left())
 
     def test_taken(self) -> None:
-        """When there are fewer, one was taken."""
+        """If the backlog is shorter, a connection was accepted."""
         self.connect()
         self.pending.note()
         self.accept()
@@ -242,12 +242,12 @@ class TakenTests(ServingTestCase):
         self.server.accept()[0].close()
 
     def test_none(self) -> None:
-        """None was accepted if all are there, also when others have come."""
+        """No connection was accepted if all are there, also with later ones."""
         self.come(1)
         self.assertIs(self.pending.taken(), False)
 
     def test_replaced(self) -> None:
-        """A connection that was accepted is seen once, though another has come."""
+        """An accepted connection is detected once, also with a later one."""
         self.accept()
         self.come(1)
         self.assertTrue(self.pending.left())
@@ -256,7 +256,7 @@ class TakenTests(ServingTestCase):
         self.assertIs(self.pending.taken(), False)
 
     def test_unix(self) -> None:
-        """So it is for UNIX sockets."""
+        """An accepted connection of a UNIX socket is detected."""
         self.serve(makeUnix(self.mktemp()))
         self.come(1)
         self.assertIs(self.pending.taken(), False)

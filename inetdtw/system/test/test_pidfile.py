@@ -17,15 +17,15 @@ OWN, OTHERS, GONE = 7, 8, 9
 
 
 class ClaimTests(SynchronousTestCase):
-    """Tests for L{clear}."""
+    """Tests for L{PidFile.claim}."""
 
     def setUp(self) -> None:
-        """Have a place for a file, and known processes."""
+        """Choose a path, and stand for kill(2)."""
         self.path = self.mktemp()
         self.patch(os, "kill", self.kill)
 
     def kill(self, pid: int, number: int) -> None:
-        """Look for a process; all others run."""
+        """Fake the system call."""
         self.assertEqual(number, 0)
         self.assertGreater(pid, 0)
         if pid == OTHERS:
@@ -34,12 +34,12 @@ class ClaimTests(SynchronousTestCase):
             raise ProcessLookupError(3, "No such process")
 
     def write(self, data: bytes) -> None:
-        """Have a file."""
+        """Write a file."""
         with open(self.path, "wb") as file:
             file.write(data)
 
     def why(self, path: str | None = None) -> str:
-        """Why a file cannot be written."""
+        """Return why a file cannot be written."""
         path = self.path if path is None else path
         said = str(self.assertRaises(PidFileError, PidFile(path).claim, OWN))
         begin = f"the pid file '{path}': "
@@ -47,7 +47,7 @@ class ClaimTests(SynchronousTestCase):
         return said[len(begin) :]
 
     def refuse(self, name: str) -> None:
-        """Have the system refuse something."""
+        """Make a system call fail."""
 
         def refused(*given: Any, **named: Any) -> Any:
             raise PermissionError(13, "Permission denied")
@@ -55,7 +55,7 @@ class ClaimTests(SynchronousTestCase):
         self.patch(os, name, refused)
 
     def test_none(self) -> None:
-        """Where there is no file, one can be written; also where none is wanted."""
+        """A missing file, or no path, is no error."""
         PidFile(self.path).claim(OWN)
         PidFile("").claim(OWN)
 
@@ -67,7 +67,7 @@ class ClaimTests(SynchronousTestCase):
             self.assertFalse(os.path.lexists(self.path), data)
 
     def test_runs(self) -> None:
-        """One of a process that runs stays, whosever that is."""
+        """The pid file of a running process of any user stays."""
         for data in (b"6", b"8\n"):
             self.write(data)
             pid = int(data)
@@ -84,7 +84,7 @@ class ClaimTests(SynchronousTestCase):
                 self.assertEqual(file.read(), data)
 
     def test_noFile(self) -> None:
-        """Nothing but a plain file is opened, also if it leads to one."""
+        """Only a regular file is opened, and no link is followed."""
         os.symlink("nix", f"{self.path}.dangling")
         self.write(b"9")
         os.symlink(os.path.abspath(self.path), f"{self.path}.link")
@@ -115,7 +115,7 @@ class ClaimTests(SynchronousTestCase):
         self.assertEqual(self.why("/pid"), "'/' is not writable")
 
     def test_unreadable(self) -> None:
-        """What cannot be looked at stays."""
+        """A file that cannot be read stays."""
         self.write(b"9")
         self.refuse("read")
         self.assertEqual(self.why(), "cannot be read: Permission denied")
@@ -127,7 +127,7 @@ class ClaimTests(SynchronousTestCase):
         self.assertEqual(self.why(), "cannot be removed: Permission denied")
 
     def test_exchanged(self) -> None:
-        """One that is exchanged while its process is looked for is not removed."""
+        """A file that is replaced during the check is not removed."""
 
         def exchanging(pid: int, number: int) -> None:
             os.rename(self.path, f"{self.path}.stale")
@@ -145,12 +145,12 @@ class WriteTests(SynchronousTestCase):
     """Tests for L{PidFile.write} and L{PidFile.remove}."""
 
     def setUp(self) -> None:
-        """Have a place for a file."""
+        """Choose a path."""
         self.path = self.mktemp()
         self.file = PidFile(self.path)
 
     def test_write(self) -> None:
-        """It holds the pid, only its owner may write to it, and it is removed."""
+        """The file has the pid and permissions 0644, and is removed."""
         self.addCleanup(os.umask, os.umask(0))
         self.file.write(OWN)
         with open(self.path, "rb") as file:
@@ -161,7 +161,7 @@ class WriteTests(SynchronousTestCase):
         self.file.remove()
 
     def test_none(self) -> None:
-        """None is written where none is wanted."""
+        """Without a path, no file is written."""
         file = PidFile("")
         file.write(OWN)
         file.remove()
@@ -182,7 +182,7 @@ class WriteTests(SynchronousTestCase):
                 self.assertEqual(file.read(), "precious")
 
     def test_another(self) -> None:
-        """Another file stays, and so does the same one with another pid."""
+        """A file that was replaced, or has another pid, is not removed."""
         self.file.write(OWN)
         with open(self.path, "w") as file:
             file.write("8")
@@ -196,7 +196,7 @@ class WriteTests(SynchronousTestCase):
         self.assertTrue(os.path.exists(self.path))
 
     def test_elsewhere(self) -> None:
-        """The working directory may be another one by then."""
+        """The file is removed also after a change of the working directory."""
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir("/")
         self.file.write(OWN)

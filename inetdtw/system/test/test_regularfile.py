@@ -17,7 +17,7 @@ class PlainFileTests(ServingTestCase):
     """Tests for L{opened} and L{read}."""
 
     def setUp(self) -> None:
-        """Have a directory with a file."""
+        """Make a directory with a file."""
         super().setUp()
         self.folder = self.mktemp()
         os.mkdir(self.folder)
@@ -37,7 +37,7 @@ class PlainFileTests(ServingTestCase):
         self.leavesNothingOpen(work)
 
     def others(self) -> None:
-        """Assert that nothing else is opened."""
+        """Assert that another file type is an error."""
         made = {name: os.path.join(self.folder, name) for name in ("fifo", "sock")}
         os.mkfifo(made["fifo"])
         bound = self.closing(socket.socket(socket.AF_UNIX))

@@ -28,7 +28,7 @@ class CountTests(ServingTestCase):
     """Tests for L{count}."""
 
     def test_count(self) -> None:
-        """Who has not been accepted counts."""
+        """Connections that are not accepted count."""
         server = self.closing(listening(makeService()))
         self.assertEqual(count(server), 0)
         for _ in range(3):
@@ -68,7 +68,7 @@ class WaitingTests(ServingTestCase):
         self.assertEqual(waiting(server), Backlog(frozenset(), 0))
 
     def waiting(self, server: socket.socket) -> Backlog:
-        """Who waits, which is known."""
+        """Return the connections in the backlog, which are known."""
         told = waiting(server)
         assert told is not None
         return told
@@ -78,7 +78,7 @@ class WaitingTests(ServingTestCase):
         self.check(self.closing(listening(makeService())))
 
     def test_six(self) -> None:
-        """And of those of IPv6."""
+        """The backlog of IPv6 connections is known."""
         address = Address(socket.AF_INET6, "::1", 0)
         try:
             server = self.closing(listening(makeService(address=address)))
@@ -87,14 +87,14 @@ class WaitingTests(ServingTestCase):
         self.check(server)
 
     def test_everyAddress(self) -> None:
-        """And of those to any address."""
+        """The backlog of a wildcard socket is known."""
         server = self.closing(socket.create_server(("", 0)))
         client = socket.create_connection(("127.0.0.1", server.getsockname()[1]))
         self.closing(client)
         self.reactor.turnUntil(lambda: len(self.waiting(server).alive) == 1)
 
     def test_unix(self) -> None:
-        """And of those of a UNIX socket."""
+        """The backlog of a UNIX socket is known."""
         self.check(self.closing(listening(makeUnix(self.mktemp()))))
 
     def test_otherAddress(self) -> None:
@@ -152,21 +152,21 @@ class HearsTests(ServingTestCase):
             self.assertTrue(receives(first))
 
     def test_four(self) -> None:
-        """IPv4."""
+        """Of two IPv4 sockets with one port, the last one receives."""
         self.check(socket.AF_INET, "127.0.0.1", "0.0.0.0")
 
     @skipUnless(socket.has_ipv6, "no IPv6 here")
     def test_six(self) -> None:
-        """IPv6."""
+        """Of two IPv6 sockets with one port, the last one receives."""
         self.check(socket.AF_INET6, "::1", "::")
 
     def test_path(self) -> None:
-        """Nobody else gets what is sent to a path."""
+        """A UNIX socket receives what is sent to its path."""
         sock = self.closing(listening(makeUnix(self.mktemp())))
         self.assertTrue(receives(sock))
 
     def test_unknown(self) -> None:
-        """Where the system does not tell, the socket is taken to be the one."""
+        """If the system does not report it, the socket is assumed to receive."""
 
         def refuse(*arguments: Any) -> Any:
             raise OSError(errno.ENOENT, "No such file or directory")
@@ -178,10 +178,10 @@ class HearsTests(ServingTestCase):
 
 
 class UntoldTests(ServingTestCase):
-    """Tests for L{waiting} where the system tells little."""
+    """Tests for L{waiting} and L{count} where the system reports less."""
 
     def test_noLink(self) -> None:
-        """Where a sandbox forbids to ask, nothing is known."""
+        """If a sandbox forbids netlink sockets, nothing is known."""
         server = self.closing(listening(makeService()))
 
         def refuse(*arguments: Any) -> Any:

@@ -43,7 +43,7 @@ def createListener(service: Service) -> socket.socket:
 
 
 def hasIPv6() -> bool:
-    """Whether this machine has IPv6."""
+    """Return whether this machine has IPv6."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.bind(("::1", 0))
@@ -60,7 +60,7 @@ class ListenTests(ServingTestCase):
         return self.closing(createListener(service))
 
     def reaches(self, family: int, host: str, port: int) -> bool:
-        """Whether a client of some family can connect."""
+        """Return whether a client of a family can connect."""
         with socket.socket(family, socket.SOCK_STREAM) as client:
             client.settimeout(PATIENCE)
             return client.connect_ex((host, port)) == 0
@@ -93,7 +93,7 @@ class ListenTests(ServingTestCase):
             self.leavesNothingOpen(work)
 
     def test_again(self) -> None:
-        """A port can be had again at once, though connections to it have just ended."""
+        """A port can be bound again while connections to it are in TIME_WAIT."""
         server = self.createListener(makeService())
         client = self.client(server)
         connection, _ = server.accept()
@@ -107,7 +107,7 @@ class ListenTests(ServingTestCase):
         self.assertEqual(again.getsockname(), where)
 
     def test_only6(self) -> None:
-        """A socket for IPv6 takes IPv6 only."""
+        """An IPv6 socket accepts IPv6 only."""
         if not hasIPv6():
             self.skipTest("no IPv6 here")
         server = self.createListener(
@@ -118,7 +118,7 @@ class ListenTests(ServingTestCase):
         self.assertFalse(self.reaches(socket.AF_INET, "127.0.0.1", port))
 
     def test_dual(self) -> None:
-        """A socket for both takes both."""
+        """A dual-stack socket accepts both."""
         if not hasIPv6():
             self.skipTest("no IPv6 here")
         address = Address(socket.AF_INET6, "::", dual=True)
@@ -139,7 +139,7 @@ class ListenTests(ServingTestCase):
         self.assertEqual((where[0], where[3]), (host, socket.if_nametoindex(name)))
 
     def test_dualWithout6(self) -> None:
-        """Where there is no IPv6, a socket for both takes IPv4."""
+        """Without IPv6, a dual-stack socket accepts IPv4."""
         self.patch(sockets, "_haveIPv6", lambda: False)
         address = Address(socket.AF_INET6, "::", dual=True)
         server = self.createListener(makeService(address=address))
@@ -165,7 +165,7 @@ class ListenTests(ServingTestCase):
         self.assertFalse(sockets._haveIPv6())
 
     def test_sizes(self) -> None:
-        """The sizes of the buffers are as wanted; Linux counts twice."""
+        """The buffers have the configured sizes, which Linux doubles."""
         options = SocketOptions(sendBuffer=20000, receiveBuffer=30000)
         for make in (makeService, makeDatagrams):
             server = self.createListener(make(options=options))
@@ -174,7 +174,7 @@ class ListenTests(ServingTestCase):
                 self.assertIn(actual, (size, 2 * size))
 
     def test_configure(self) -> None:
-        """They can be set later, and what is not given stays."""
+        """The sizes can be changed later, and others stay."""
         server = self.createListener(makeService())
         before = server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
         configure(server, SocketOptions(receiveBuffer=30000))
@@ -202,7 +202,7 @@ class ListenTests(ServingTestCase):
                 self.assertEqual(on, [wanted] * 2)
 
     def test_backlog(self) -> None:
-        """As many connections wait as wanted."""
+        """The backlog is as configured."""
         for backlog in (1, 77):
             server = self.createListener(
                 makeService(options=SocketOptions(backlog=backlog))
@@ -223,7 +223,7 @@ class AdoptTests(ServingTestCase):
         return sock
 
     def test_options(self) -> None:
-        """It does not block, and has the options of its line."""
+        """An adopted socket is non-blocking, and has the configured options."""
         keep = SocketOptions(keepAlive=True)
         for service in (makeService(options=keep), makeDatagrams(options=keep)):
             sock = self.adopted(service)
@@ -232,7 +232,7 @@ class AdoptTests(ServingTestCase):
             self.assertEqual(kept, 1)
 
     def test_shut(self) -> None:
-        """One that was shut down for good is of no use."""
+        """A socket that was shut down cannot be adopted."""
         service = makeService()
         sock = self.adopted(service)
         theirs = self.closing(sock.dup())
@@ -248,7 +248,7 @@ class AcceptFilterTests(ServingTestCase):
         skip = "This system has none that everybody can use."
 
     def deferred(self, sock: socket.socket) -> bool:
-        """Whether connections wait until there is something to read."""
+        """Return whether connections wait until they have sent data."""
         option = socket.TCP_DEFER_ACCEPT
         return sock.getsockopt(socket.IPPROTO_TCP, option) > 0
 
@@ -290,7 +290,7 @@ class ReconfigureTests(ServingTestCase):
         self.assertIn(actual, (30000, 60000))
 
     def test_backlog(self) -> None:
-        """As many connections wait as wanted now."""
+        """The backlog can be changed."""
         after = makeService(options=SocketOptions(backlog=77))
         self.assertEqual(backlogOf(self.change(makeService(), after)), 77)
 
@@ -309,7 +309,7 @@ class ReconfigureTests(ServingTestCase):
                 self.assertEqual(on, [after is with_] * 2)
 
     def test_filter(self) -> None:
-        """Connections come to wait for data, or to wait no more."""
+        """The accept filter can be switched on and off."""
         if not hasattr(socket, "TCP_DEFER_ACCEPT"):
             self.skipTest("This system has no filter that everybody can use.")
         plain = makeService()
@@ -320,13 +320,13 @@ class ReconfigureTests(ServingTestCase):
             self.assertEqual(deferred > 0, after is filtered)
 
     def test_ownership(self) -> None:
-        """A path gets the permissions that it is to have now."""
+        """The permissions of a path can be changed."""
         path = self.mktemp()
         self.change(makeUnix(path), makeUnix(path, ownership=Ownership(mode=0o660)))
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o660)
 
     def test_nothing(self) -> None:
-        """What did not change is not touched."""
+        """Options that did not change are not set."""
         path = self.mktemp()
         server, mark = sockets.createListener(makeUnix(path))
         self.closing(server)
@@ -363,7 +363,7 @@ class CloseWithMessageTests(SynchronousTestCase):
         self.assertEqual(client.recv(100), b"")
 
     def test_gone(self) -> None:
-        """A client that is gone is no matter."""
+        """A client that has disconnected is ignored."""
         client, connection = socket.socketpair()
         client.close()
         closeWithMessage(connection, LAST)

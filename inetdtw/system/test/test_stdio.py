@@ -19,24 +19,24 @@ class ReserveStdioTests(SynchronousTestCase):
     """Tests for L{reserveStdio}."""
 
     def setUp(self) -> None:
-        """Have descriptors that can be closed without harm."""
+        """Replace the system calls by fakes with three descriptors."""
         self.taken: dict[int, str] = {}
         self.patch(os, "fstat", self.fstat)
         self.patch(os, "open", self.open)
 
     def fstat(self, fd: int) -> None:
-        """Look at one."""
+        """Fake the system call."""
         if fd not in self.taken:
             raise OSError(errno.EBADF, "there is none")
 
     def open(self, path: str, flags: int) -> int:
-        """Give the lowest that is free."""
+        """Fake the system call."""
         fd = next(each for each in range(9) if each not in self.taken)
         self.taken[fd] = path
         return fd
 
     def test_closed(self) -> None:
-        """Those of the three that are closed have /dev/null then."""
+        """Closed descriptors among 0, 1 and 2 are opened as /dev/null."""
         for left in ("", "0", "1", "2", "01", "02", "12", "012"):
             self.taken = {int(fd): "theirs" for fd in left}
             reserveStdio()
@@ -50,7 +50,7 @@ class OpenStreamsTests(SynchronousTestCase):
     """Tests for L{openStreams}."""
 
     def test_missing(self) -> None:
-        """A stream that is missing is that of its descriptor; the others stay."""
+        """A missing stream is made from its descriptor; the others stay."""
         for fd, name in enumerate(("stdin", "stdout", "stderr")):
             before: Any = getattr(sys, name)
             for each in (name, f"__{name}__"):

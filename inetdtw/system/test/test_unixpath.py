@@ -20,7 +20,7 @@ from inetdtw.test.fakes import ServingTestCase, openDescriptors, openedSince
 
 @contextlib.contextmanager
 def openPath(path: str) -> Iterator[PathFile]:
-    """Hold the file at a path."""
+    """Open the file at a path."""
     with around(path) as (folder, name), unixpath.openPath(folder, name) as file:
         yield file
 
@@ -29,7 +29,7 @@ class PathFileTestCase(ServingTestCase):
     """A test of L{openPath}."""
 
     def setUp(self) -> None:
-        """Have a socket at a path, and a file that is none."""
+        """Make a socket at a path, and a regular file."""
         super().setUp()
         folder = self.mktemp()
         os.mkdir(folder)
@@ -61,7 +61,7 @@ class PathFileTestCase(ServingTestCase):
         self.assertEqual((about.st_uid, about.st_gid), (os.geteuid(), os.getegid()))
 
     def refusesOthers(self) -> None:
-        """Assert that neither what is no socket nor a link is opened."""
+        """Assert that neither a regular file nor a link is opened."""
         link, loop = self.path + ".link", self.path + ".loop"
         os.symlink(os.path.abspath(self.path), link)
         os.symlink(loop, loop)
@@ -74,14 +74,14 @@ class PathFileTestCase(ServingTestCase):
 
 
 class PathFileTests(PathFileTestCase):
-    """Tests for L{openPath}, and for L{PathFile<pathfile.PathFile>}."""
+    """Tests for L{openPath} and L{PathFile<unixpath.PathFile>}."""
 
     def test_give(self) -> None:
-        """It gets permissions and an owner, and no descriptor is left."""
+        """The file gets permissions and an owner; no descriptor is leaked."""
         self.gives()
 
     def test_replaced(self) -> None:
-        """It is the same file when another has come to its path."""
+        """The open file stays the same when another one replaces it."""
         if not hasattr(os, "O_PATH"):
             self.skipTest("This system cannot hold a file.")
         with openPath(self.path) as file:
@@ -92,7 +92,7 @@ class PathFileTests(PathFileTestCase):
         self.assertEqual(self.mode(self.path + ".old"), 0o606)
 
     def test_noSocket(self) -> None:
-        """What is no socket is not opened, and a link is not followed."""
+        """A regular file is not opened, and a link is not followed."""
         self.refusesOthers()
 
     def test_untouched(self) -> None:
@@ -111,7 +111,7 @@ class NotHeldTests(PathFileTestCase):
     """Tests for L{openPath} where the system has no paths for descriptors."""
 
     def setUp(self) -> None:
-        """Be on such a system."""
+        """Hide the paths of descriptors."""
         super().setUp()
         self.patch(directory, "DESCRIPTORS", "/nowhere")
 
@@ -120,5 +120,5 @@ class NotHeldTests(PathFileTestCase):
         self.gives()
 
     def test_noSocket(self) -> None:
-        """What is no socket is not opened, and a link is not followed."""
+        """A regular file is not opened, and a link is not followed."""
         self.refusesOthers()

@@ -23,10 +23,10 @@ OTHER = Credentials(65533, 65533, ())
 
 
 class UserFileTestCase(ServingTestCase):
-    """A test with files that others can and cannot change."""
+    """A test with files that other users can or cannot change."""
 
     def setUp(self) -> None:
-        """Have a directory of this user's and one that others can write to."""
+        """Make a directory of this user, and one that other users can write."""
         super().setUp()
         # Whoever has made the directory of the tests has not made this one.
         self.folder = tempfile.mkdtemp(dir=self.trustedFolder())
@@ -53,7 +53,7 @@ class UserFileTestCase(ServingTestCase):
         self.skipTest("every directory is another user's")
 
     def write(self, path: str, data: bytes = b"0123456789", mode: int = 0o644) -> str:
-        """Have a file."""
+        """Write a file."""
         path = os.path.join(self.folder, path)
         with open(path, "wb") as file:
             file.write(data)
@@ -86,7 +86,7 @@ class TrustedTests(UserFileTestCase):
             self.assertFalse(isTrusted(name), name)
 
     def test_others(self) -> None:
-        """A file or a link of another user is not."""
+        """A file or a link of another user is not trusted."""
         if os.geteuid() != 0:
             self.skipTest("only root can give it away")
         path = self.write("file")
@@ -108,7 +108,7 @@ class BeginningTests(UserFileTestCase):
         self.assertEqual(self.forks, [])
 
     def test_child(self) -> None:
-        """Any other is read by a child, up to a bound, and nothing is left."""
+        """Any other file is read by a child, up to a limit."""
         path = self.write("shared/file", b"x" * 300000)
 
         def work() -> None:
