@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.serve.test.test_slot -*-
+# -*- test-case-name: inetdtw.serve.test.test_baseslot -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.serve.test.test_datagram -*-
+# -*- test-case-name: inetdtw.serve.test.test_replies -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_superserver -*-
+# -*- test-case-name: inetdtw.test.test_operation -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

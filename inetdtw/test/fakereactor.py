@@ -304,11 +304,16 @@ class FakeReactor(MemoryReactorClock):
         while self.turn():
             pass  # Reading is the point.
 
+    def disconnect(self) -> None:
+        """Disconnect all readers, as a reactor that stops."""
+        for reader in self.getReaders():
+            self.removeReader(reader)
+            reader.connectionLost(Failure(ConnectionDone()))
+
     def close(self) -> None:
-        """Close all descriptors, and disconnect readers as a reactor that stops."""
+        """Close all descriptors."""
+        self.disconnect()
         for process in self.processes:
             process.close()
-        for reader in self.getReaders():
-            reader.connectionLost(Failure(ConnectionDone()))
         for connection, _ in self.adopted:
             connection.close()

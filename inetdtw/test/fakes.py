@@ -226,6 +226,12 @@ class ServingTestCase(SynchronousTestCase):
         sock.connect(server.getsockname())
         return sock
 
+    def requested(self, number: int) -> FakeProgram:
+        """Wait for so many launch requests, and return the last program."""
+        self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
+        self.assertEqual(len(self.launcher.programs), number)
+        return self.launcher.last
+
     def noDescriptors(self, work: Callable[[], object], left: int = 0) -> None:
         """Do some work while this process can open only so many descriptors."""
         fds = [os.open(os.devnull, os.O_RDONLY) for _ in range(left + 1)]

@@ -13,11 +13,7 @@ from twisted.internet.address import UNIXAddress
 from inetdtw.interfaces import ILauncher
 from inetdtw.model.service import Service
 from inetdtw.serve.slot import Slot
-from inetdtw.test.fakes import (
-    PATIENCE,
-    FakeProgram,
-    ServingTestCase,
-)
+from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
 
 class SlotTestCase(ServingTestCase):
@@ -53,9 +49,3 @@ class SlotTestCase(ServingTestCase):
         sock.settimeout(PATIENCE)
         sock.connect(self.where(slot))
         return sock
-
-    def requested(self, number: int) -> FakeProgram:
-        """Wait for so many launch requests, and return the last program."""
-        self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
-        self.assertEqual(len(self.launcher.programs), number)
-        return self.launcher.last

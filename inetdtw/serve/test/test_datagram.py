@@ -11,21 +11,14 @@ import socket
 from dataclasses import replace
 from unittest import mock
 
-from twisted.internet.main import CONNECTION_LOST
-from twisted.python.failure import Failure
-
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
-from inetdtw.limits.service import WINDOW, ServiceLimits
-from inetdtw.model.service import Bounds, Program, Service
+from inetdtw.limits.service import WINDOW
+from inetdtw.model.service import Bounds, Program
 from inetdtw.serve import datagram, replies
-from inetdtw.serve.datagram import DatagramListener
-from inetdtw.serve.datagramport import DatagramPort, Sender
-from inetdtw.serve.replies import LAST_REPLY
+from inetdtw.serve.test.datagramcase import DatagramTestCase
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (
     PATIENCE,
-    FakeProgram,
-    ServingTestCase,
     isBlocking,
     listening,
     makeDatagrams,
@@ -35,57 +28,8 @@ from inetdtw.test.fakes import (
 )
 
 
-class DatagramListenerTests(ServingTestCase):
+class DatagramListenerTests(DatagramTestCase):
     """Tests for L{DatagramListener}."""
-
-    def setUp(self) -> None:
-        """Serve datagrams."""
-        super().setUp()
-        self.releases = 0
-        self.serve(makeDatagrams())
-        self.sender = self.client(self.server)
-
-    def serve(self, service: Service) -> None:
-        """Serve a service."""
-        self.server = self.closing(listening(service))
-        self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
-        self.listener = DatagramListener(
-            self.serviceRuntime(service, self.limits, self.launcher, self.released),
-            self.server,
-        )
-        self.addCleanup(self.closeAnswers)
-        self.listener.start()
-
-    def closeAnswers(self) -> None:
-        """Close what waits for the answers of programs that go on."""
-        for reader in self.reactor.getReaders():
-            self.reactor.removeReader(reader)
-            reader.connectionLost(Failure(CONNECTION_LOST))
-
-    def released(self) -> None:
-        """Do what a slot does when a program has exited."""
-        self.releases += 1
-        self.listener.released()
-
-    def requested(self, number: int) -> FakeProgram:
-        """Wait for so many launch requests, and return the last program."""
-        self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
-        self.assertEqual(len(self.launcher.programs), number)
-        return self.launcher.last
-
-    def read(self, program: FakeProgram) -> bytes:
-        """Read all of a program's 0, in small pieces."""
-        data = b""
-        while True:
-            piece = os.read(program.fds[0], 1000)
-            if not piece:
-                return data
-            data += piece
-
-    def write(self, program: FakeProgram, fd: int, data: bytes) -> None:
-        """Do what a program does that writes something, and have it sent."""
-        self.assertEqual(os.write(program.fds[fd], data), len(data))
-        self.reactor.settle()
 
     def test_read(self) -> None:
         """A program reads the datagram and then the end of the file from its 0."""
@@ -94,15 +38,6 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.read(program), b"question\n")
         self.assertEqual(self.read(program), b"")
 
-    def test_write(self) -> None:
-        """Each write to 1, 2 or 0 is one datagram to the client."""
-        self.sender.send(b"question")
-        program = self.requested(1).start()
-        for fd in (1, 2, 1, 0):
-            self.write(program, fd, b"answer %d" % fd)
-        answers = [self.sender.recv(100) for _ in range(4)]
-        self.assertEqual(answers, [b"answer %d" % fd for fd in (1, 2, 1, 0)])
-
     def test_blocking(self) -> None:
         """The descriptors of a program block, as programs expect."""
         self.sender.send(b"question")
@@ -110,18 +45,6 @@ class DatagramListenerTests(ServingTestCase):
         for fd in range(3):
             with program.socket(fd) as sock:
                 self.assertTrue(isBlocking(sock))
-
-    def test_peers(self) -> None:
-        """Every client gets the replies of its own program when several run."""
-        senders = [self.client(self.server) for _ in range(3)]
-        for number, sender in enumerate(senders):
-            sender.send(b"%d" % number)
-        self.requested(3)
-        for program in reversed(self.launcher.programs):
-            program.start()
-            self.write(program, 1, b"answer to " + self.read(program))
-        for number, sender in enumerate(senders):
-            self.assertEqual(sender.recv(100), b"answer to %d" % number)
 
     def test_large(self) -> None:
         """A large datagram comes whole, and goes whole."""
@@ -136,112 +59,6 @@ class DatagramListenerTests(ServingTestCase):
         """The program for an empty datagram reads end of file."""
         self.sender.send(b"")
         self.assertEqual(self.read(self.requested(1)), b"")
-
-    def test_tooLarge(self) -> None:
-        """
-        A reply that is too large for a datagram is lost and logged.
-
-        The next one is sent.
-        """
-        self.sender.send(b"question")
-        program = self.requested(1).start()
-        self.write(program, 1, bytes(65536))
-        (drop,) = self.said("drop")
-        self.assertIn("not sent", drop["reason"])
-        self.write(program, 1, b"answer")
-        self.assertEqual(self.sender.recv(100), b"answer")
-
-    def test_nothingLeft(self) -> None:
-        """When the programs have ended, nothing of them is left in the daemon."""
-        before = openDescriptors()
-        for number in range(3):
-            self.sender.send(b"question")
-            program = self.requested(number + 1).start()
-            self.write(program, 1, b"answer")
-            program.end()
-        self.reactor.settle()
-        self.assertEqual(openedSince(before), {})
-        self.assertEqual(len(self.reactor.getReaders()), 1)
-        self.assertEqual((self.limits.running, self.releases), (0, 3))
-
-    def test_lastAnswer(self) -> None:
-        """A reply that a program wrote just before its exit is sent."""
-        self.sender.send(b"question")
-        program = self.requested(1).start()
-        os.write(program.fds[1], b"answer")
-        program.end()
-        self.reactor.settle()
-        self.assertEqual(self.sender.recv(100), b"answer")
-
-    def leave(self, program: FakeProgram) -> socket.socket:
-        """Let a program exit, and return its 1, which a background child has."""
-        left = self.closing(program.socket(1))
-        program.end()
-        self.reactor.settle()
-        return left
-
-    def test_leftBehind(self) -> None:
-        """A background child can reply for a moment."""
-        self.sender.send(b"question")
-        left = self.leave(self.requested(1).start())
-        left.send(b"late")
-        self.reactor.settle()
-        self.assertEqual(self.sender.recv(100), b"late")
-
-    def test_leftForEver(self) -> None:
-        """
-        Background children have descriptors of the daemon for a moment only.
-
-        What they have written until then is sent.
-        """
-        before = openDescriptors()
-        self.sender.send(b"question")
-        left = self.leave(self.requested(1).start())
-        for number in range(9):
-            left.send(b"%d" % number)
-        self.reactor.advance(LAST_REPLY)
-        left.close()
-        self.assertEqual(openedSince(before), {})
-        self.assertEqual(len(self.reactor.getReaders()), 1)
-        answers = [self.sender.recv(100) for _ in range(9)]
-        self.assertEqual(answers, [b"%d" % number for number in range(9)])
-
-    def test_leftNoisy(self) -> None:
-        """A background child that never stops to write is read for no longer."""
-        self.sender.send(b"question")
-        left = self.leave(self.requested(1).start())
-        send = DatagramPort.reply
-
-        def again(port: DatagramPort, data: bytes, sender: Sender) -> None:
-            send(port, data, sender)
-            left.send(data)
-
-        self.patch(DatagramPort, "reply", again)
-        left.send(b"more")
-        self.reactor.advance(LAST_REPLY)
-        self.assertEqual(len(self.reactor.getReaders()), 1)
-
-    def test_leftCounts(self) -> None:
-        """A program counts as running while a background child may reply."""
-        self.serve(makeDatagrams(bounds=Bounds(acceptMax=1)))
-        sender = self.client(self.server)
-        sender.send(b"1")
-        sender.send(b"2")
-        self.leave(self.requested(1).start())
-        self.assertEqual((self.limits.running, self.releases), (1, 0))
-        self.reactor.advance(LAST_REPLY)
-        self.assertEqual((self.limits.running, self.releases), (0, 1))
-        self.assertEqual(self.read(self.requested(2)), b"2")
-        self.assertEqual(self.releases, 1)
-
-    def test_leftAndStopped(self) -> None:
-        """When the socket ends nothing waits for it."""
-        self.sender.send(b"question")
-        self.leave(self.requested(1).start())
-        self.listener.stop()
-        self.runtime.closeReplies(self.server)
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-        self.assertEqual((self.limits.running, self.releases), (0, 1))
 
     def test_again(self) -> None:
         """
@@ -464,25 +281,6 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.limits.running, 0)
         self.assertEqual(openedSince(before), {})
 
-    def test_broken(self) -> None:
-        """An internal error in a reply costs the replies of one program only."""
-        self.sender.send(b"1")
-        first = self.requested(1).start()
-        self.sender.send(b"2")
-        second = self.requested(2).start()
-        send = DatagramPort.reply
-
-        def broken(port: DatagramPort, data: bytes, sender: Sender) -> None:
-            if data == b"bad":
-                raise ValueError("not thought of")
-            send(port, data, sender)
-
-        self.patch(DatagramPort, "reply", broken)
-        self.write(first, 1, b"bad")
-        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
-        self.write(second, 1, b"good")
-        self.assertEqual(self.sender.recv(100), b"good")
-
     def test_brokenStart(self) -> None:
         """An internal error before the start leaves nothing open and counted."""
         before = openDescriptors()
@@ -492,15 +290,6 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
         self.assertEqual(openedSince(before), {})
         self.assertEqual(self.limits.running, 0)
-
-    def test_reactorStops(self) -> None:
-        """When the reactor stops, what waits for answers is closed."""
-        before = openDescriptors()
-        self.sender.send(b"1")
-        program = self.requested(1).start()
-        self.closeAnswers()
-        program.end()
-        self.assertEqual(openedSince(before), {})
 
     def test_unix(self) -> None:
         """

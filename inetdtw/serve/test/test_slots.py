@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.serve.slots}; L{inetdtw.test.test_superserver} has others."""
+"""Tests for L{inetdtw.serve.slots}; L{inetdtw.test.test_reload} has others."""
 
 from __future__ import annotations
 
