@@ -23,12 +23,15 @@ _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
+_Draw = Callable[[Optional[int]], Sequence[str]]
+
+
 class _Ended(BaseException):
     """SIGTERM or SIGHUP was received."""
 
 
 def watch(
-    draw: Callable[[int | None], Sequence[str]],
+    draw: _Draw,
     interval: float,
     stream: TextIO,
     sleep: Callable[[float], None] = time.sleep,
@@ -40,12 +43,18 @@ def watch(
     @param interval: in seconds.
     @param stream: a terminal, or not.
     """
-    shown = _onTerminal if stream.isatty() else _below
+    terminal = stream.isatty()
+    enter, leave, between = (_ENTER, _LEAVE, "") if terminal else ("", "", os.linesep)
     try:
-        with _ending(), shown(stream) as show:
-            while True:
-                show(draw)
-                sleep(interval)
+        with _ending():
+            try:
+                write(enter, stream)
+                while True:
+                    write(_screen(draw) if terminal else _page(draw), stream)
+                    sleep(interval)
+                    write(between, stream)
+            finally:
+                write(leave, stream)
     except (KeyboardInterrupt, _Ended):
         pass  # This is how watching ends.
 
@@ -66,24 +75,16 @@ def _ending() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-_Draw = Callable[[Optional[int]], Sequence[str]]
-_Show = Callable[[_Draw], None]
+def _screen(draw: _Draw) -> str:
+    """Return what replaces the lines on a terminal."""
+    width, height = shutil.get_terminal_size()
+    lines = [cut(line, width) for line in fitting(draw(width), height)]
+    text = f"{_CLEAR_LINE}\r\n".join(lines)
+    return f"{_HOME}{text}{_CLEAR_LINE}{_CLEAR_BELOW}"
 
 
-@contextmanager
-def _onTerminal(stream: TextIO) -> Iterator[_Show]:
-
-    def show(draw: _Draw) -> None:
-        width, height = shutil.get_terminal_size()
-        lines = [cut(line, width) for line in fitting(draw(width), height)]
-        text = f"{_CLEAR_LINE}\r\n".join(lines)
-        write(f"{_HOME}{text}{_CLEAR_LINE}{_CLEAR_BELOW}", stream)
-
-    write(_ENTER, stream)
-    try:
-        yield show
-    finally:
-        write(_LEAVE, stream)
+def _page(draw: _Draw) -> str:
+    return "".join(line + os.linesep for line in draw(None))
 
 
 def fitting(lines: Sequence[str], height: int) -> list[str]:
@@ -96,16 +97,3 @@ def fitting(lines: Sequence[str], height: int) -> list[str]:
 def cut(text: str, width: int) -> str:
     """Return a text of at most C{width} characters; a plus sign marks a cut."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "+"
-
-
-@contextmanager
-def _below(stream: TextIO) -> Iterator[_Show]:
-    first = True
-
-    def show(draw: _Draw) -> None:
-        nonlocal first
-        before = "" if first else os.linesep
-        first = False
-        write(before + "".join(line + os.linesep for line in draw(None)), stream)
-
-    yield show
