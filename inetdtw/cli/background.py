@@ -14,11 +14,10 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Iterator
 from traceback import format_exception_only
 from typing import Any
 
-from twisted.application.service import IService, IServiceCollection
+from twisted.application.service import IServiceCollection
 from twisted.python.components import Componentized
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 
@@ -79,7 +78,9 @@ class Runner(UnixApplicationRunner):
     def startApplication(self, application: Componentized) -> None:
         """Start all services, and report how many have no socket yet."""
         super().startApplication(application)
-        text = _unboundText(_superservers(IService(application)))
+        # It has what makeService() returns.
+        (whole,) = IServiceCollection(application)
+        text = _unboundText(whole.getServiceNamed("inetd"))
         if text is None:
             return
         pipe = self.config.get("statusPipe", None)
@@ -113,18 +114,9 @@ class Runner(UnixApplicationRunner):
         return 0 if status.startswith(_WARNING) else 1
 
 
-def _superservers(service: IService) -> Iterator[InetdService]:
-    """Yield all superservers of an application."""
-    if isinstance(service, InetdService):
-        yield service
-    elif IServiceCollection.providedBy(service):
-        for each in service:
-            yield from _superservers(each)
-
-
-def _unboundText(superservers: Iterator[InetdService]) -> str | None:
+def _unboundText(inetd: InetdService) -> str | None:
     """Return how many services have no socket yet, or C{None}."""
-    states = [each for inetd in superservers for each in inetd.state().services]
+    states = inetd.state().services
     unbound = sum(each.condition == BIND_FAILED for each in states)
     if not unbound:
         return None
