@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from inetdtw.config import compat
@@ -25,19 +25,10 @@ LISTS = frozenset(["preload"])
 WORDS = 10000
 
 
-def checkCount(before: Sized, word: Word) -> Word:
-    """
-    Check that a word is not one too many.
-
-    @param before: the words of its statement before it.
-
-    @return: the word.
-    @raise ConfError: if there are too many words.
-    """
-    if len(before) >= WORDS:
-        reason = f"too many words: a statement may have at most {WORDS}"
-        raise ConfError(word.location, "line", reason)
-    return word
+def tooManyWords(word: Word) -> ConfError:
+    """Return the error for a word that is one too many."""
+    reason = f"too many words: a statement may have at most {WORDS}"
+    return ConfError(word.location, "line", reason)
 
 
 class _Cursor:
@@ -61,7 +52,9 @@ class _Cursor:
         @raise ConfError: if there is none, or if there were too many.
         """
         for count, (type_, word) in self._tokens:
-            self.word = word if count < WORDS else checkCount(range(count), word)
+            if count >= WORDS:
+                raise tooManyWords(word)
+            self.word = word
             self.mark = word.text if type_ is TokenType.MARK else ""
             self.quoted = type_ is TokenType.QUOTED
             return

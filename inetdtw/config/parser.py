@@ -35,8 +35,8 @@ from inetdtw.config.keyvalue import (
     WORDS,
     Assignment,
     buildEntry,
-    checkCount,
     parseAssignments,
+    tooManyWords,
 )
 from inetdtw.config.lexer import Source, wordsIn
 from inetdtw.config.positional import hostsOf, parseLine, splitService
@@ -229,7 +229,7 @@ def _wordsOf(parts: list[tuple[Location, str]]) -> list[Word]:
     for part in parts:
         words += islice(wordsIn(*part), WORDS + 1 - len(words))
     if len(words) > WORDS:
-        checkCount(words, words[-1])
+        raise tooManyWords(words[-1])
     return words
 
 
