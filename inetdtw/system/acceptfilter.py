@@ -32,13 +32,13 @@ def enable(sock: socket.socket, name: str | None) -> None:
     """
     if name is None:
         return
-    if FILTERS is not None and name in FILTERS:
+    if FILTERS is None:
+        argument = struct.pack("16s240x", name.encode())
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ACCEPTFILTER, argument)
+    elif name in FILTERS:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER_SECONDS)
-        return
-    if FILTERS is not None:
+    else:
         raise OSError(errno.ENOPROTOOPT, f"accept filter '{name}' is not supported")
-    argument = struct.pack("16s240x", name.encode())
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ACCEPTFILTER, argument)
 
 
 def disable(sock: socket.socket) -> None:
