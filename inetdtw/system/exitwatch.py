@@ -224,13 +224,18 @@ def _hasEnded(pid: int) -> bool:
             return True
     except (AttributeError, ChildProcessError):
         pass  # Not a child, or unknown.
+    return not exists(pid)
+
+
+def exists(pid: int) -> bool:
+    """Tell whether a process exists, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return True
+        return False
     except PermissionError:
         pass  # It exists, as another user's.
-    return False
+    return True
 
 
 def hasPidfds() -> bool:

@@ -27,6 +27,7 @@ from contextlib import suppress
 
 from inetdtw.system import regularfile
 from inetdtw.system.directory import OpenDirectory, around, identityOf
+from inetdtw.system.exitwatch import exists
 from inetdtw.text import absolute
 
 #: The largest pid of any system, and more bytes than it takes.
@@ -74,7 +75,7 @@ class PidFile:
                 return
             identity, data = found
             pid = _pidIn(data)
-            if pid is not None and pid != own and _runs(pid):
+            if pid is not None and pid != own and exists(pid):
                 reason = f"process {pid} is running"
                 raise PidFileError(f"{reason}: remove the file if it is not inetd")
             try:
@@ -160,14 +161,3 @@ def _pidIn(data: bytes) -> int | None:
         if 0 < int(data) <= _MOST:
             return int(data)
     raise PidFileError("has no pid in it")
-
-
-def _runs(pid: int) -> bool:
-    """Tell whether a process exists, of any user."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # It exists, as another user's.
-    return True
