@@ -216,7 +216,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_interface(self) -> None:
-        """The reactor can read it."""
+        """The request provides C{IReadDescriptor}."""
         made, program = self.complaints()
         os.close(program)
         self.addCleanup(made.leave)

@@ -34,7 +34,7 @@ class DatagramTestCase(ServingTestCase):
         self.listener.start()
 
     def released(self) -> None:
-        """Do what a slot does when a program has exited."""
+        """Act as the slot when a program has exited."""
         self.releases += 1
         self.listener.released()
 
@@ -48,6 +48,6 @@ class DatagramTestCase(ServingTestCase):
             data += piece
 
     def write(self, program: FakeProgram, fd: int, data: bytes) -> None:
-        """Do what a program does that writes something, and have it sent."""
+        """Write as a program, and have the reply sent."""
         self.assertEqual(os.write(program.fds[fd], data), len(data))
         self.reactor.settle()

@@ -17,7 +17,7 @@ from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
 
 class SlotTestCase(ServingTestCase):
-    """A test of one service's socket."""
+    """A test of the slot of one service."""
 
     def slot(self, service: Service) -> Slot:
         """Return the slot of a service, with its socket if that can be bound."""
@@ -38,7 +38,7 @@ class SlotTestCase(ServingTestCase):
         return slot
 
     def where(self, slot: Slot) -> Any:
-        """Return where a service listens."""
+        """Return the address of a service."""
         host: Any = slot.getHost()
         return host.name if isinstance(host, UNIXAddress) else (host.host, host.port)
 

@@ -35,10 +35,10 @@ from inetdtw.test.fakes import (
 
 
 class StateTests(SlotTestCase):
-    """Tests for what a L{Slot} tells of itself."""
+    """Tests for L{Slot.state}."""
 
     def told(self, slot: Slot) -> tuple[int, str]:
-        """Return how many programs run, and why no clients are accepted."""
+        """Return the running programs, and the reasons of pauses."""
         self.runtime.report.state(slot.state())
         state = self.said("state")[-1]
         self.assertEqual(state["service"], slot.service.name)
@@ -46,7 +46,7 @@ class StateTests(SlotTestCase):
         return state["running"], state["held"]
 
     def test_unbound(self) -> None:
-        """Without a socket it says so."""
+        """The state of a service without a socket has the reason."""
         other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.slot(makeService(address=address))
@@ -77,7 +77,7 @@ class StateTests(SlotTestCase):
 
     def test_ready(self) -> None:
         """
-        The state says whether a warm process is ready, if one is wanted.
+        The state has whether a warm process is ready, for a warm service.
 
         It is not ready without a launcher.
         """
@@ -110,7 +110,7 @@ class StateTests(SlotTestCase):
             self.assertEqual(self.slot(service).state().most, most)
 
     def test_reason(self) -> None:
-        """A pause whose word does not say enough has an explanation."""
+        """A pause reason that needs it has an explanation."""
         slot = self.serving(makeService())
         slot.pause()
         self.assertEqual(slot.state().reason, "by an operator")
@@ -118,12 +118,12 @@ class StateTests(SlotTestCase):
         self.assertIsNone(slot.state().reason)
 
     def test_internal(self) -> None:
-        """An internal service has started as many as it has served clients."""
+        """The started count of an internal service is its served clients."""
         self.runtime.tallies["test/tcp"] = Tally(admitted=2, warm=1)
         self.assertEqual(self.slot(makeService(internal="echo")).state().started, 2)
 
     def test_others(self) -> None:
-        """Every kind of service can tell."""
+        """Every kind of service has a state."""
         for service in (
             makeService(internal="echo"),
             makeService(internal="tcpmux"),
@@ -147,11 +147,11 @@ class FaultTests(SlotTestCase):
     )
 
     def failing(self, *_: Any, **__: Any) -> Any:
-        """Be a step that raises something."""
+        """Raise the exception."""
         raise self.why
 
     def assertFails(self, slot: Slot, act: Callable[[], object]) -> None:
-        """Assert that an act leaves the service unbound, to be tried again."""
+        """Assert that an act leaves the service unbound, with a retry."""
         act()
         self.assertFalse(slot.bound)
         state = slot.state()
@@ -172,7 +172,7 @@ class FaultTests(SlotTestCase):
 
     def test_steps(self) -> None:
         """
-        Any exception of an event leaves the service unbound, to be tried again.
+        Any exception of an event leaves the service unbound, with a retry.
 
         That holds for bind, start, change, pause and resume.
         """

@@ -30,7 +30,7 @@ from inetdtw.test.fakes import (
 
 
 class BindTests(SlotTestCase):
-    """Tests for a L{Slot} that gets its socket, and gives it up."""
+    """Tests for a L{Slot} that binds and closes its socket."""
 
     def taken(self) -> tuple[socket.socket, Service]:
         """Return a socket, and a service that has its port."""
@@ -52,14 +52,14 @@ class BindTests(SlotTestCase):
         self.assertEqual(listen["address"], f"{host}:{port}")
 
     def test_startTwice(self) -> None:
-        """To serve what is served is nothing."""
+        """A second start changes nothing."""
         slot = self.serving(makeService())
         slot.start()
         self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_inUse(self) -> None:
         """
-        A service whose port is in use is tried again, and served when it is free.
+        A service whose port is in use is retried, and served when it is free.
 
         The log has a line.
         """
@@ -78,7 +78,7 @@ class BindTests(SlotTestCase):
 
     def test_fewDescriptors(self) -> None:
         """
-        A service does not get the last descriptors, and is tried again.
+        A service is not bound with the last descriptors, and is retried.
 
         Without them, services that have their sockets could serve no client.
         """
@@ -92,7 +92,7 @@ class BindTests(SlotTestCase):
 
     def test_noted(self) -> None:
         """
-        The number of a listening socket tells how many descriptors are open.
+        The number of a listening socket shows how many descriptors are open.
 
         That is where the system does not tell it.
         """
@@ -108,7 +108,7 @@ class BindTests(SlotTestCase):
         self.assertGreater(before - account.available(), 32)
 
     def test_noLauncher(self) -> None:
-        """A service closes its socket when it has no launcher, and is tried again."""
+        """A service without a launcher closes its socket, and is retried."""
         slot = self.slot(makeService())
         self.assertEqual(self.runtime.descriptors.taken(Purpose.LISTENER), 1)
         given, why = slot._launcherOf, OSError(errno.EMFILE, "too many")
@@ -130,7 +130,7 @@ class BindTests(SlotTestCase):
 
     def test_growing(self) -> None:
         """
-        The time between two attempts grows up to a limit, and each is logged.
+        Attempts have exponential backoff, and each is logged.
 
         Attempts leave no descriptor open.
         """
@@ -149,7 +149,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_logged(self) -> None:
-        """A failure like the one before is logged seldom, another one at once."""
+        """A repeated failure is logged seldom, and another one at once."""
         other, service = self.taken()
         slot = self.serving(service)
         self.reactor.pump([LONGEST_RETRY] * 5)
@@ -168,7 +168,7 @@ class BindTests(SlotTestCase):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def test_privileged(self) -> None:
-        """A privileged port is tried again, and the log says what would help."""
+        """A privileged port is retried, and the log has what to do."""
         self.patch(sockets, "createListener", self.refused)
         slot = self.serving(makeService(address=Address(socket.AF_INET, "::1", 7)))
         (unbound,) = self.said("bind-failed")
@@ -192,7 +192,7 @@ class BindTests(SlotTestCase):
 
     def test_soon(self) -> None:
         """
-        Attempts come soon where a socket was just closed.
+        The first attempts come soon if a socket was just closed.
 
         Nothing is logged unless the port stays in use.
         """
@@ -213,7 +213,7 @@ class BindTests(SlotTestCase):
         self.requested(1)
 
     def test_stopUnbound(self) -> None:
-        """After it was stopped, it is not tried any more."""
+        """A service that was stopped is not retried."""
         _, service = self.taken()
         slot = self.serving(service)
         slot.stop()
@@ -221,7 +221,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(self.said("close"), [])
 
     def test_failsTwice(self) -> None:
-        """The service is tried again when its socket cannot be closed either."""
+        """A service whose socket cannot be closed either is retried."""
         slot = self.serving(makeService())
 
         def fail() -> Any:
@@ -236,7 +236,7 @@ class BindTests(SlotTestCase):
         slot.stop()
 
     def test_changeUnbound(self) -> None:
-        """A change while there is no socket holds when there is one."""
+        """A change without a socket applies when the socket is bound."""
         other, service = self.taken()
         slot = self.serving(service)
         slot.change(replace(service, wait=True))
@@ -249,7 +249,7 @@ class BindTests(SlotTestCase):
 
     def test_stop(self) -> None:
         """
-        Clients are refused when the slot has stopped.
+        After a stop, clients are refused.
 
         Nothing is read or open, and the log has a line.
         """

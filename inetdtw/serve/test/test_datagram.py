@@ -32,7 +32,7 @@ class DatagramListenerTests(DatagramTestCase):
     """Tests for L{DatagramListener}."""
 
     def test_read(self) -> None:
-        """A program reads the datagram and then the end of the file from its 0."""
+        """A program reads the datagram and then EOF from its 0."""
         self.sender.send(b"question\n")
         program = self.requested(1).start()
         self.assertEqual(self.read(program), b"question\n")
@@ -47,7 +47,7 @@ class DatagramListenerTests(DatagramTestCase):
                 self.assertTrue(isBlocking(sock))
 
     def test_large(self) -> None:
-        """A large datagram comes whole, and goes whole."""
+        """A large datagram is received whole, and replied to whole."""
         data = os.urandom(60000)
         self.sender.send(data)
         program = self.requested(1).start()
@@ -56,13 +56,13 @@ class DatagramListenerTests(DatagramTestCase):
         self.assertEqual(self.sender.recv(1 << 16), data)
 
     def test_empty(self) -> None:
-        """The program for an empty datagram reads end of file."""
+        """The program for an empty datagram reads EOF."""
         self.sender.send(b"")
         self.assertEqual(self.read(self.requested(1)), b"")
 
     def test_again(self) -> None:
         """
-        A client that asks again before its program's exit was reported is served.
+        A client that sends again before its program's exit is reported is served.
 
         If no program exits, it is not.
         """
@@ -84,7 +84,7 @@ class DatagramListenerTests(DatagramTestCase):
         self.assertEqual((self.limits.running, self.limits.tally.refused), (1, 2))
 
     def test_own(self) -> None:
-        """No program is started for what comes from a socket of the daemon's own."""
+        """No program is started for a datagram from a socket of the daemon."""
         there = self.closing(listening(makeDatagrams()))
         self.runtime.guard.own(there.getsockname()[1])
         there.sendto(b"forged", self.server.getsockname())
@@ -139,7 +139,7 @@ class DatagramListenerTests(DatagramTestCase):
         self.assertEqual(self.said("refuse"), [])
 
     def test_failed(self) -> None:
-        """When no program can be started nothing is answered, and nothing is left."""
+        """A program that cannot be started sends no reply, and leaks nothing."""
         before = openDescriptors()
         self.launcher.refusal = "Permission denied"
         self.sender.send(b"question")
@@ -162,7 +162,7 @@ class DatagramListenerTests(DatagramTestCase):
 
     def test_unbuffered(self) -> None:
         """
-        A Python program buffers its output, whatever the daemon's environment says.
+        A Python program buffers its output, also with PYTHONUNBUFFERED set.
 
         So one C{print()} is one datagram.
         """
@@ -203,7 +203,7 @@ class DatagramListenerTests(DatagramTestCase):
         self.assertEqual(self.read(self.requested(2)), b"2")
 
     def test_noRoom(self) -> None:
-        """While the launcher has no room, datagrams wait."""
+        """While the launcher has no capacity, datagrams wait."""
         self.launcher.hasCapacity = False
         self.sender.send(b"1")
         self.reactor.turn(PATIENCE)
@@ -265,7 +265,7 @@ class DatagramListenerTests(DatagramTestCase):
 
     def test_stop(self) -> None:
         """
-        Nothing is read any more when the listener stops.
+        After a stop, the socket is not read.
 
         That holds for the socket and for programs, and no descriptor is left.
         """

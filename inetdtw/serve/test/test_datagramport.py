@@ -30,7 +30,7 @@ from inetdtw.test.fakes import (
 @implementer(IDatagramReceiver)
 class Receiving:
     """
-    Remembers the datagrams that come, and where from.
+    Records the datagrams, and their senders.
 
     @ivar may: whether datagrams may be received.
     """
@@ -41,11 +41,11 @@ class Receiving:
         self.may = True
 
     def mayReceive(self) -> bool:
-        """Return what the test says."""
+        """Return the value that the test has set."""
         return self.may
 
     def datagramReceived(self, datagram: bytes, sender: Sender) -> None:
-        """Remember a datagram."""
+        """Record a datagram."""
         self.received.append((datagram, sender))
 
 
@@ -82,7 +82,7 @@ class DatagramPortTests(ServingTestCase):
         return answer
 
     def test_answer(self) -> None:
-        """An answer goes to who asked, from the address that was asked."""
+        """A reply is sent to the client, from the address that was asked."""
         server = self.serve(Address(socket.AF_INET, "0.0.0.0"))
         to = ("127.0.0.2", server.getsockname()[1])
         self.assertEqual(self.exchange(server, to), (b"answer", to))
@@ -118,7 +118,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual(client.recvfrom(100), (b"answer", to))
 
     def test_unix(self) -> None:
-        """A client with a path is answered there; the sender is its path alone."""
+        """A reply to a client with a path is sent there."""
         folder = self.mktemp()
         os.mkdir(folder)
         here, there = os.path.join(folder, "s"), os.path.join(folder, "c")
@@ -188,7 +188,7 @@ class DatagramPortTests(ServingTestCase):
         self.inTime(self.port.doRead)
 
     def inTime(self, work: Callable[[], object]) -> None:
-        """Assert that something is done, and does not wait for ever."""
+        """Assert that a call does not block."""
         done: list[object] = []
         thread = Thread(target=lambda: done.append(work()), daemon=True)
         thread.start()
@@ -196,7 +196,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual(len(done), 1)
 
     def test_largest(self) -> None:
-        """The largest datagram there can be comes whole."""
+        """The largest datagram is received whole."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         data = os.urandom(65507)
         self.client(server).send(data)
@@ -236,7 +236,7 @@ class DatagramPortTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.receiver.received))
 
     def test_batch(self) -> None:
-        """No more than so many are taken at a time."""
+        """At most one batch is received in a reactor iteration."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         client = self.client(server)
         for number in range(BATCH + 1):

@@ -19,7 +19,7 @@ NOT_SHARED = {"XPATH": "/x", "MYHOME": "/m", "LISTEN": "no", "LC": "C", "XLANG":
 
 
 class BaseTests(SynchronousTestCase):
-    """Tests for what all programs of a service get."""
+    """Tests for L{base}."""
 
     def test_own(self) -> None:
         """A program of the daemon's own user gets the daemon's environment."""

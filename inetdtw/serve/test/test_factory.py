@@ -36,7 +36,7 @@ class FakeTransport:
     """The part of a transport of Twisted's that is used."""
 
     def __init__(self, connection: socket.socket) -> None:
-        """Keep the server's end of a connection."""
+        """Store the server's end of a connection."""
         self.connection = connection
         self.reading = True
 
@@ -87,7 +87,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.here.setblocking(False)
 
     def connect(self) -> FakeTransport:
-        """Give the connection to a protocol of the factory."""
+        """Connect a protocol of the factory."""
         transport: Any = FakeTransport(self.here)
         protocol = self.factory.buildProtocol(None)
         protocol.makeConnection(transport)
@@ -96,7 +96,7 @@ class ProgramFactoryTests(ServingTestCase):
 
     def test_takesOver(self) -> None:
         """
-        The program gets the connection, although its transport is closed.
+        The program gets the connection, and its transport is closed.
 
         Nothing of it was read.
         """
@@ -116,7 +116,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(self.there.recv(100), b"")
 
     def test_closesAll(self) -> None:
-        """The daemon keeps nothing of it."""
+        """The daemon has no descriptor of the connection afterwards."""
         before = openDescriptors()
         del before[str(self.here.fileno())]
         self.connect()
@@ -124,7 +124,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_vanished(self) -> None:
-        """A client that has disconnected is no error, and does not count."""
+        """A client that has disconnected is ignored, and does not count."""
         before = openDescriptors()
         del before[str(self.here.fileno())]
         del before[str(self.there.fileno())]
@@ -138,7 +138,7 @@ class ProgramFactoryTests(ServingTestCase):
 
     def test_noDescriptors(self) -> None:
         """
-        The client is closed when no descriptor is left, and nothing is kept.
+        Without a descriptor, the connection is closed.
 
         That is so after the first descriptor too.
         """
@@ -192,7 +192,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(refuse["service"], "tcpmux/x")
 
     def test_secured(self) -> None:
-        """A connection with TLS cannot be given to a program, and the log says so."""
+        """A TLS connection is refused, and that is logged."""
         transport: Any = FakeTransport(self.here)
         directlyProvides(transport, ISSLTransport)
         self.factory.buildProtocol(None).makeConnection(transport)

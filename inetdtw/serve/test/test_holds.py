@@ -37,7 +37,7 @@ class HoldsTests(SynchronousTestCase):
         self.assertEqual(self.holds.reasons, [PauseReason.IDLE])
 
     def test_several(self) -> None:
-        """Each reason has to end, however often it was given."""
+        """A service resumes when each reason has ended once."""
         self.holds.pause(PauseReason.LIMIT)
         self.holds.pause(PauseReason.LIMIT)
         self.holds.pause(PauseReason.CHILD)
@@ -50,7 +50,7 @@ class HoldsTests(SynchronousTestCase):
         self.assertEqual(self.calls, ["resumed", "paused", "resumed"])
 
     def test_beforeStart(self) -> None:
-        """A reason that was given before the start holds after it."""
+        """A pause from before the start applies after it."""
         self.holds.stop()
         self.holds.pause(PauseReason.LIMIT)
         self.holds.resume(PauseReason.IDLE)
@@ -59,7 +59,7 @@ class HoldsTests(SynchronousTestCase):
         self.assertFalse(self.holds)
 
     def test_isOnly(self) -> None:
-        """C{isOnly} tells one reason from that reason among others."""
+        """C{isOnly} returns whether a reason is the only one."""
         self.assertFalse(self.holds.isOnly(PauseReason.LIMIT))
         self.holds.pause(PauseReason.LIMIT)
         self.assertTrue(self.holds.isOnly(PauseReason.LIMIT))
@@ -69,7 +69,7 @@ class HoldsTests(SynchronousTestCase):
         self.assertNotIn(PauseReason.RATE, self.holds)
 
     def test_time(self) -> None:
-        """A pause with a time ends by itself, and calls what was asked for."""
+        """A pause with a time ends by itself, and then calls back."""
         self.assertIsNone(self.holds.resumes)
         self.holds.pauseFor(PauseReason.RATE, 5, lambda: self.calls.append("over"))
         self.holds.pauseFor(PauseReason.SHORTAGE, 2)
@@ -91,7 +91,7 @@ class HoldsTests(SynchronousTestCase):
         self.assertTrue(self.holds)
 
     def test_stop(self) -> None:
-        """A service that has stopped has no timer, and keeps what has no time."""
+        """A stop ends the pauses with a time, and no others."""
         self.holds.pauseFor(PauseReason.RATE, 5, lambda: self.calls.append("over"))
         self.holds.pause(PauseReason.OPERATOR)
         self.holds.stop()
@@ -120,7 +120,7 @@ class HoldsTests(SynchronousTestCase):
         self.assertFalse(self.holds)
 
     def test_capacityOrTime(self) -> None:
-        """Capacity is waited for no longer than was asked for."""
+        """A pause for lack of capacity ends after a maximum time."""
         waiters: list[Callable[[], None]] = []
         self.holds.pauseUntil(PauseReason.DESCRIPTORS, waiters.append, 2)
         self.clock.advance(2)

@@ -51,13 +51,13 @@ class InternalStreamListenerTests(ServingTestCase):
         self.listener.start()
 
     def released(self) -> None:
-        """Do what a slot does when a connection is over."""
+        """Act as the slot when a connection is closed."""
         self.releases += 1
         self.listener.released()
 
     def adopted(self, number: int) -> tuple[socket.socket, Any]:
         """
-        Wait until the reactor was given so many connections.
+        Wait until the reactor has adopted so many connections.
 
         @return: the last, and its protocol as the reactor would connect it.
         """
@@ -92,7 +92,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.assertEqual(seconds, int(NOW) + 2208988800)
 
     def test_end(self) -> None:
-        """A connection that is over does not count any more."""
+        """A connection that was closed does not count."""
         self.serve(perSource=1)
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -112,7 +112,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.assertEqual(len(self.reactor.adopted), 1)
 
     def overMany(self) -> socket.socket:
-        """Let a client over the limit wait until it is decided on."""
+        """Connect a client over the limit, which is undecided."""
         refused = self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
         self.assertEqual(self.said("refuse"), [])
@@ -121,7 +121,7 @@ class InternalStreamListenerTests(ServingTestCase):
         return refused
 
     def test_again(self) -> None:
-        """A client that comes before its last connection was read is served."""
+        """A client that reconnects before the daemon reads EOF is served."""
         self.serve(perSource=1)
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -142,7 +142,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.assertEqual(refused.recv(100), b"busy\r\n")
 
     def test_full(self) -> None:
-        """With as many connections as there may be, clients wait until one is over."""
+        """At the limit, clients wait until a connection is closed."""
         self.serve(acceptMax=1)
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -169,7 +169,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.adopted(2)
 
     def test_unix(self) -> None:
-        """A connection to a path is served, and counts until it is over."""
+        """A connection to a path is served, and counts until it is closed."""
         self.serve(makeUnix(self.mktemp(), internal="echo"))
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -179,7 +179,7 @@ class InternalStreamListenerTests(ServingTestCase):
 
     def test_shortage(self) -> None:
         """
-        The client is closed and logged when the reactor cannot take its connection.
+        A connection that the reactor cannot adopt is closed and logged.
 
         It does not count.
         """
@@ -194,7 +194,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_vanished(self) -> None:
-        """A client that disconnected before it was adopted is no error."""
+        """A client that disconnected before it was adopted is ignored."""
         self.serve()
         reason = os.strerror(errno.ENOTCONN)
         self.reactor.adoptFailure = OSError(errno.ENOTCONN, reason)
@@ -205,7 +205,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.assertEqual(self.limits.running, 0)
 
     def test_retire(self) -> None:
-        """The socket is free at once, and connections go on."""
+        """After a retirement the socket is free, and connections continue."""
         self.serve()
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -218,7 +218,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.assertEqual(protocol.transport.value(), b"hello")
 
     def test_stop(self) -> None:
-        """Nothing more is accepted after a stop."""
+        """After a stop, no connection is accepted."""
         self.serve()
         self.listener.stop()
         self.client(self.server)

@@ -51,7 +51,7 @@ class InternalDatagramListenerTests(ServingTestCase):
 
     def ask(self, client: socket.socket, *sent: bytes) -> list[bytes]:
         """
-        Send some datagrams, which are there together.
+        Send some datagrams before any is read.
 
         @return: what is answered.
         """
@@ -84,14 +84,14 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(self.ask(client, b"5"), [b"4", b"5"])
 
     def test_atOnce(self) -> None:
-        """A client that is answered does not count any more."""
+        """A client that was answered does not count."""
         self.serve(acceptMax=1)
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2"), [b"1", b"2"])
         self.assertEqual((self.limits.tally.admitted, self.limits.running), (2, 0))
 
     def test_shortage(self) -> None:
-        """An answer needs no descriptor, and comes when there are none left."""
+        """A reply is sent without free descriptors."""
         self.serve(serviceMax=2)
         client = self.client(self.server)
         asked: list[list[bytes]] = []
@@ -140,7 +140,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(there.recv(100), b"honest")
 
     def failing(self, why: Exception) -> InternalDatagramListener:
-        """Serve with a socket that sends nothing."""
+        """Serve with a socket that cannot send."""
         listener = self.serve()
 
         def reply(data: bytes, sender: Sender) -> None:
@@ -150,7 +150,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         return listener
 
     def test_notSent(self) -> None:
-        """Replies that cannot be sent are logged once, and harm nothing."""
+        """Replies that cannot be sent are logged once."""
         self.failing(OSError(errno.ENETUNREACH, "unreachable"))
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2"), [])
@@ -216,7 +216,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertTrue(self.runtime.guard.allows(peer))
 
     def test_retire(self) -> None:
-        """The socket is free at once, and nothing more is answered."""
+        """After a retirement the socket is free, and no datagram is answered."""
         listener = self.serve()
         done: list[None] = []
         listener.retire(lambda: done.append(None))

@@ -38,13 +38,13 @@ class SocketPortTests(ServingTestCase):
         self.port = SocketPort(self.closing(socket.socket()), self.reactor, "name")
 
     def isRead(self) -> bool:
-        """Return whether the reactor reads the port, as its holds say."""
+        """Return whether the reactor reads the port, which its holds agree with."""
         isRead = self.port in self.reactor.getReaders()
         self.assertEqual(not self.port.holds, isRead)
         return isRead
 
     def test_interface(self) -> None:
-        """The reactor can read it."""
+        """The request provides C{IReadDescriptor}."""
         verifyObject(IReadDescriptor, self.port)
         self.assertEqual(self.port.fileno(), self.port.socket.fileno())
         self.assertEqual(self.port.logPrefix(), "name")
@@ -66,14 +66,14 @@ class SocketPortTests(ServingTestCase):
         self.assertTrue(self.isRead())
 
     def test_reactorStops(self) -> None:
-        """The socket is not the port's to close."""
+        """The port does not close the socket."""
         self.port.start()
         self.port.connectionLost(Failure(CONNECTION_LOST))
         self.assertGreaterEqual(self.port.fileno(), 0)
 
     def test_dropped(self) -> None:
         """
-        The owner is notified when the reactor polls the socket no more.
+        The owner is notified when the reactor stops polling the socket.
 
         By default it is read again after a moment, and logged once.
         """
@@ -104,7 +104,7 @@ class SocketPortTests(ServingTestCase):
 @implementer(IConnectionReceiver)
 class Accepting:
     """
-    Takes connections.
+    Accepts connections.
 
     @ivar accepted: those that it was given, with their peers.
     @ivar most: how many it may take.
@@ -128,7 +128,7 @@ class Accepting:
         self.accepted.append((connection, peer))
 
     def short(self, reason: str) -> None:
-        """Remember a resource shortage."""
+        """Record a resource shortage."""
         self.reasons.append(reason)
 
 
@@ -179,7 +179,7 @@ class StreamPortTests(ServingTestCase):
         self.assertEqual(client.recv(10), b"hello")
 
     def test_nothingThere(self) -> None:
-        """A client that disconnected before accept(2) is no error."""
+        """A client that disconnected before accept(2) is ignored."""
         self.port.doRead()
         self.assertEqual(self.factory.accepted, [])
         self.assertFalse(self.port.holds)
@@ -195,7 +195,7 @@ class StreamPortTests(ServingTestCase):
 
     def test_batches(self) -> None:
         """
-        More connections are accepted at a time while all were there.
+        The batch of accept(2) grows while the backlog is not empty.
 
         There is a limit, so that other services get their turn.
         """
@@ -216,7 +216,7 @@ class StreamPortTests(ServingTestCase):
         self.assertEqual(len(self.factory.accepted), 17)
 
     def test_bound(self) -> None:
-        """No more than so many are taken at a time."""
+        """At most one batch is received in a reactor iteration."""
         for _ in range(48):
             self.client(self.server)
         taken: list[int] = []
@@ -287,7 +287,7 @@ class WaitPortTests(ServingTestCase):
     """Tests for L{WaitPort}."""
 
     def test_broken(self) -> None:
-        """An internal error of what it calls pauses the port for a moment."""
+        """An internal error of its callback pauses the port for a moment."""
         told: list[None] = []
 
         def broken() -> None:
@@ -306,7 +306,7 @@ class WaitPortTests(ServingTestCase):
         port.stop()
 
     def test_leaves(self) -> None:
-        """The port tells that the socket is readable, and leaves the data there."""
+        """The port calls back when the socket is readable, and reads nothing."""
         told: list[None] = []
         server = self.closing(listening(makeDatagrams()))
         WaitPort(server, self.reactor, "name", lambda: told.append(None)).start()

@@ -90,7 +90,7 @@ class PortlessSlotTests(PortlessCase):
     """Tests for L{PortlessSlot}."""
 
     def again(self, **given: Any) -> None:
-        """Serve otherwise."""
+        """Change the service."""
         self.slot.change(makePortless(**given))
 
     def test_noSocket(self) -> None:
@@ -134,7 +134,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(len(self.launcher.programs), 3)
 
     def test_room(self) -> None:
-        """While the launcher has no room clients wait."""
+        """While the launcher has no capacity, clients wait."""
         self.launcher.hasCapacity = False
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
@@ -158,7 +158,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.said("refuse"), [])
 
     def test_share(self) -> None:
-        """Clients that wait have a share of the descriptors, and count."""
+        """Queued clients count for a share of the descriptors."""
         self.again(bounds=Bounds(acceptMax=1))
         self.patch(self.runtime.descriptors, "share", lambda purpose: 3)
         for _ in range(3):
@@ -175,7 +175,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 0)
 
     def test_tooMany(self) -> None:
-        """No more clients wait than C{backlog} says; the others are refused."""
+        """At most C{backlog} clients wait; the others are refused."""
         self.again(bounds=Bounds(acceptMax=1), options=SocketOptions(backlog=1))
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
@@ -202,7 +202,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_perSource(self) -> None:
-        """The bounds for one address hold (item 67)."""
+        """The limits for one address apply (item 67)."""
         self.again(bounds=Bounds(perSource=1))
         self.ask(b"x\r\n")
         refused = self.ask(b"x\r\n")
@@ -213,7 +213,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_again(self) -> None:
-        """A client that comes before its program's exit was reported is served."""
+        """A client that reconnects before its program's exit is reported is served."""
         self.again(bounds=Bounds(perSource=1))
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
@@ -249,7 +249,7 @@ class PortlessSlotTests(PortlessCase):
 
     def test_change(self) -> None:
         """
-        A change holds for the next clients.
+        A change applies to the next clients.
 
         Running programs still count, and new capacity is used at once.
         """
@@ -262,7 +262,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_stop(self) -> None:
-        """Clients, also those that wait, are refused after a stop, which is logged."""
+        """A stop refuses clients, also queued ones, and is logged."""
         self.again(bounds=Bounds(acceptMax=1))
         self.ask(b"x\r\n")
         waits = self.ask(b"x\r\n")
@@ -273,7 +273,7 @@ class PortlessSlotTests(PortlessCase):
         self.launcher.last.start().end()
 
     def test_tell(self) -> None:
-        """The state has the figures of every service."""
+        """The state has the counters of the service."""
         self.again(bounds=Bounds(acceptMax=1))
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
@@ -297,7 +297,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.answer(waits), b"")
 
     def test_resumeRate(self) -> None:
-        """An operator ends the pause that a rate has led to."""
+        """A resume by an operator ends the pause for a rate."""
         self.again(bounds=Bounds(serviceMax=1))
         for _ in range(2):
             self.ask(b"x\r\n")
@@ -310,7 +310,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_drain(self) -> None:
-        """A drained service is unknown, and its state says whether a program runs."""
+        """A drained service is unknown; its state depends on running programs."""
         self.ask(b"x\r\n")
         program = self.launcher.last.start()
         self.slot.drain()
@@ -367,7 +367,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.slot.state().condition, "paused")
 
     def test_stopInPause(self) -> None:
-        """After it was stopped, no time is waited for."""
+        """After a stop, no timer is active."""
         self.again(bounds=Bounds(serviceMax=1))
         for _ in range(2):
             self.ask(b"x\r\n")
@@ -376,7 +376,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_ready(self) -> None:
-        """The state says whether a warm process is ready, if one is wanted."""
+        """The state has whether a warm process is ready, for a warm service."""
         self.assertIsNone(self.slot.state().ready)
         self.again(warm=KEPT)
         self.assertIs(self.slot.state().ready, False)
@@ -384,14 +384,14 @@ class PortlessSlotTests(PortlessCase):
         self.assertIsNone(self.slot.state().ready)
 
     def test_neverServed(self) -> None:
-        """The log has no end of what had no beginning."""
+        """A service that was not served is not logged as closed."""
         slot = PortlessSlot(makePortless(), self.runtime, lambda _: self.launcher)
         slot.bind()
         slot.stop()
         self.assertEqual(self.said("close"), [])
 
     def test_descriptors(self) -> None:
-        """No descriptor is left of clients that were served or refused."""
+        """No descriptor of served or refused clients is leaked."""
         before = openDescriptors()
         for said in (b"x\r\n", b"nix\r\n", b"help\r\n"):
             self.ask(said).close()

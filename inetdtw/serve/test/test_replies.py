@@ -54,7 +54,7 @@ class ReplySocketTests(DatagramTestCase):
         self.assertEqual(self.sender.recv(100), b"answer")
 
     def test_nothingLeft(self) -> None:
-        """When the programs have ended, nothing of them is left in the daemon."""
+        """When the programs have exited, the daemon has no descriptor of them."""
         before = openDescriptors()
         for number in range(3):
             self.sender.send(b"question")
@@ -92,7 +92,7 @@ class ReplySocketTests(DatagramTestCase):
 
     def test_leftForEver(self) -> None:
         """
-        Background children have descriptors of the daemon for a moment only.
+        Background children use descriptors of the daemon for a moment only.
 
         What they have written until then is sent.
         """
@@ -109,7 +109,7 @@ class ReplySocketTests(DatagramTestCase):
         self.assertEqual(answers, [b"%d" % number for number in range(9)])
 
     def test_leftNoisy(self) -> None:
-        """A background child that never stops to write is read for no longer."""
+        """A background child that never stops writing is read no longer."""
         self.sender.send(b"question")
         left = self.leave(self.requested(1).start())
         send = DatagramPort.reply
@@ -137,7 +137,7 @@ class ReplySocketTests(DatagramTestCase):
         self.assertEqual(self.releases, 1)
 
     def test_leftAndStopped(self) -> None:
-        """When the socket ends nothing waits for it."""
+        """After a stop, no background child is waited for."""
         self.sender.send(b"question")
         self.leave(self.requested(1).start())
         self.listener.stop()
@@ -146,7 +146,7 @@ class ReplySocketTests(DatagramTestCase):
         self.assertEqual((self.limits.running, self.releases), (0, 1))
 
     def test_broken(self) -> None:
-        """An internal error in a reply costs the replies of one program only."""
+        """An internal error in a reply affects one program only."""
         self.sender.send(b"1")
         first = self.requested(1).start()
         self.sender.send(b"2")
@@ -165,7 +165,7 @@ class ReplySocketTests(DatagramTestCase):
         self.assertEqual(self.sender.recv(100), b"good")
 
     def test_reactorStops(self) -> None:
-        """When the reactor stops, what waits for answers is closed."""
+        """When the reactor stops, the reply sockets are closed."""
         before = openDescriptors()
         self.sender.send(b"1")
         program = self.requested(1).start()

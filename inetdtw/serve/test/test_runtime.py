@@ -16,7 +16,7 @@ class AccountOfTests(ServingTestCase):
     """Tests for L{Runtime.accountOf}."""
 
     def costs(self, service: Service) -> tuple[Purpose, int, int]:
-        """Return what a client of a service takes."""
+        """Return the descriptors that a client of a service takes."""
         found = self.runtime.accountOf(service)
         self.assertIs(found.descriptors, self.runtime.descriptors)
         self.assertEqual(found.service, service.name)

@@ -50,7 +50,7 @@ class PathTests(SlotTestCase):
         self.assertFalse(os.path.lexists(self.path))
 
     def test_notOurs(self) -> None:
-        """A file that another process has put at the path stays."""
+        """A file that replaced the socket's path is not removed."""
         slot = self.serving(makeUnix(self.path))
         os.unlink(self.path)
         other = self.serving(makeUnix(self.path))
@@ -73,7 +73,7 @@ class PathTests(SlotTestCase):
         self.requested(1)
 
     def test_ownership(self) -> None:
-        """Permissions that are changed are changed at the path that is there."""
+        """Changed permissions are set for the existing path."""
         slot = self.serving(makeUnix(self.path))
         inode = os.stat(self.path).st_ino
         slot.change(makeUnix(self.path, ownership=Ownership(mode=0o660)))
@@ -84,7 +84,7 @@ class PathTests(SlotTestCase):
 
     def test_ownershipElsewhere(self) -> None:
         """
-        A file that another process has put at the path keeps its owner.
+        A file that replaced the socket's path keeps its owner.
 
         The log says so, and the rest of the change holds.
         """
@@ -110,7 +110,7 @@ class PathTests(SlotTestCase):
         client.close()
 
     def test_ownershipFails(self) -> None:
-        """An owner that cannot be changed is logged; the rest of the change holds."""
+        """An owner that cannot be changed is logged; the other changes apply."""
 
         def chown(*arguments: Any, **options: Any) -> None:
             raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -137,7 +137,7 @@ class PathTests(SlotTestCase):
 
     def test_hostElsewhere(self) -> None:
         """
-        The address is that of the configuration where the path may lead elsewhere.
+        The address of a UNIX socket is the configured path.
 
         The system has another name for the socket then.
         """
@@ -149,7 +149,7 @@ class PathTests(SlotTestCase):
 
 
 class HostTests(SlotTestCase):
-    """Tests for where a L{Slot} listens."""
+    """Tests for the address of a L{Slot}."""
 
     def test_ipv4(self) -> None:
         """The address has the port that the system chose."""
@@ -171,7 +171,7 @@ class HostTests(SlotTestCase):
         self.assertEqual(slot.address(), f"[::1]:{host.port}")
 
     def test_interface(self) -> None:
-        """An address of one link is that of its interface."""
+        """A link-local address has its interface."""
         address = ofOneLink()
         slot = self.slot(makeDatagrams(address=address))
         if not slot.bound:
@@ -185,10 +185,10 @@ class HostTests(SlotTestCase):
 
 
 class ReplaceTests(SlotTestCase):
-    """Tests for a L{Slot} whose socket is of no use any more."""
+    """Tests for a L{Slot} that replaces its socket."""
 
     def reasons(self) -> list[str]:
-        """Why there were other sockets."""
+        """Return the reasons of the replacements."""
         return [event["reason"] for event in self.said("rebind")]
 
     def path(self) -> str:
@@ -196,7 +196,7 @@ class ReplaceTests(SlotTestCase):
         return str(os.path.relpath(self.mktemp()))
 
     def test_removed(self) -> None:
-        """A path that was removed is bound again, and serves as before."""
+        """A path that was removed is bound again, and served."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         slot.check()
@@ -240,7 +240,7 @@ class ReplaceTests(SlotTestCase):
         self.assertIsNone(slot.state().reason)
 
     def test_paused(self) -> None:
-        """A paused service whose path was removed gets it again, and stays paused."""
+        """A paused service whose path was removed is bound again, and stays paused."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         slot.pause()
@@ -253,7 +253,7 @@ class ReplaceTests(SlotTestCase):
         self.requested(1)
 
     def test_another(self) -> None:
-        """A file of another process at the path is left alone until it is removed."""
+        """A file of another process at the path is not touched."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         os.unlink(path)
@@ -274,7 +274,7 @@ class ReplaceTests(SlotTestCase):
         self.assertEqual(self.reasons(), ["another socket gets its datagrams"])
 
     def test_backlog(self) -> None:
-        """The backlog is restored that a program has changed."""
+        """A backlog that a program has changed is restored."""
         service = makeService(wait=True, options=SocketOptions(backlog=77))
         slot = self.serving(service)
         self.connect(slot)
@@ -324,7 +324,7 @@ class ReplaceTests(SlotTestCase):
         self.requested(2)
 
     def test_restored(self) -> None:
-        """Options that a program sets are not the next one's; those of a reload are."""
+        """Options that a program sets are reset; those of a reload stay."""
         slot = self.serving(makeService(wait=True))
         sock = slot._socket.socket
         assert sock is not None
@@ -340,7 +340,7 @@ class ReplaceTests(SlotTestCase):
 
     def test_leftBehind(self) -> None:
         """
-        A process that harms a socket while no program runs is left behind.
+        A socket that a background child damages is replaced.
 
         The service gets another socket, on the same port.
         """
@@ -360,7 +360,7 @@ class ReplaceTests(SlotTestCase):
         self.assertEqual(self.where(slot), ("127.0.0.1", port))
 
     def test_dropped(self) -> None:
-        """A socket that the reactor polls no more is replaced soon, and logged once."""
+        """A socket that the reactor does not poll is replaced, and logged once."""
         slot = self.serving(makeService())
         (reader,) = self.reactor.getReaders()
         self.reactor.removeReader(reader)

@@ -58,12 +58,12 @@ class PortTests(ServingTestCase):
         return self.may
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """Keep a connection."""
+        """Record a connection."""
         self.assertEqual(peer, connection.getpeername())
         self.taken.append(self.closing(connection))
 
     def short(self, reason: str) -> None:
-        """Keep a reason."""
+        """Record a reason."""
         self.reasons.append(reason)
 
     def channel(self) -> socket.socket:
@@ -100,7 +100,7 @@ class PortTests(ServingTestCase):
         self.assertIsInstance(streamPort(self.server, given, self), SharedStreamPort)
 
     def test_accepts(self) -> None:
-        """Connections are given away one after the other, as they were accepted."""
+        """Connections are passed on one by one, in order."""
         self.port.start()
         for number in range(1, 4):
             client = self.client(self.server)
@@ -109,7 +109,7 @@ class PortTests(ServingTestCase):
             self.assertEqual(peer, client.getsockname())
 
     def test_held(self) -> None:
-        """While it is held, or no connection may be taken, none is accepted."""
+        """While the port is paused, no connection is accepted."""
         self.port.start()
         self.port.holds.pause(PauseReason.RATE)
         self.client(self.server)
@@ -126,7 +126,7 @@ class PortTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.taken))
 
     def test_stop(self) -> None:
-        """The process is killed, and nothing is open; it can be started again."""
+        """A stop kills the process and closes all; the port can be started again."""
         self.patch(fakereactor, "acceptOne", lambda process: None)
         before = openDescriptors()
         self.begun().close()
@@ -169,7 +169,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.taken), 1)
 
     def test_died(self) -> None:
-        """A process that dies is restarted after a pause, and logged once."""
+        """A process that dies is restarted with backoff, and logged once."""
         self.begun()
         self.reactor.processes[0].exit(number=9)
         self.assertEqual(self.port.holds.reasons, [PauseReason.STARTING])
@@ -180,7 +180,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.reactor.processes), 2)
 
     def test_ends(self) -> None:
-        """A channel that is closed before the exit is reported is no error."""
+        """A channel that is closed before the exit is not an error."""
         self.begun()
         self.reactor.processes[0].close()
         self.reactor.turnUntil(
@@ -193,7 +193,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.reactor.processes), 2)
 
     def test_noProcess(self) -> None:
-        """When no process can be started, that is tried again."""
+        """A process that cannot be started is retried."""
         self.reactor.spawnFailure = OSError(errno.EAGAIN, "no more")
         self.client(self.server)
         before = openDescriptors()
@@ -207,7 +207,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(self.port.holds.reasons, [])
 
     def test_errors(self) -> None:
-        """A shortage is waited out; of any other error hears whose the port is."""
+        """A shortage pauses the port; the owner is notified of any other error."""
         dropped: list[int] = []
         self.port.dropped = lambda: dropped.append(1)
         self.patch(fakereactor, "acceptOne", lambda process: None)
@@ -262,7 +262,7 @@ class HelperTests(ServingTestCase):
 
     def test_blocked(self) -> None:
         """
-        It sends a connection for each request, whether the socket blocks or not.
+        The process sends one connection per request, also if the socket blocks.
 
         It exits when the channel is closed, although it blocks in accept(2).
         """
@@ -280,7 +280,7 @@ class HelperTests(ServingTestCase):
 
     def test_end(self) -> None:
         """
-        It exits soon on request, although it blocks in accept(2).
+        The process exits soon on request, also if accept(2) blocks.
 
         Another process has accepted the connection that it waits for.
         """

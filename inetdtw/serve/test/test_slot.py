@@ -52,7 +52,7 @@ class ListenerForTests(ServingTestCase):
             self.assertIs(listenerFor(make(wait=True)), WaitListener)
 
     def test_seqpacket(self) -> None:
-        """A socket that keeps message boundaries is one that clients connect to."""
+        """A seqpacket service has the listener of a stream service."""
         service = makeUnix("/s", socktype=socket.SOCK_SEQPACKET)
         self.assertIs(listenerFor(service), StreamListener)
 
@@ -80,7 +80,7 @@ class PauseTests(SlotTestCase):
         self.requested(len(clients))
 
     def test_programEnds(self) -> None:
-        """When a program ends meanwhile, clients still wait."""
+        """When a program exits during a pause, clients still wait."""
         slot = self.serving(makeService())
         self.connect(slot)
         program = self.requested(1).start()
@@ -92,7 +92,7 @@ class PauseTests(SlotTestCase):
         self.requested(2)
 
     def test_twice(self) -> None:
-        """To pause or resume twice is to do so once."""
+        """A second pause or resume changes nothing."""
         slot = self.paused(makeService())
         slot.pause()
         slot.resume()
@@ -102,7 +102,7 @@ class PauseTests(SlotTestCase):
         self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_change(self) -> None:
-        """A change of a paused service holds after the resume."""
+        """A change of a paused service applies after the resume."""
         slot = self.paused(makeService())
         self.connect(slot)
         slot.change(makeService(program=Program("/bin/cat", (), ("cat",))))
@@ -150,7 +150,7 @@ class PauseTests(SlotTestCase):
 
     def test_own(self) -> None:
         """
-        The daemon never answers its own datagram sockets, as long as they are open.
+        The daemon never answers its own datagram sockets while they are open.
 
         That includes sockets that programs have, and UNIX sockets.
         """
@@ -210,7 +210,7 @@ class PauseTests(SlotTestCase):
         self.assertEqual(slot.state().held, (PauseReason.CHILD,))
 
     def test_rate(self) -> None:
-        """A resume ends the pause of a rate, whose starts count no more."""
+        """A resume ends the pause for a rate, and resets the rate."""
         slot = self.serving(makeService(bounds=Bounds(serviceMax=1)))
         self.connect(slot)
         self.requested(1)
@@ -225,7 +225,7 @@ class PauseTests(SlotTestCase):
         self.requested(2)
 
     def test_unbound(self) -> None:
-        """To resume a service that has no socket is to try again at once."""
+        """A resume of a service without a socket retries at once."""
         other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.serving(makeService(address=address))
@@ -239,7 +239,7 @@ class PauseTests(SlotTestCase):
         self.assertIsNone(slot.state().reason)
 
     def test_unboundPaused(self) -> None:
-        """A service that is paused without a socket is tried again, but not served."""
+        """A paused service without a socket is retried, but not served."""
         other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.serving(makeService(address=address))
@@ -250,7 +250,7 @@ class PauseTests(SlotTestCase):
         self.assertEqual(slot.state().condition, "paused")
 
     def test_stop(self) -> None:
-        """A paused service stops with nothing left open."""
+        """A stop of a paused service leaves nothing open."""
         self.leavesNothingOpen(lambda: self.paused(makeService()).stop())
         self.assertEqual(len(self.said("close")), 1)
 
@@ -284,7 +284,7 @@ class DrainTests(SlotTestCase):
         self.assertFalse(slot.bound)
 
     def test_idle(self) -> None:
-        """What waits for a drain is called once the socket is closed too."""
+        """A drain calls back when the socket is closed too."""
         found: list[tuple[int, bool]] = []
         slot = self.slot(makeDatagrams(wait=True))
         slot.idle = lambda: found.append((slot.running, slot.bound))
@@ -297,7 +297,7 @@ class DrainTests(SlotTestCase):
         self.assertIn((0, False), found)
 
     def test_datagrams(self) -> None:
-        """Programs that a datagram is for can still answer, down to the last word."""
+        """Running programs of datagrams can still reply during a drain."""
         slot = self.serving(makeDatagrams())
         client = self.connect(slot)
         client.send(b"1")
@@ -327,7 +327,7 @@ class DrainTests(SlotTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_idleDatagrams(self) -> None:
-        """Without a program there is nothing to wait for."""
+        """Without a program, a drain closes the socket at once."""
         slot = self.serving(makeDatagrams())
         slot.drain()
         self.assertFalse(slot.bound)

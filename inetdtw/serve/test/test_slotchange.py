@@ -25,7 +25,7 @@ from inetdtw.test.fakes import (
 
 
 class ChangeTests(SlotTestCase):
-    """Tests for a L{Slot} that comes to serve otherwise."""
+    """Tests for changes of a L{Slot}."""
 
     def sameSocket(self, slot: Slot, service: Service) -> None:
         """Change a service, and assert that its socket is the same."""
@@ -36,7 +36,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(self.where(slot), where)
 
     def test_arguments(self) -> None:
-        """A change of the program holds for the next client, not for earlier ones."""
+        """A change of the program applies to the next client."""
         slot = self.serving(makeService())
         first = self.connect(slot)
         old = self.requested(1).start()
@@ -49,7 +49,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(first.recv(100), b"still here")
 
     def test_backlog(self) -> None:
-        """Clients that wait are served by what is meant now."""
+        """Clients in the backlog are served by the new configuration."""
         slot = self.serving(makeService())
         self.launcher.hasCapacity = False
         self.connect(slot)
@@ -60,7 +60,7 @@ class ChangeTests(SlotTestCase):
 
     def test_destination(self) -> None:
         """
-        Options that the listener sets are kept as long as it receives itself.
+        Options that the listener sets are kept while it reads the socket.
 
         A program that has the socket does not get them.
         """
@@ -93,7 +93,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_nowaitToWait(self) -> None:
-        """Programs that have connections do not delay a change to C{wait}."""
+        """Running programs with connections do not delay a change to C{wait}."""
         slot = self.serving(makeService())
         self.connect(slot)
         self.requested(1).start()
@@ -147,7 +147,7 @@ class ChangeTests(SlotTestCase):
             self.assertEqual(server.recv(100), b"2")
 
     def test_twice(self) -> None:
-        """Of several changes while a program has the socket, the last one holds."""
+        """Of several changes while a program has the socket, the last one applies."""
         service = makeDatagrams(wait=True)
         slot = self.serving(service)
         self.connect(slot).send(b"1")
@@ -183,7 +183,7 @@ class ChangeTests(SlotTestCase):
         self.requested(1)
 
     def test_launcher(self) -> None:
-        """Later programs are started by the launcher that the service has now."""
+        """Later programs are started by the new launcher."""
         slot = self.serving(makeService())
         old, self.launcher = self.launcher, FakeLauncher()
         self.addCleanup(self.launcher.close)
@@ -210,10 +210,10 @@ class ChangeTests(SlotTestCase):
 
 
 class LimitsTests(SlotTestCase):
-    """Tests for the counts of a L{Slot}, which go on across changes."""
+    """Tests for the counts of a L{Slot}, which continue over changes."""
 
     def test_full(self) -> None:
-        """Programs from before a change count, and make room when they end."""
+        """Programs from before a change count until they exit."""
         service = makeService(bounds=Bounds(acceptMax=1))
         slot = self.serving(service)
         self.connect(slot)
@@ -226,7 +226,7 @@ class LimitsTests(SlotTestCase):
         self.assertEqual(self.requested(2).request.argv, ("new",))
 
     def test_bounds(self) -> None:
-        """Bounds that are changed hold at once."""
+        """Changed limits apply at once."""
         slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
         self.connect(slot)
         self.requested(1)
@@ -236,7 +236,7 @@ class LimitsTests(SlotTestCase):
         self.requested(2)
 
     def test_rate(self) -> None:
-        """A pause that a change ends begins anew with the next client over the rate."""
+        """After a change that ends a pause, the next client over the rate pauses it."""
         service = makeService(bounds=Bounds(serviceMax=1))
         slot = self.serving(service)
         self.connect(slot)
@@ -252,7 +252,7 @@ class LimitsTests(SlotTestCase):
         self.requested(2)
 
     def test_waiting(self) -> None:
-        """The program that had a socket is released once."""
+        """A program from before a change is released once."""
         service = makeDatagrams(wait=True, bounds=Bounds(acceptMax=1))
         slot = self.serving(service)
         sender = self.connect(slot)

@@ -60,7 +60,7 @@ class StartTests(ServingTestCase):
         return pool
 
     def test_launchers(self) -> None:
-        """Services whose sockets are open need launchers, and those without socket."""
+        """Services with open sockets, and portless ones, need launchers."""
         other = self.closing(listening(makeService()))
         taken = Address(socket.AF_INET, *other.getsockname())
         pool = self.started(

@@ -56,13 +56,13 @@ class TcpmuxRequestTests(SynchronousTestCase):
         )
 
     def says(self, *pieces: bytes) -> None:
-        """Send some pieces from the client."""
+        """Send some parts from the client."""
         for piece in pieces:
             self.client.sendall(piece)
             self.reactor.settle()
 
     def rest(self) -> bytes:
-        """Return what is left for a program."""
+        """Return the rest, which is for a program."""
         self.client.shutdown(socket.SHUT_WR)
         self.question.connection.setblocking(True)
         return b"".join(iter(lambda: self.question.connection.recv(4096), b""))
@@ -75,7 +75,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertGreaterEqual(self.question.connection.fileno(), 0)
 
     def test_interface(self) -> None:
-        """The reactor can read it."""
+        """The request provides C{IReadDescriptor}."""
         verifyObject(IReadDescriptor, self.question)
 
     def test_name(self) -> None:
@@ -85,18 +85,18 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertOver()
 
     def test_newline(self) -> None:
-        """A line that ends like those of UNIX is one too."""
+        """A line may end with LF only."""
         self.says(b"name\n")
         self.assertEqual(self.names, ["name"])
 
     def test_exact(self) -> None:
-        """Exactly the line is read, to its last byte (item 90)."""
+        """Only the line is read, and no byte after it (item 90)."""
         self.says(b"name\r\nand\r\nmore\r\n")
         self.assertEqual(self.names, ["name"])
         self.assertEqual(self.rest(), b"and\r\nmore\r\n")
 
     def test_pieces(self) -> None:
-        """A line can come in pieces, however small."""
+        """A line may be received in parts."""
         self.says(*(bytes((each,)) for each in b"name\r\n"), b"more")
         self.assertEqual(self.names, ["name"])
         self.assertEqual(self.rest(), b"more")
@@ -123,7 +123,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertEqual(self.rest(), more)
 
     def test_early(self) -> None:
-        """What comes before the first read is read, and not in a loop."""
+        """Data from before the first read is read, without a loop."""
         self.says(b"na")
         self.assertEqual(self.names, [])
         self.assertFalse(self.reactor.turn())
@@ -146,7 +146,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertOver()
 
     def test_endless(self) -> None:
-        """A line that does not end is not a name, and is not read to its end."""
+        """A line without an end is not a name, and is read up to a limit."""
         self.says(b"x" * (LONGEST - 1))
         self.assertEqual(self.names, [])
         self.says(b"xyz")
@@ -154,12 +154,12 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertEqual(self.rest(), b"yz")
 
     def test_noText(self) -> None:
-        """A name may be any bytes, which can be shown."""
+        """A name may be any bytes, which are escaped."""
         self.says(b"\xff\r\n")
         self.assertEqual(self.names, ["\\xff"])
 
     def test_close(self) -> None:
-        """The connection can be closed before the client has said anything."""
+        """A request can be closed before the client has sent anything."""
         self.question.close()
         self.assertEqual(self.client.recv(1), b"")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -167,7 +167,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
 
     def test_dropped(self) -> None:
         """
-        A request that the reactor reads no more is over, once.
+        A request that the reactor drops ends once.
 
         The client does not count for ever.
         """

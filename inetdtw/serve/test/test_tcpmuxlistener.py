@@ -40,7 +40,7 @@ class TcpmuxListenerTests(PortlessCase):
 
     def test_unknown(self) -> None:
         """
-        A client that names an unknown service is told so.
+        A client that names an unknown service gets an error.
 
         The log escapes what it has sent.
         """
@@ -142,7 +142,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(refuse["reason"], "no service name yet, and others wait")
 
     def test_counted(self) -> None:
-        """Nothing is counted any more when all clients are gone."""
+        """When all clients are gone, no descriptor is counted."""
         self.undecided().close()
         self.reactor.settle()
         self.undecided()
@@ -152,7 +152,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 0)
 
     def test_broken(self) -> None:
-        """A client that the reactor cannot poll is closed, and counts no more."""
+        """A client that the reactor cannot poll is closed, and does not count."""
         self.patch(tcpmuxlistener, "TcpmuxRequest", mock.Mock(side_effect=ValueError))
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
@@ -178,7 +178,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.reactor.turnUntil(lambda: bool(self.launcher.programs))
 
     def test_close(self) -> None:
-        """When the daemon stops, those that have said nothing are closed."""
+        """When the daemon stops, clients that have sent nothing are closed."""
         client = self.undecided()
         self.mux.stop()
         self.runtime.portless.close()

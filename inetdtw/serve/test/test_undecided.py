@@ -30,12 +30,12 @@ class UndecidedTests(SynchronousTestCase):
         )
 
     def decide(self, client: AcceptedClient) -> None:
-        """Remember which client was decided on, and how."""
+        """Record which client was decided on, and how."""
         self.decided.append(client.peer)
         (client.refuse if client.source in self.busy else client.serve)()
 
     def keep(self, peer: str, most: int = MOST) -> bool:
-        """Keep a client, whose source is the first letter of its name."""
+        """Add a client, whose source is the first letter of its name."""
         said = self.decided.append
         client = AcceptedClient(
             peer, lambda: said("served"), lambda: said("refused"), peer[0]
@@ -43,7 +43,7 @@ class UndecidedTests(SynchronousTestCase):
         return self.undecided.keep(client, most)
 
     def test_moment(self) -> None:
-        """A client is kept for a moment, and then decided on."""
+        """A client is decided on after a moment."""
         self.assertTrue(self.keep("a1"))
         self.clock.advance(MOMENT / 2)
         self.assertEqual((self.decided, len(self.undecided)), ([], 1))
@@ -53,7 +53,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_reportsFirst(self) -> None:
-        """When the reactor is late, what has been reported meanwhile is read first."""
+        """If the reactor is late, reports are read before the decision."""
         self.keep("a1")
         # The reactor calls what is due, reads, and only then calls what that added.
         due: Any = self.clock.calls.pop()
@@ -65,7 +65,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_order(self) -> None:
-        """The first that came is the first that is served."""
+        """Clients are served in order."""
         for peer in ("a1", "b1", "a2"):
             self.keep(peer)
         self.busy.clear()
@@ -103,7 +103,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(len(self.undecided), MOST)
 
     def test_nested(self) -> None:
-        """A client that was decided on because of another is not decided on twice."""
+        """A client is decided on once, also within the decision on another."""
         said = self.decided.append
         client = AcceptedClient("a1", self.undecided.look, lambda: said("refused"), "a")
         self.undecided.keep(client, 9)
@@ -113,7 +113,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(self.decided, ["a1", "a2", "served"])
 
     def test_takeAll(self) -> None:
-        """All can be taken, to be refused."""
+        """C{takeAll} returns all clients."""
         self.keep("a1")
         self.keep("b1")
         taken = self.undecided.takeAll()
