@@ -90,7 +90,7 @@ class SendTests(ChannelTestCase):
     """Tests for L{Channel.send}."""
 
     def test_request(self) -> None:
-        """A request has its number, and says what it is about."""
+        """A request has its number, its kind and its listening socket."""
         with open(os.devnull) as null:
             fds = [null.fileno()]
             self.channel.send(LAUNCH, 0, 3, b"program", b"A=1", fds)
@@ -112,7 +112,7 @@ class SendTests(ChannelTestCase):
         self.assertEqual([self.take()[0][2] for _ in range(4)], sent)
 
     def test_tooLarge(self) -> None:
-        """A program that no helper process could receive is an error."""
+        """A program that is too long for a request is an error."""
         self.assertRaises(OSError, self.channel.send, LAUNCH, program=bytes(1 << 24))
 
     def test_large(self) -> None:
@@ -132,7 +132,7 @@ class SendTests(ChannelTestCase):
         self.assertEqual(os.pread(given[3], 1 << 20, 0), program)
 
     def test_full(self) -> None:
-        """A request that the socket has no room for raises C{BlockingIOError}."""
+        """A request raises C{BlockingIOError} while the socket is full."""
         with self.assertRaises(BlockingIOError):
             for _ in range(10_000):
                 self.channel.send(LAUNCH, program=bytes(1000))
@@ -159,7 +159,7 @@ class ReceiveTests(ChannelTestCase):
     """Tests for what a L{Channel} receives."""
 
     def setUp(self) -> None:
-        """Have the reactor read the channel."""
+        """Start the channel."""
         super().setUp()
         self.channel.start()
 
@@ -179,7 +179,7 @@ class ReceiveTests(ChannelTestCase):
         self.assertEqual((self.owner.numbers, self.owner.flushes), ([1, 2, 3], [2, 3]))
 
     def test_bounded(self) -> None:
-        """One packet is handled in one reactor iteration, and only so much of it."""
+        """At most one packet, and a part of it, is handled in a reactor iteration."""
         expected = [*range(TOGETHER)]
         self.report(*expected, 998)
         self.report(999)
@@ -213,7 +213,7 @@ class ReceiveTests(ChannelTestCase):
         self.assertEqual(self.owner.flushes, [])
 
     def test_empty(self) -> None:
-        """A packet without a report means nothing while this end has the other, too."""
+        """An empty packet is ignored while this end has the other, too."""
         self.helper.send(b"")
         self.helper.send(b"short")
         self.reactor.settle()
@@ -232,7 +232,7 @@ class ReceiveTests(ChannelTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_reset(self) -> None:
-        """A connection that was reset is one that was closed."""
+        """A connection that was reset counts as closed."""
         self.channel.theirs.close()
         self.channel.send(WITHDRAW)
         self.helper.close()
@@ -255,7 +255,7 @@ class ReceiveTests(ChannelTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_close(self) -> None:
-        """Nothing is left of a channel that was closed."""
+        """A channel that was closed leaves nothing open or scheduled."""
         self.channel.close()
         self.helper.close()
         self.assertEqual(openedSince(self.before), {})

@@ -55,7 +55,7 @@ class ReportTests(ServingTestCase):
     """Tests for L{decodeReports}, with what a helper process sends."""
 
     def test_each(self) -> None:
-        """All reports are found again, in their order, and what is left over is not."""
+        """All reports are decoded in order, and a rest is ignored."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reports = Reports(self.closing(theirs))
         reports.add(ENDED, 1, 77, 256, 1.5)
@@ -89,7 +89,7 @@ class FileTests(ServingTestCase):
             self.assertEqual(os.fstat(fd).st_nlink, 0)
 
     def test_memory(self) -> None:
-        """All data is in a file of its own, at whose start its descriptor is."""
+        """All data is in a new file, whose descriptor is at the start."""
         for size in (0, 1, 100_000):
             self.has(os.urandom(size))
 

@@ -25,7 +25,7 @@ class ShortageTests(DirectTestCase):
         skip = "This system has no pidfds."
 
     def setUp(self) -> None:
-        """Let starts fail, until the test changes that."""
+        """Make starts fail, until the test changes that."""
         super().setUp()
         self.error = errno.EAGAIN
         self.tries = 0
@@ -41,7 +41,7 @@ class ShortageTests(DirectTestCase):
         self.addCleanup(self.direct.stop)
 
     def test_held(self) -> None:
-        """A request keeps its own descriptors until it can be started."""
+        """A queued request has its own descriptors until it is started."""
         child = self.launch(self.direct, "/bin/echo", "here")
         self.theirs.close()
         self.assertEqual(child.told, [])
@@ -55,7 +55,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(self.ours.recv(100), b"")
 
     def test_waiters(self) -> None:
-        """Those that wait are called one by one while no request is queued."""
+        """Callbacks are called one by one while no request is queued."""
         told: list[int] = []
         self.launch(self.direct, "/bin/true")
 
@@ -76,7 +76,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(told, [1, 2])
 
     def test_growing(self) -> None:
-        """A request is retried after growing pauses, with one line in the log."""
+        """A request is retried with backoff, with one line in the log."""
         self.launch(self.direct, "/bin/true")
         pause = FIRST_PAUSE
         for tries in range(2, 9):
@@ -89,7 +89,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(len(self.said("shortage")), 1)
 
     def test_patience(self) -> None:
-        """After some time the client is given up, and nothing is left open."""
+        """After a timeout the request fails, and nothing is left open."""
         child = self.launch(self.direct, "/bin/true")
         self.reactor.pump([LONGEST_PAUSE] * int(PATIENCE / LONGEST_PAUSE + 1))
         self.assertEqual(child.told, [os.strerror(errno.EAGAIN)])
@@ -123,7 +123,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(openedSince(self.before), {})
 
     def test_noDescriptors(self) -> None:
-        """A request fails when no descriptor is left to hold it, and leaves nothing."""
+        """A request fails without descriptors to queue it."""
         self.error = errno.EMFILE
         children: list[FakeChild] = []
 
@@ -153,7 +153,7 @@ class HeldRequestTests(ServingTestCase):
         return LaunchRequest("/x", ("x",), {}, {"B": "2"}, (fds[0], fds[1], fds[2]))
 
     def test_own(self) -> None:
-        """A held request has copies of its descriptors, one of each."""
+        """A queued request has duplicates of its descriptors, one of each."""
         with open("/dev/zero") as one, open(os.devnull) as two:
             fds = (one.fileno(), two.fileno(), one.fileno())
             held = HeldRequest(FakeChild(), self.request(*fds))

@@ -24,7 +24,7 @@ class PostsTests(SynchronousTestCase):
         self.posts = SendQueue(self.clock, self.send)
 
     def send(self, first: str, second: str = "") -> None:
-        """Send a message, if the socket has room."""
+        """Send a message, if the socket is writable."""
         if first == "lost":
             raise ConnectionResetError
         if not self.room:
@@ -33,14 +33,14 @@ class PostsTests(SynchronousTestCase):
         self.sent.append(first + second)
 
     def test_atOnce(self) -> None:
-        """A message is sent at once if there is room, and no timer is set."""
+        """A message is sent at once if the socket is writable, without a timer."""
         self.room = 1
         self.posts.add("one", "1")
         self.assertEqual(self.sent, ["one1"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_order(self) -> None:
-        """The other messages are sent in order, each once, when there is room."""
+        """Queued messages are sent in order, each once, when the socket is writable."""
         for name in ("one", "two", "three"):
             self.posts.add(name)
         self.assertEqual(self.sent, [])

@@ -33,7 +33,7 @@ class LinesTests(SynchronousTestCase):
     """Tests for L{Lines}."""
 
     def lines(self, *pieces: bytes) -> list[str]:
-        """Return the lines of a text that comes in pieces."""
+        """Return the lines of a text that is received in parts."""
         lines = Lines()
         found = [line for piece in pieces for line in lines.feed(piece)]
         return [*found, *lines.end()]
@@ -50,11 +50,11 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(self.lines(*(bytes((each,)) for each in text)), wanted)
 
     def test_atOnce(self) -> None:
-        """A line is there as soon as it is complete."""
+        """A line is returned as soon as it is complete."""
         self.assertEqual(list(Lines().feed(b"one\ntw")), ["one"])
 
     def test_controls(self) -> None:
-        """Control characters and bytes that are no text are escaped."""
+        """Control characters and bytes that are not UTF-8 are escaped."""
         data = b"a\tb\x1b[2J\x00\xff\xc2\x9b \xe6\x97\xa5"
         wanted = r"a\tb\x1b[2J\x00\xff\x9b 日"
         self.assertEqual(self.lines(data), [wanted])
@@ -66,7 +66,7 @@ class LinesTests(SynchronousTestCase):
 
     def test_long(self) -> None:
         """
-        A line that is too long is divided, and nothing of it is lost.
+        A line that is too long is divided, without a loss.
 
         No more of it is kept than the longest line has.
         """
@@ -78,7 +78,7 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual([len(each) for each in early], [LONGEST] * 3)
 
     def test_skip(self) -> None:
-        """Lines that are left out are counted; the first one after them is whole."""
+        """Skipped lines are counted; the first one after them is whole."""
         lines = Lines()
         self.assertEqual(list(lines.feed(b"one\ntw")), ["one"])
         self.assertEqual(lines.skip(b"o\nthree\nfo"), 2)
@@ -121,13 +121,13 @@ class ComplaintsTests(SynchronousTestCase):
         return True
 
     def leaveOut(self, lines: int) -> bool:
-        """Count lines that are left out."""
+        """Count suppressed lines."""
         self.left += lines
         return len(self.said) == 3
 
     def test_leftOut(self) -> None:
         """
-        Lines over the rate are read and counted, so that the program does not block.
+        Lines over the rate are read and counted; the program does not block.
 
         They are read with pauses.  Later lines are logged when the rate allows.
         """
@@ -155,7 +155,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_leftOutAtEnd(self) -> None:
-        """Lines that are left out are read to the end when the program has exited."""
+        """Suppressed lines are read to the end when the program has exited."""
         self.left = 0
         made, program = self.complaints()
         made.start(self.few, self.leaveOut)
@@ -167,7 +167,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def assertDone(self) -> None:
-        """Assert that nothing is read any more, and no descriptor is left."""
+        """Assert that the reader has stopped, and no descriptor is leaked."""
         self.assertEqual(self.open, set())
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(openDescriptors(), self.before)
@@ -180,7 +180,7 @@ class ComplaintsTests(SynchronousTestCase):
         return made, os.dup(made.writeEnd), account
 
     def test_claim(self) -> None:
-        """Each end of the pipe is given back when it is closed."""
+        """Each end of the pipe is released when it is closed."""
         made, program, account = self.claimed()
         made.start(self.said.append)
         self.assertEqual(account.taken(Purpose.CHILD), 2)
@@ -223,7 +223,7 @@ class ComplaintsTests(SynchronousTestCase):
         verifyObject(IReadDescriptor, made)
 
     def test_lines(self) -> None:
-        """Lines are logged while the program runs; the rest is when it has exited."""
+        """Lines are logged while the program runs, and the rest after its exit."""
         made, program = self.complaints()
         made.start(self.said.append)
         os.write(program, b"one\ntwo\nthr")
@@ -304,7 +304,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_oneTurn(self) -> None:
-        """However often it sees to it that there is a next turn, there is one."""
+        """Only one call for the next reactor iteration is scheduled."""
         made, program = self.complaints()
         made.start(self.said.append)
         os.write(program, b"a\n" * 1000)
@@ -340,7 +340,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_failed(self) -> None:
-        """Of a program that could not be started nothing is left."""
+        """A program that could not be started leaves nothing open."""
         made, program = self.complaints()
         os.close(program)
         made.finish()
@@ -377,7 +377,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_whileItRuns(self) -> None:
-        """While the daemon is there, a program that writes much waits for it."""
+        """While the daemon runs, a program that writes much blocks."""
         made, program = self.complaints()
         made.start(self.said.append)
         self.assertTrue(os.get_blocking(program))
@@ -385,7 +385,7 @@ class ComplaintsTests(SynchronousTestCase):
         made.finish()
 
     def test_reactorStops(self) -> None:
-        """When the reactor stops that is like the end of the daemon."""
+        """When the reactor stops, the pipe is closed as at the end of the daemon."""
         made, program = self.complaints()
         made.start(self.said.append)
         made.connectionLost(Failure(ConnectionDone()))
@@ -405,7 +405,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertEqual(self.said, ["by name"])
 
     def test_noProc(self) -> None:
-        """The pipe is a usual one where there is no proc file system."""
+        """Without a proc file system, the pipe is an ordinary one."""
         self.patch(os.path, "exists", lambda path: False)
         made, program = self.complaints()
         made.start(self.said.append)
@@ -416,7 +416,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_noDescriptors(self) -> None:
-        """When there is no descriptor left none is lost."""
+        """Without free descriptors, none is leaked."""
 
         def none(*arguments: object) -> int:
             raise OSError(24, "Too many open files")

@@ -132,16 +132,16 @@ class Owner:
     """
 
     def __init__(self) -> None:
-        """Note nothing yet."""
+        """Start without records."""
         self.told: list[tuple[Any, ...]] = []
         self.coldChildren: list[FakeChild] = []
 
     def ready(self, process: Any) -> None:
-        """Note that a process is up."""
+        """Record that a process is up."""
         self.told.append(("ready",))
 
     def stale(self, process: Any) -> None:
-        """Note that a process should be replaced."""
+        """Record that a process should be replaced."""
         self.told.append(("stale",))
 
     def notify(self) -> None:
@@ -152,20 +152,20 @@ class Owner:
         return False
 
     def printed(self, process: Any, line: str) -> None:
-        """Note a line of standard error."""
+        """Record a line of standard error."""
         self.told.append(("printed", line))
 
     def startCold(self, child: Any, request: LaunchRequest) -> None:
-        """Note a program that is to be started cold, whose descriptors are open."""
+        """Record a program that is to be started cold, whose descriptors are open."""
         self.told.append(("startCold", [os.fstat(fd).st_ino for fd in request.fds]))
         self.coldChildren.append(child)
 
     def disconnected(self, process: Any) -> None:
-        """Note that a process takes no launch requests any more."""
+        """Record that a process takes no launch requests any more."""
         self.told.append(("disconnected",))
 
     def exited(self, process: Any, reason: str, status: int | None) -> None:
-        """Note that a process is over."""
+        """Record that a process is over."""
         self.told.append(("exited", reason, status))
 
 
@@ -180,22 +180,22 @@ class Watcher:
     """
 
     def __init__(self) -> None:
-        """Note nothing yet."""
+        """Start without records."""
         self.told: list[Any] = []
         self.children: list[FakeChild] = []
 
     def accepted(self, peer: Any) -> FakeChild:
-        """Note a client."""
+        """Record a client."""
         self.told.append(peer)
         self.children.append(FakeChild())
         return self.children[-1]
 
     def dropped(self, peer: Any, reason: str) -> None:
-        """Note a client and a reason."""
+        """Record a client and a reason."""
         self.told.append((peer, reason))
 
     def crowded(self) -> None:
-        """Note that too many programs run."""
+        """Record that too many programs run."""
         self.told.append("crowded")
 
 
@@ -235,17 +235,17 @@ class WarmProcessTestCase(ServingTestCase):
         return process
 
     def play(self) -> PlayedWarm:
-        """Play the process that was started last."""
+        """Stand for the process that was started last."""
         played = PlayedWarm(self.launcher.last)
         self.addCleanup(played.channel.close)
         return played
 
     def greet(self) -> None:
-        """Have the process report that it is ready."""
+        """Report that the process is ready."""
         self.report((HELLO, 0, PID, 0))
 
     def report(self, *reports: tuple[int, int, int, int], peer: Any = None) -> None:
-        """Have the process send reports, and handle them."""
+        """Send reports of the process, and handle them."""
         self.played.report(*reports, peer=peer)
         self.reactor.settle()
 

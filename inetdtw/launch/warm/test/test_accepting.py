@@ -25,7 +25,7 @@ from inetdtw.test.fakes import FakeLauncher
 @implementer(IDelegatingLauncher)
 class FakeDelegatingLauncher(FakeLauncher):
     """
-    A launcher that only notes which sockets are delegated to it.
+    A launcher that records which sockets are delegated to it.
 
     @ivar watchers: the delegates of the sockets, by number.
 
@@ -33,20 +33,20 @@ class FakeDelegatingLauncher(FakeLauncher):
     """
 
     def __init__(self) -> None:
-        """Note no socket yet."""
+        """Start without sockets."""
         super().__init__()
         self.watchers: dict[int, Any] = {}
         self.withdrawn: list[Callable[[], None]] = []
         self._count = 0
 
     def delegate(self, watcher: Any, request: Any) -> int:
-        """Note a socket."""
+        """Record a socket."""
         self._count += 1
         self.watchers[self._count] = watcher
         return self._count
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
-        """Forget a socket."""
+        """Remove a socket."""
         del self.watchers[number]
         self.withdrawn.append(free)
 
@@ -76,7 +76,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         return number
 
     def free(self) -> None:
-        """Note that a socket is free."""
+        """Record that a socket is free."""
         self.freed.append(1)
 
     def took(self, played: PlayedWarm | None = None) -> tuple[int, int]:
@@ -118,7 +118,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.watcher.told, [(PEER, "a reason"), "crowded"])
 
     def test_warmFirst(self) -> None:
-        """The process accepts at once when it is ready."""
+        """A process that is ready accepts at once."""
         self.greet()
         with open(os.devnull) as null:
             fds = (self.zero, null.fileno(), null.fileno())
@@ -182,7 +182,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.launcher.watchers, {})
 
     def test_withdrawAfterDeath(self) -> None:
-        """The cold launcher reports it, too, after the process has died."""
+        """After the death of the process, the cold launcher frees the socket."""
         self.greet()
         number = self.delegate()
         self.die()
@@ -201,7 +201,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.freed, [1])
 
     def test_other(self) -> None:
-        """The cold launcher accepts for a program that is another."""
+        """The cold launcher accepts for a program other than that of the process."""
         self.greet()
         self.delegate(executable="/other")
         self.assertEqual(len(self.launcher.watchers), 1)

@@ -56,7 +56,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(set(parameters), PARAMETERS)
 
     def test_large(self) -> None:
-        """Large arguments are not given to the interpreter as well."""
+        """Large arguments are not repeated for the interpreter."""
         spec = WarmSpec("", ("py",), 0, "", ("s.py", "a" * 100000))
         _, argv, parameters = self.command(spec, argv=("py", "s.py", "a" * 100000))
         self.assertEqual(argv, ["py", "-"])
@@ -82,7 +82,7 @@ class CommandTests(SynchronousTestCase):
 
 
 class TextTests(SynchronousTestCase):
-    """Tests for what an interpreter runs."""
+    """Tests for the text that an interpreter runs."""
 
     def test_text(self) -> None:
         """The text is the joined source, and its version is known."""

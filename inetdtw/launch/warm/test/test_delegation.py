@@ -90,7 +90,7 @@ class DelegationTests(WarmProcessTestCase):
         self.assertEqual(self.freed, ["5", "again"])
 
     def test_exhausted(self) -> None:
-        """A process that reports more programs than it may have is not trusted."""
+        """A process that reports more programs than its lease is closed."""
         self.process.lease._budget = ProcessBudget(64)
         for pid in range(PID, PID + 5):
             self.assertFalse(self.process.over)

@@ -29,17 +29,17 @@ class EndTests(WarmProcessTestCase):
     """Tests for the end of a L{WarmProcess}."""
 
     def setUp(self) -> None:
-        """Have the process be up."""
+        """Start a process that is up."""
         super().setUp()
         self.greet()
         self.owner.told.clear()
 
     def delegate(self, watcher: Watcher) -> None:
-        """Have the process accept from a socket."""
+        """Delegate a socket to the process."""
         self.process.delegate(5, Delegation(watcher, b"", 0))
 
     def words(self) -> list[str]:
-        """Return the names of what was called."""
+        """Return the names of the calls."""
         return [each[0] for each in self.owner.told]
 
     def test_died(self) -> None:
@@ -92,14 +92,14 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.words(), ["disconnected", "exited"])
 
     def test_closedMeanwhile(self) -> None:
-        """Nothing is waited for when the process is closed then."""
+        """After a close, nothing is waited for."""
         self.played.program.end(killed())
         self.assertNotEqual(self.reactor.getDelayedCalls(), [])
         self.process.close()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_channelLeft(self) -> None:
-        """A channel that stays open is not waited for longer than a while."""
+        """A channel that stays open is waited for up to a timeout."""
         self.launch()
         self.played.program.end(killed())
         self.reactor.settle()
@@ -109,7 +109,7 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(len(self.owner.told), 3)
 
     def test_channelClosed(self) -> None:
-        """A process that has closed its channel is not waited for either."""
+        """A process that has closed its channel is waited for up to a timeout."""
         self.played.disconnect()
         self.reactor.settle()
         self.reactor.advance(LINGER)
@@ -131,7 +131,7 @@ class EndTests(WarmProcessTestCase):
         self.assertIn(("printed", "because"), self.owner.told)
 
     def test_stderrLeft(self) -> None:
-        """Output of others after the exit of a process is ignored."""
+        """Output of other processes after the exit is ignored."""
         heir = os.dup(self.launcher.last.fds[2])
         self.addCleanup(os.close, heir)
         self.played.die()
@@ -142,7 +142,7 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_orphans(self) -> None:
-        """The exits of programs are noticed without their process."""
+        """The exits of programs are reported after the death of their process."""
         child = self.running()
         self.played.die()
         self.reactor.settle()

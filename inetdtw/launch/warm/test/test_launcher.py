@@ -34,7 +34,7 @@ class WarmTestCase(ServingTestCase):
 
     def given(self, cold: ILauncher | None = None) -> tuple[Any, ...]:
         """
-        Return what a launcher is made of.
+        Return the arguments of a launcher.
 
         @param cold: what starts its programs cold; by default a fake.
         """
@@ -53,19 +53,19 @@ class WarmTestCase(ServingTestCase):
         self.played = self.come()
 
     def come(self) -> PlayedWarm:
-        """Play the process that was started last."""
+        """Stand for the process that was started last."""
         played = PlayedWarm(self.launcher.last)
         self.addCleanup(played.channel.close)
         played.program.start()
         return played
 
     def greet(self, played: PlayedWarm | None = None) -> None:
-        """Have a process be ready."""
+        """Report that a process is ready."""
         (self.played if played is None else played).report((HELLO, 0, PID, 0))
         self.reactor.settle()
 
     def die(self) -> None:
-        """Have the process be killed."""
+        """Kill the process."""
         self.played.die()
         self.reactor.settle()
 
@@ -140,7 +140,7 @@ class WarmTests(WarmTestCase):
         self.startsCold()
 
     def test_diedMeanwhile(self) -> None:
-        """What it had not started when it died is started cold, with the client."""
+        """Requests that a dead process has not answered are started cold."""
         self.greet()
         child = self.launch()
         self.die()
@@ -199,7 +199,7 @@ class WarmTests(WarmTestCase):
         self.assertEqual(calls, [1])
 
     def test_capacityDied(self) -> None:
-        """Callbacks wait for the cold launcher when the process has died."""
+        """When the process has died, callbacks wait for the cold launcher."""
         self.greet()
         for _ in range(IN_FLIGHT):
             self.launch()
@@ -217,7 +217,7 @@ class WarmTests(WarmTestCase):
         self.assertEqual(self.launcher.said, ["cancelRestarts"])
 
     def test_renew(self) -> None:
-        """No client notices a renewal."""
+        """Programs are started during a renewal."""
         self.greet()
         self.warm.renew()
         child = self.launch()

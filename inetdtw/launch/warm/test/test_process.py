@@ -177,7 +177,7 @@ class LaunchTests(WarmProcessTestCase):
     """Tests for launch requests to a L{WarmProcess}."""
 
     def setUp(self) -> None:
-        """Have the process be up."""
+        """Start a process that is up."""
         super().setUp()
         self.greet()
         self.owner.told.clear()

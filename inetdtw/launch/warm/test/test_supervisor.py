@@ -26,7 +26,7 @@ from inetdtw.test.fakes import FakeChild, ServingTestCase
 
 class NotingSupervisor(WarmSupervisor):
     """
-    A supervisor that launches nothing.
+    A supervisor that records the calls.
 
     @ivar notified: how often there may have been capacity.
     """
@@ -60,7 +60,7 @@ class SupervisorTestCase(ServingTestCase):
         return supervisor
 
     def play(self, ready: bool = True) -> PlayedWarm:
-        """Play the process that was started last."""
+        """Stand for the process that was started last."""
         played = PlayedWarm(self.launcher.last)
         self.addCleanup(played.channel.close)
         played.program.start()
@@ -70,7 +70,7 @@ class SupervisorTestCase(ServingTestCase):
         return played
 
     def kill(self, played: PlayedWarm, how: ExitStatus | None = None) -> None:
-        """Have a process exit, by default killed by SIGKILL."""
+        """Report the exit of a process, by default by SIGKILL."""
         played.die(how)
         self.reactor.settle()
 
@@ -171,7 +171,7 @@ class RestartTests(SupervisorTestCase):
         self.assertEqual((event["retry"], event["reason"]), (0.05, "signal=9"))
 
     def test_longLife(self) -> None:
-        """The backoff is reset after a process that lived long."""
+        """A process that ran long resets the backoff."""
         for _ in range(3):
             self.kill(self.first)
             self.reactor.advance(LONGEST_PAUSE)
@@ -191,7 +191,7 @@ class RestartTests(SupervisorTestCase):
         self.assertEqual(retries, [0.05, 0.1, 0.05])
 
     def test_age(self) -> None:
-        """The backoff depends on how long the process lived that has died."""
+        """The backoff depends on how long the process ran."""
         self.reactor.advance(GOOD_LIFE)
         self.supervisor.renew()
         self.play(ready=False)
@@ -208,7 +208,7 @@ class RestartTests(SupervisorTestCase):
         self.assertTrue(self.supervisor.current and self.supervisor.current.up)
 
     def test_nextDied(self) -> None:
-        """The current process goes on when its replacement dies."""
+        """The current process continues when its replacement dies."""
         self.supervisor.renew()
         self.kill(self.play(ready=False))
         self.assertTrue(self.supervisor.current and self.supervisor.current.up)
@@ -233,7 +233,7 @@ class RestartTests(SupervisorTestCase):
         self.assertEqual(self.count(), 3)
 
     def test_disconnected(self) -> None:
-        """There is other capacity when a process is disconnected."""
+        """Callbacks are called when a process is disconnected."""
         before = self.supervisor.notified
         process = self.supervisor.current
         self.first.disconnect()
