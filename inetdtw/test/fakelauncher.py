@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""A launcher whose programs do what a test says."""
+"""A launcher whose programs start and exit on demand."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class FakeProgram:
 @implementer(ILauncher)
 class FakeLauncher:
     """
-    A launcher whose programs do what a test says.
+    A launcher whose programs start and exit on demand.
 
     @ivar hasCapacity: whether it reports that it has capacity.
     @ivar refusal: why every program fails at once, if they do.
@@ -146,7 +146,7 @@ class FakeLauncher:
         self._waiters.append(callback)
 
     def regainCapacity(self) -> None:
-        """Report capacity to all that wait."""
+        """Call all callbacks."""
         self.hasCapacity = True
         while self._waiters:
             self._waiters.pop(0)()

@@ -80,7 +80,7 @@ def getgrnam(name: str) -> grp.struct_group:
 
 
 def getgrouplist(name: str, gid: int) -> list[int]:
-    """All groups of a user."""
+    """Return all groups of a user."""
     return [gid, *MEMBERS.get(name, [])]
 
 

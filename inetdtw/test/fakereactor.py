@@ -111,7 +111,7 @@ class FakeProcess:
             os.close(self.fds.popitem()[1])
 
     def signalProcess(self, signalID: str | int) -> None:
-        """Remember a signal."""
+        """Record a signal."""
         if self.exited:
             raise ProcessExitedAlready()
         self.signals.append(signalID)
@@ -126,11 +126,11 @@ class FakeProcess:
         """Do nothing."""
 
     def closeChildFD(self, descriptor: int) -> None:
-        """Remember that a descriptor was closed."""
+        """Record that a descriptor was closed."""
         self.written.setdefault(descriptor, []).append(None)
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
-        """Remember what was written."""
+        """Record what was written."""
         self.written.setdefault(childFD, []).append(data)
 
     def write(self, data: bytes) -> None:
@@ -140,7 +140,7 @@ class FakeProcess:
         """Do nothing."""
 
     def loseConnection(self) -> None:
-        """Remember that the pipes were closed."""
+        """Record that the pipes were closed."""
         self.left = True
 
     def getPeer(self) -> Any:
@@ -174,7 +174,7 @@ def acceptOne(process: FakeProcess) -> None:
 
 class FakeReactor(MemoryReactorClock):
     """
-    A reactor that reads, and whose time passes, when a test says so.
+    A reactor that reads, and whose clock advances, on demand.
 
     @ivar processes: what was spawned.
     @ivar spawnFailure: what every attempt to spawn raises, if anything.
@@ -208,7 +208,7 @@ class FakeReactor(MemoryReactorClock):
 
     def removeReader(self, reader: IReadDescriptor) -> None:
         """
-        Read something no more.
+        Stop reading.
 
         @raise AssertionError: if its descriptor has changed: a real reactor knows
             readers by their descriptors.
@@ -250,7 +250,7 @@ class FakeReactor(MemoryReactorClock):
     def adoptStreamConnection(
         self, fileDescriptor: int, addressFamily: int, factory: Any
     ) -> None:
-        """Remember a connection."""
+        """Record a connection."""
         if self.adoptFailure is not None:
             raise self.adoptFailure
         # The caller closes its own descriptor.

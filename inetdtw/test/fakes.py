@@ -129,7 +129,7 @@ def makeUnix(path: str, **given: Any) -> Service:
 
 
 def tellsWhoWaits() -> bool:
-    """Return whether the system tells the length of a backlog."""
+    """Return whether the system reports the length of a backlog."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return waiting(server) is not None
 
@@ -147,7 +147,7 @@ def backlogOf(server: socket.socket) -> int:
 
 
 def reset(client: socket.socket) -> None:
-    """Reset the connection of a client, whatever it has sent."""
+    """Reset the connection of a client."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
@@ -164,7 +164,7 @@ def listening(service: Service) -> socket.socket:
 
 class ServingTestCase(SynchronousTestCase):
     """
-    A test of something that serves, with the fakes that it works with.
+    A test case with the fakes that a listener needs.
 
     @ivar reactor: the reactor.
     @ivar launcher: the launcher.
@@ -195,7 +195,7 @@ class ServingTestCase(SynchronousTestCase):
         launcher: ILauncher | None = None,
         released: Callable[[], None] = lambda: None,
     ) -> ServiceRuntime:
-        """Return what a listener of a service is given."""
+        """Return the runtime of a service, for its listener."""
         return ServiceRuntime(service, self.runtime, limits, launcher, released)
 
     def unpaused(self) -> Holds:

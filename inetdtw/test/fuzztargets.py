@@ -152,7 +152,7 @@ class _Requests:
         self.said: list[bytes] = []
 
     def recvmsg_into(self, buffers: Any, room: int, flags: int) -> Any:
-        """Give a packet."""
+        """Return the next packet."""
         if not self._packets:
             raise BlockingIOError
         packet, count = self._packets.pop(0)
@@ -163,17 +163,17 @@ class _Requests:
         return len(packet), [(*kind, rights)] if fds else [], 0, None
 
     def send(self, packet: bytes) -> None:
-        """Keep what is reported."""
+        """Record the reports."""
         self.said.append(packet)
 
 
 class _Programs(programs.ChildTable):
-    """Programs none of which is started."""
+    """A table of children that starts none."""
 
     _started = 0
 
     def enterDirectory(self, number: int = 0) -> bool:
-        """Return true: they start where this process is."""
+        """Return true: the working directory stays."""
         return True
 
     def _start(self, program: Any, fds: Any) -> int:
@@ -206,7 +206,7 @@ def forkServerRequests(data: bytes) -> None:
 
 def handleRequests(packets: list[tuple[bytes, int]]) -> None:
     """
-    Likewise.
+    Handle requests, whose fork server is a fake.
 
     @param packets: each with a number of descriptors.
     """
@@ -248,10 +248,10 @@ class _Watcher:
         return self.children[-1]
 
     def dropped(self, peer: Any, reason: str) -> None:
-        """None can be."""
+        """Do nothing."""
 
     def crowded(self) -> None:
-        """None should be for now."""
+        """Do nothing."""
 
 
 class _Child(FakeChild):
@@ -279,7 +279,7 @@ class _Child(FakeChild):
 
 
 class _Owner:
-    """Whose process it is; it does nothing."""
+    """The owner of a process, which does nothing."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given: None
@@ -293,13 +293,13 @@ class _Reports:
         self._open = True
 
     def recv(self, size: int) -> bytes:
-        """Give a packet."""
+        """Return the next packet."""
         if not self._packets:
             raise BlockingIOError
         return self._packets.popleft()
 
     def sendmsg(self, *what: Any) -> None:
-        """Nobody gets it."""
+        """Do nothing."""
 
     send = sendmsg
 
@@ -313,7 +313,7 @@ class _Reports:
 
 
 def _divided(data: bytes, size: int) -> deque[bytes]:
-    """Packets of a few reports, and now and then of a part of one."""
+    """Return packets of a few reports, some with a part of one."""
     found: deque[bytes] = deque()
     at = 0
     while at < len(data):
@@ -332,16 +332,16 @@ class _Transport:
     """A process that ignores what is sent to it."""
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
-        """Ignore that it may begin."""
+        """Do nothing."""
 
     def closeChildFD(self, descriptor: int) -> None:
-        """Ignore that it may begin."""
+        """Do nothing."""
 
     def signalProcess(self, signalID: str | int) -> None:
-        """Ignore that it is killed."""
+        """Do nothing."""
 
     def loseConnection(self) -> None:
-        """Ignore that it is left."""
+        """Do nothing."""
 
 
 def forkServerReports(data: bytes) -> None:
@@ -385,7 +385,7 @@ class _Held:
 
 
 def warmReports(data: bytes) -> None:
-    """Handle what a warm process reports, likewise."""
+    """Handle the reports of a warm process, which runs as a service's user."""
     reactor: Any = _Reactor()
     request = LaunchRequest("/x", ("x",), {}, {}, (0, 0, 0))
     process = WarmProcess(

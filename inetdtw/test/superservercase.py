@@ -53,14 +53,14 @@ class SuperserverTestCase(ServingTestCase):
         return inetd
 
     def end(self, inetd: InetdService) -> None:
-        """Stop a superserver for good."""
+        """Stop a superserver."""
         inetd.stopService()
         for process in self.reactor.processes:
             if not process.exited:
                 process.exit()
 
     def ready(self) -> PlayedHelper:
-        """Be the fork server that was started last, and be ready."""
+        """Report that the fork server that was started last is ready."""
         played = PlayedHelper(self.reactor.processes[-1])
         self.addCleanup(played.channel.close)
         played.hello()

@@ -39,12 +39,12 @@ from inetdtw.test.fakes import (
 
 
 class Told(ProcessProtocol):
-    """Remembers how a process ended."""
+    """Records how a process exited."""
 
     why: Any = None
 
     def processEnded(self, reason: Failure) -> None:
-        """Remember the exit."""
+        """Record the exit."""
         self.why = reason.value
 
 
@@ -57,17 +57,17 @@ class FakeReactorTests(SynchronousTestCase):
         self.addCleanup(self.reactor.close)
 
     def test_interfaces(self) -> None:
-        """It provides what the daemon needs of a reactor."""
+        """The reactor provides the interfaces that the daemon needs."""
         for interface in (IReactorFDSet, IReactorSocket, IReactorTime):
             verifyObject(interface, self.reactor)
 
     def test_process(self) -> None:
-        """A process that was asked for is a process transport."""
+        """A spawned process provides C{IProcessTransport}."""
         process = self.reactor.spawnProcess(Told(), "/bin/true")
         verifyObject(IProcessTransport, process)
 
     def test_descriptors(self) -> None:
-        """A process keeps what it is given, though others close it, until it exits."""
+        """A process has its descriptors until it exits."""
         before = openDescriptors()
         null = os.open(os.devnull, os.O_RDWR)
         process = self.reactor.spawnProcess(Told(), "/bin/true", childFDs={0: null})
@@ -90,7 +90,7 @@ class FakeReactorTests(SynchronousTestCase):
             self.assertEqual(told.why.status, word)
 
     def test_adopt(self) -> None:
-        """A connection that was given away stays open when its giver closes it."""
+        """An adopted connection stays open when the caller closes it."""
         ours, theirs = socket.socketpair()
         with ours:
             self.reactor.adoptStreamConnection(theirs.fileno(), theirs.family, None)
@@ -103,15 +103,15 @@ class FakeLauncherTests(ServingTestCase):
     """Tests for L{FakeLauncher}."""
 
     def test_interface(self) -> None:
-        """It is a launcher."""
+        """The launcher provides C{ILauncher}."""
         verifyObject(ILauncher, FakeLauncher())
 
     def test_child(self) -> None:
-        """What stands for a child provides L{IChild}."""
+        """The fake child provides L{IChild}."""
         verifyObject(IChild, FakeChild())
 
     def test_makeService(self) -> None:
-        """The services that are made differ from each other only in what was said."""
+        """The services differ only in the given values."""
         self.assertEqual(makeService(), makeService())
         self.assertEqual(makeService(name="other").name, "other")
         self.assertIsNone(makeService(internal="echo").program)

@@ -29,13 +29,13 @@ _WORDS = (
 
 
 class AnyBytesTests(SynchronousTestCase):
-    """No bytes can do any harm."""
+    """Tests for code that reads untrusted bytes."""
 
     if find_spec("hypothesis") is None:
         skip = "hypothesis is not installed"
 
     def _check(self, name: str, *kinds: Any) -> None:
-        """Let hypothesis find bytes."""
+        """Run a target on bytes that hypothesis finds."""
         from hypothesis import given, settings
         from hypothesis import strategies as st
 
@@ -48,7 +48,7 @@ class AnyBytesTests(SynchronousTestCase):
 
     def test_configuration(self) -> None:
         """
-        Any configuration is read to its end.
+        Any configuration is parsed to its end.
 
         Each error in it is one printable line, with a location that exists.
         """
@@ -72,7 +72,7 @@ class AnyBytesTests(SynchronousTestCase):
         )
 
     def test_requests(self) -> None:
-        """A fork server goes on after any packet, and keeps no descriptor of it."""
+        """A fork server continues after any packet, and leaks no descriptor."""
         from hypothesis import strategies as st
 
         small = st.integers(0, 3)
@@ -88,7 +88,7 @@ class AnyBytesTests(SynchronousTestCase):
         self._check("requests", st.lists(packets).map(b"".join))
 
     def _reports(self, name: str) -> None:
-        """Any reports, most of which are about something that there is."""
+        """Check any reports, most of which are about existing numbers."""
         from hypothesis import strategies as st
 
         few = st.integers(0, 7)
@@ -107,11 +107,11 @@ class AnyBytesTests(SynchronousTestCase):
         self._check(name, st.lists(packets).map(b"".join))
 
     def test_forkServerReports(self) -> None:
-        """A program starts and ends once at most, whatever a fork server reports."""
+        """A program starts and exits at most once for any reports of a fork server."""
         self._reports("reports")
 
     def test_warmReports(self) -> None:
-        """A program starts and ends once at most, whatever a warm process reports."""
+        """A program starts and exits at most once for any reports of a warm process."""
         self._reports("warm")
 
     def test_found(self) -> None:

@@ -68,7 +68,7 @@ class RequiredTests(SuperserverTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_one(self) -> None:
-        """One is enough."""
+        """One service is enough."""
         inetd = self.inetd(BAD, ECHO, required=True)
         inetd.privilegedStartService()
         inetd.startService()
@@ -76,10 +76,10 @@ class RequiredTests(SuperserverTestCase):
 
 
 class OperatorTests(SuperserverTestCase):
-    """Tests for what an operator wants of an L{InetdService}."""
+    """Tests for the operations of an L{InetdService}."""
 
     def test_state(self) -> None:
-        """It says how it is and how each service is, in the order of the file."""
+        """The state has the daemon and each service, in the order of the file."""
         inetd = self.running(ECHO, DISCARD)
         state = inetd.state()
         names = [(each.name, each.condition) for each in state.services]
@@ -93,7 +93,7 @@ class OperatorTests(SuperserverTestCase):
 
     def test_reloadTells(self) -> None:
         """
-        A reload returns what it has changed, and what is wrong with the file.
+        A reload returns the changes, and the problems of the file.
 
         The state has that too, until the file is right.
         """
@@ -143,7 +143,7 @@ class OperatorTests(SuperserverTestCase):
 
     def test_drain(self) -> None:
         """
-        A drain refuses clients at once, and is over when no program runs.
+        A drain refuses clients at once, and ends when no program runs.
 
         Meanwhile nothing else is done.
         """
@@ -171,13 +171,13 @@ class OperatorTests(SuperserverTestCase):
         self.assertEqual(over, [None])
 
     def test_drainIdle(self) -> None:
-        """A drain of services that serve no client is over at once."""
+        """A drain of services without clients ends at once."""
         over: list[Any] = []
         self.running(ECHO, PROGRAM.format("x")).drain().addCallback(over.append)
         self.assertEqual(over, [None])
 
     def test_drainRemoved(self) -> None:
-        """The programs of services that are gone are waited for as well."""
+        """A drain waits for the programs of removed services."""
         inetd = self.running(PROGRAM.format("x"), ECHO)
         played = self.ready()
         self.argument(inetd, "0/tcp", played)
@@ -189,7 +189,7 @@ class OperatorTests(SuperserverTestCase):
         self.assertEqual((over, inetd.state().running), ([], 1))
 
     def test_stopDraining(self) -> None:
-        """To stop is to wait no more."""
+        """A stop ends a drain."""
         inetd = self.running(PROGRAM.format("x"))
         played = self.ready()
         self.argument(inetd, "0/tcp", played)

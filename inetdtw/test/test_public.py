@@ -38,7 +38,7 @@ class PublicTests(SynchronousTestCase):
                     self.assertTrue(inspect.getdoc(what), f"{name}.{method}")
 
     def test_answers(self) -> None:
-        """What methods and properties of the superserver return is public as well."""
+        """The return types of the superserver's methods are public."""
         found = set()
         for what in vars(inetdtw.InetdService).values():
             function = what.fget if isinstance(what, property) else what
@@ -49,18 +49,18 @@ class PublicTests(SynchronousTestCase):
         self.assertEqual(found - set(inetdtw.__all__), set())
 
     def test_star(self) -> None:
-        """C{from inetdtw import *} brings the public names and no others."""
+        """C{from inetdtw import *} imports exactly the public names."""
         names: dict[str, object] = {}
         exec("from inetdtw import *", names)
         self.assertEqual(set(names) - {"__builtins__"}, set(inetdtw.__all__))
 
     def test_private(self) -> None:
-        """Another name is an attribute that there is not."""
+        """Another name raises C{AttributeError}."""
         why = self.assertRaises(AttributeError, getattr, inetdtw, "Slot")
         self.assertIn("Slot", str(why))
 
     def test_cheap(self) -> None:
-        """To import the package imports nothing of Twisted."""
+        """An import of the package does not import Twisted."""
         code = (
             "import sys, inetdtw; inetdtw.__version__; "
             "print([name for name in sys.modules if name.startswith('twisted')])"

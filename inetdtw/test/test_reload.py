@@ -32,11 +32,11 @@ class FaultTests(SuperserverTestCase):
     """Tests for L{InetdService} and internal errors."""
 
     def wrong(self, *_: object, **__: object) -> Any:
-        """Be what raises it."""
+        """Raise the exception."""
         raise ValueError("embedded null byte")
 
     def assertUndone(self, inetd: InetdService) -> None:
-        """Assert that a reload changes nothing, and says why."""
+        """Assert that a reload changes nothing, and has a reason."""
         before = inetd.configuration, inetd.getHosts()
         done = inetd.reload()
         self.assertFalse(done)
@@ -45,7 +45,7 @@ class FaultTests(SuperserverTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_read(self) -> None:
-        """A configuration whose reading raises an exception is one with a problem."""
+        """An exception while a configuration is read is a problem of it."""
         inetd = self.running(ECHO)
         with mock.patch.object(loader, "load", self.wrong):
             self.assertUndone(inetd)
@@ -61,7 +61,7 @@ class FaultTests(SuperserverTestCase):
             self.assertUndone(inetd)
 
     def test_state(self) -> None:
-        """A service whose state raises an exception is in trouble, and no other."""
+        """An exception of a service's state is the trouble of that service only."""
         inetd = self.running(ECHO, DISCARD)
         with mock.patch.object(InternalStreamListener, "held", self.wrong):
             echo, discard = inetd.state().services
@@ -72,7 +72,7 @@ class FaultTests(SuperserverTestCase):
 
     def test_startLaunchers(self) -> None:
         """
-        A service whose launcher raises an exception fails alone at the start.
+        An exception of a service's launcher fails that service only.
 
         It is tried again.
         """
@@ -88,7 +88,7 @@ class FaultTests(SuperserverTestCase):
 
     def test_apply(self) -> None:
         """
-        A reload is finished for all services but those that raise exceptions.
+        A reload is completed for all services except those that raise.
 
         A stop, a change or a start of these does.
         """
@@ -161,7 +161,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_freed(self) -> None:
-        """A new service is tried again soon if a reload has closed a socket."""
+        """A new service is retried soon if a reload has closed a socket."""
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
         taken = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
@@ -174,7 +174,7 @@ class ReloadTests(SuperserverTestCase):
             inetd.stopService()
 
     def test_nothing(self) -> None:
-        """When nothing has changed, nothing is touched."""
+        """A reload without a change touches no socket."""
         inetd = self.running(ECHO, DISCARD)
         before = inetd.getHosts(), self.sockets(), set(self.reactor.getReaders())
         self.assertTrue(inetd.reload())
@@ -198,7 +198,7 @@ class ReloadTests(SuperserverTestCase):
         )
 
     def test_removed(self) -> None:
-        """A line that was removed is served no more."""
+        """A removed line is no longer served."""
         inetd = self.running(ECHO, DISCARD)
         where = inetd.getHosts()["0/tcp"]
         self.write(DISCARD)
@@ -210,7 +210,7 @@ class ReloadTests(SuperserverTestCase):
         )
 
     def test_changed(self) -> None:
-        """A change of a line holds for the next client, on the same socket."""
+        """A change of a line applies to the next client, on the same socket."""
         inetd = self.running(PROGRAM.format("one"))
         played = self.ready()
         where, before = inetd.getHosts()["0/tcp"], self.sockets()
@@ -259,7 +259,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(len(self.said("config-error")), 2)
 
     def test_badBefore(self) -> None:
-        """Lines that were bad at the start are served when they are right."""
+        """Lines with errors at the start are served when they are corrected."""
         inetd = self.running(ECHO, BAD)
         self.write(ECHO, DISCARD)
         self.assertTrue(inetd.reload())
@@ -285,7 +285,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", f"{port}/tcp"})
 
     def test_stopsTrying(self) -> None:
-        """A port that is not wanted any more is not tried any more."""
+        """The port of a removed line is not retried."""
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
         line = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
@@ -332,7 +332,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"sh")
 
     def test_internalToProgram(self) -> None:
-        """A socket may come to be served by a program, and by the daemon again."""
+        """A service may become a program, and internal again."""
         inetd = self.running(ECHO)
         where = inetd.getHosts()["0/tcp"]
         self.write(PROGRAM.format("one"))
@@ -345,7 +345,7 @@ class ReloadTests(SuperserverTestCase):
         self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
 
     def test_notRunning(self) -> None:
-        """When it does not run, what is read holds for the next start."""
+        """A reload without a start applies to the next start."""
         inetd = self.inetd(ECHO)
         self.write(DISCARD)
         self.assertTrue(inetd.reload())
@@ -354,7 +354,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/udp"})
 
     def test_burst(self) -> None:
-        """Many reloads in a row leave what the last one said."""
+        """After many reloads, the last configuration is served."""
         inetd = self.running(ECHO)
         before = openDescriptors()
         for _ in range(10):

@@ -37,7 +37,7 @@ class StartTests(SuperserverTestCase):
     """Tests for L{InetdService} that starts and stops."""
 
     def test_interface(self) -> None:
-        """It is a service of an application, with a name."""
+        """The service provides C{IService}, and has a name."""
         inetd = self.inetd(ECHO)
         verifyObject(IService, inetd)
         self.assertEqual(inetd.name, "inetd")
@@ -53,7 +53,7 @@ class StartTests(SuperserverTestCase):
         self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
 
     def test_text(self) -> None:
-        """A text will do in place of a file."""
+        """A configuration may be a string."""
         inetd = InetdService(text=ECHO + DISCARD, reactor=self.reactor)
         inetd.startService()
         self.addCleanup(inetd.stopService)
@@ -72,7 +72,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
 
     def test_id(self) -> None:
-        """A service that says what it is called is found by that."""
+        """A service with an id is found by that."""
         line = "127.0.0.1:0 on protocol = tcp, args = echo, id = talk;\n"
         inetd = self.running(line)
         self.assertEqual(set(inetd.getHosts()), {"talk"})
@@ -95,7 +95,7 @@ class StartTests(SuperserverTestCase):
 
     def test_reloadWhilePrivileged(self) -> None:
         """
-        A reload between the two steps of the start holds from the start on.
+        A reload between the two steps of the start applies to the start.
 
         Until then no client is served and no process started.
         """
@@ -125,7 +125,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(decode(shared), ([b"/bin/sh"], [b"one", b"two"], {b"A": b"1"}))
 
     def test_settings(self) -> None:
-        """The settings hold for what a line does not say."""
+        """The settings are the defaults of lines."""
         self.running(PROGRAM.format("one"), settings=Settings(launch="direct"))
         self.assertEqual(self.reactor.processes, [])
 
@@ -146,14 +146,14 @@ class StartTests(SuperserverTestCase):
         )
 
     def test_badLinesOnly(self) -> None:
-        """A line is in the log once, though nothing is left to serve."""
+        """An error is logged once if no service is left."""
         inetd = self.inetd(BAD)
         inetd.privilegedStartService()
         inetd.startService()
         self.assertEqual(len(self.said("config-error")), 1)
 
     def test_noFile(self) -> None:
-        """A file that is not there is in the log, and no error of the program."""
+        """A missing file is logged, and is not an internal error."""
         inetd = InetdService("/nowhere/inetd.conf", reactor=self.reactor)
         inetd.startService()
         self.addCleanup(inetd.stopService)
@@ -169,7 +169,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/tcp"})
 
     def test_inUse(self) -> None:
-        """A port that is in use is tried again, and the others are served."""
+        """A port in use is retried, and the others are served."""
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
         line = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
@@ -197,7 +197,7 @@ class StartTests(SuperserverTestCase):
         again.bind((where.host, where.port))
 
     def test_startAgain(self) -> None:
-        """It can be started again."""
+        """The superserver can be started again."""
         inetd = self.running(DISCARD, PROGRAM.format("one"))
         for _ in range(2):
             stopped = inetd.stopService()
@@ -207,7 +207,7 @@ class StartTests(SuperserverTestCase):
             self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"one")
 
     def test_inApplication(self) -> None:
-        """It starts and stops with the application that it is a part of."""
+        """The superserver starts and stops with its application."""
         whole = MultiService()
         inetd = self.inetd(ECHO)
         inetd.setServiceParent(whole)
@@ -240,7 +240,7 @@ class HostNamesTests(SuperserverTestCase):
     LINE = "many:0 stream tcp nowait - internal echo\n"
 
     def setUp(self) -> None:
-        """Make a name service that answers when a test says so."""
+        """Make a name service that answers on demand."""
         super().setUp()
         self.threads: list[Any] = []
         self.found = ["127.0.0.1"]
@@ -293,7 +293,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertTrue(inetd.state().healthy)
 
     def test_retried(self) -> None:
-        """A look-up that failed is repeated with the backoff of a port in use."""
+        """A failed look-up is retried with backoff."""
         inetd = self.running(self.LINE)
         self.answer()
         for _ in range(12):
@@ -325,7 +325,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertEqual([each.condition for each in states], ["paused"] * 2)
 
     def test_reload(self) -> None:
-        """A reload keeps what is bound, looks names up again, and follows them."""
+        """A reload looks names up again, and moves services to new addresses."""
         inetd = self.running(self.LINE)
         self.answer("127.0.0.1")
         before = inetd.getHosts()
@@ -353,7 +353,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertIn("is already served by", warning["reason"])
 
     def test_stopped(self) -> None:
-        """An answer changes nothing after a stop, or while the daemon drains."""
+        """An answer is ignored after a stop, and while the daemon drains."""
         inetd = self.running(self.LINE)
         inetd.drain()
         self.answer("127.0.0.1")

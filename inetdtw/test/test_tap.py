@@ -20,7 +20,7 @@ class MakeServiceTests(SynchronousTestCase):
     """Tests for L{tap.makeService}."""
 
     def setUp(self) -> None:
-        """Have a service, and an exception hook as in a new process."""
+        """Replace the service, and restore the exception hook."""
         self.output = io.StringIO()
         self.hooked: list[Any] = []
         self.made = MultiService()
@@ -40,7 +40,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(self.hooked, [(ValueError, bug, None)])
 
     def test_other(self) -> None:
-        """Another hook, as of a debugger, stays."""
+        """Another exception hook is kept."""
         hook = lambda *about: None  # noqa: E731
         sys.excepthook = hook
         tap.makeService(tap.Options())

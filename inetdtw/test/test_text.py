@@ -21,13 +21,13 @@ class NativeTests(SynchronousTestCase):
     """Tests for L{native} and L{textOf}."""
 
     def inLocale(self, name: str) -> None:
-        """Let Python encode strings for the system as in another locale."""
+        """Make Python encode strings as in another locale."""
         self.patch(module, "_SAME", False)
         self.patch(os, "fsencode", lambda text: text.encode(name, "surrogateescape"))
         self.patch(os, "fsdecode", lambda data: data.decode(name, "surrogateescape"))
 
     def test_bytes(self) -> None:
-        """Any bytes are a text, and come back."""
+        """Any bytes can be converted to a string and back."""
         data = bytes(range(256))
         self.assertEqual(toBytes(fromBytes(data)), data)
         self.assertEqual(fromBytes(toBytes(TEXT)), TEXT)
@@ -40,13 +40,13 @@ class NativeTests(SynchronousTestCase):
             self.assertEqual(textOf(native(TEXT)), TEXT, name)
 
     def test_same(self) -> None:
-        """In a locale of UTF-8 nothing is done."""
+        """In a UTF-8 locale nothing is converted."""
         self.patch(module, "_SAME", True)
         self.assertIs(native(TEXT), TEXT)
         self.assertIs(textOf(TEXT), TEXT)
 
     def test_environment(self) -> None:
-        """The environment is texts."""
+        """The environment is converted to strings."""
         self.inLocale("iso-8859-1")
         given = {"A": os.fsdecode("\u2026".encode())}
         with mock.patch.dict(os.environ, given):
