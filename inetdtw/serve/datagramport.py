@@ -80,7 +80,9 @@ class DatagramPort(SocketPort):
             if not self._receiver.mayReceive():
                 return
             try:
-                data, ancillary, _, address = self._receive()
+                data, ancillary, _, address = self.socket.recvmsg(
+                    _LARGEST, self._room, _AT_ONCE
+                )
             except BlockingIOError:
                 if not count and self._isShut():
                     # It is readable for ever.
@@ -98,14 +100,6 @@ class DatagramPort(SocketPort):
         poll = select.poll()
         poll.register(self.socket, getattr(select, "POLLRDHUP", 0))
         return bool(poll.poll(0))
-
-    def _receive(self) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
-        """
-        Receive one datagram.
-
-        @raise OSError: if there is none, or an earlier reply was not delivered.
-        """
-        return self.socket.recvmsg(_LARGEST, self._room, _AT_ONCE)
 
     def reply(self, data: bytes, sender: Sender) -> None:
         """

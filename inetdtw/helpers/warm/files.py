@@ -120,13 +120,10 @@ def readLink(path: str) -> str | None:
         return None
 
 
-def identity(path: str) -> tuple[int, int] | None:
+def identity(path: str) -> tuple[int, ...] | None:
     """Return the device and inode of a file, or C{None} if it does not exist."""
-    try:
-        found = posix.stat(path)
-    except (OSError, ValueError):
-        return None
-    return found.st_dev, found.st_ino
+    found = stamp(path)
+    return None if found is None else found[:2]
 
 
 def absolute(path: str) -> str:

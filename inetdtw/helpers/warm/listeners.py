@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _socket
 import errno
-import posix
 import select
 
 from inetdtw.helpers.reports import (
@@ -18,7 +17,7 @@ from inetdtw.helpers.reports import (
     WITHDRAWN,
     Reports,
 )
-from inetdtw.helpers.warm.process import isConnected, moveHigh
+from inetdtw.helpers.warm.process import moveHigh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,26 +48,30 @@ class DelegatedListeners:
         self._sockets[listening.fileno()] = (number, listening)
         self._poll.register(listening.fileno(), select.POLLIN)
 
-    def accept(self, fd: int) -> tuple[int, int, Any] | None:
+    def accept(self, fd: int) -> tuple[int, Any, Any] | None:
         """
         Accept a connection.
 
         The socket is returned to the daemon if there are no resources for one.
 
-        @return: the number of the socket, the descriptor of the connection and the
-            address of the client, if a client is there.
+        @return: the number of the socket, the connection and the address of the client,
+            if a client is there.
         """
         number, listening = self._sockets[fd]
         try:
-            connection, peer = listening._accept()
+            accepted, peer = listening._accept()
         except OSError as why:
             if why.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
                 self.drop(number, NOT_ACCEPTED, why.errno)
             return None
-        if isConnected(connection):
-            return number, connection, peer
-        posix.close(connection)
-        return None
+        connection = _socket.socket(fileno=accepted)
+        try:
+            connection.getpeername()
+        except OSError:
+            # The client has left.
+            connection.close()
+            return None
+        return number, connection, peer
 
     def numberOf(self, fd: int) -> int:
         """Return the daemon's number for a socket."""

@@ -15,8 +15,6 @@ from inetdtw.helpers.warm.coldstart import ColdStart, WorkingDirectory
 from inetdtw.helpers.warm.exceptions import printException, statusOf
 from inetdtw.helpers.warm.library import BEFORE, VERSION
 from inetdtw.helpers.warm.process import (
-    ChildSignal,
-    CpuLimit,
     endWithDaemon,
     quietly,
     takeChannel,
@@ -59,13 +57,12 @@ def serve(parameters: dict[str, Any]) -> None:
     sys.argv = list(program.argv)
     cold = ColdStart(directory, parameters["paths"], parameters["argv"])
     reports: Reports = Reports(channel)
-    limit = CpuLimit()
-    template = Template(program, cold, parameters["preload"], reports, limit)
+    template = Template(program, cold, parameters["preload"], reports)
     endWithDaemon(channel.fileno(), True)
     template.load()
     endWithDaemon(channel.fileno(), False)
     template.freeze()
-    server = Server(channel, reports, template, ChildSignal(), limit)
+    server = Server(channel, reports, template)
     call, given = server.serve(version(globals()["text"]))
 
 

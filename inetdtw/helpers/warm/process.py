@@ -93,18 +93,6 @@ def countThreads() -> int:
         return 1 if threading is None else threading.active_count()
 
 
-def isConnected(fd: int) -> bool:
-    """Return whether the client of a connection has not left."""
-    connection = _socket.socket(fileno=fd)
-    try:
-        connection.getpeername()
-    except OSError:
-        return False
-    finally:
-        connection.detach()
-    return True
-
-
 def endWithDaemon(fd: int, on: bool) -> None:
     """
     Have SIGIO kill this process when the daemon closes the channel, or stop that.

@@ -27,7 +27,7 @@ from inetdtw.helpers.reports import (
 from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
 from inetdtw.helpers.warm.children import Children
 from inetdtw.helpers.warm.listeners import DelegatedListeners
-from inetdtw.helpers.warm.process import ChildSignal, CpuLimit
+from inetdtw.helpers.warm.process import ChildSignal
 from inetdtw.helpers.warm.protocol import refuse
 from inetdtw.helpers.warm.template import Template
 
@@ -53,21 +53,13 @@ class Server:
         channel: Any,
         reports: Reports,
         template: Template,
-        signal: ChildSignal,
-        limit: CpuLimit,
     ) -> None:
-        """
-        Serve no listening socket yet.
-
-        @param signal: is readable when a child has exited.
-        @param limit: what children have again.
-        """
+        """Serve no listening socket yet."""
         self._channel = channel
         self._buffer = bytearray(LARGEST)
         self._reports = reports
         self._template = template
-        self._signal = signal
-        self._limit = limit
+        self._signal = ChildSignal()
         self._poll = select.poll()
         self._children = Children(reports)
         self._listeners = DelegatedListeners(self._poll, reports)
@@ -167,14 +159,15 @@ class Server:
         try:
             pid = self._children.forkPatiently()
         except OSError as why:
-            posix.close(connection)
+            connection.close()
             self._listeners.drop(number, NOT_STARTED, why.errno or errno.EAGAIN, peer)
             return None
         if not pid:
+            fds = [connection.fileno()]
             return self._child(
-                0, cold, [connection], lambda: describeConnection(connection, peer)
+                0, cold, fds, lambda: describeConnection(connection, peer)
             )
-        posix.close(connection)
+        connection.close()
         self._children.add(pid, number, accepted=True)
         self._reports.addConnection(ACCEPTED, number, pid, cold, peer)
         self._dropIfCrowded()
@@ -220,7 +213,7 @@ class Server:
             self._signal.restore()
             added = variables()
             self._take(fds)
-            self._limit.restore()
+            self._template.limit.restore()
             if not cold:
                 return self._template.enter(added)
         except BaseException:
@@ -252,14 +245,14 @@ class Server:
         self._listeners.close()
 
 
-def describeConnection(fd: int, peer: Any) -> dict[bytes, bytes]:
+def describeConnection(connection: Any, peer: Any) -> dict[bytes, bytes]:
     """
     Return the variables of an accepted connection, which blocks from now on.
 
+    @param connection: a socket; its descriptor is the caller's from now on.
     @param peer: the address of the client.
     """
-    posix.set_blocking(fd, True)
-    connection = _socket.socket(fileno=fd)
+    connection.setblocking(True)
     local: Any = connection.getsockname()
     connection.detach()
     return encoded(connectionEnvironment(local, peer))

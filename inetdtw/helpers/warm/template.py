@@ -33,6 +33,7 @@ class Template:
     @ivar program: what it runs.
     @ivar cold: what a cold start would execute.
     @ivar shutdown: how a child ends.
+    @ivar limit: the limit of CPU time.
     @ivar entered: whether this process is a child that runs the program.
     """
 
@@ -44,7 +45,6 @@ class Template:
         cold: ColdStart,
         preload: str,
         reports: Reports,
-        limit: CpuLimit,
     ) -> None:
         """
         Prepare nothing yet.
@@ -62,7 +62,7 @@ class Template:
         )
         self._streams = StandardStreams()
         self._reports = reports
-        self._limit = limit
+        self.limit = CpuLimit()
         self._stale = False
         self._problem = ""
         self.entered = False
@@ -103,7 +103,7 @@ class Template:
         if self._preloaded.stale():
             self._requestReplacement()
             return True
-        if self._limit.isNear():
+        if self.limit.isNear():
             self._requestReplacement()
         if self.program.problem != self._problem:
             self._problem = self.program.problem

@@ -23,7 +23,6 @@ from inetdtw.helpers.reports import CONNECTION, REPORT, Reports
 from inetdtw.helpers.requests import ACCEPT, HEADER
 from inetdtw.helpers.warm import children, template
 from inetdtw.helpers.warm.coldstart import ColdStart, WorkingDirectory
-from inetdtw.helpers.warm.process import ChildSignal, CpuLimit
 from inetdtw.helpers.warm.program import CommandString
 from inetdtw.helpers.warm.server import Server
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
@@ -163,15 +162,13 @@ class ServerTestCase(ServingTestCase):
         self.patch(CommandString, "needs", ())
         self.recorder = Recorder(theirs)
         self.cold = ColdStart(WorkingDirectory(""), [b"/x"], [b"x"])
-        self.limit = CpuLimit()
         self.template = template.Template(
-            CommandString(["-c", "1"]), self.cold, "", self.recorder, self.limit
+            CommandString(["-c", "1"]), self.cold, "", self.recorder
         )
-        self.signal = ChildSignal()
+        self.limit = self.template.limit
+        self.server = Server(theirs, self.recorder, self.template)
+        self.signal = self.server._signal
         self.addCleanup(self.closeSignal)
-        self.server = Server(
-            theirs, self.recorder, self.template, self.signal, self.limit
-        )
         self.addCleanup(self.server._listeners.close)
         self.forks: list[int | OSError] = []
         self.slept: list[float] = []

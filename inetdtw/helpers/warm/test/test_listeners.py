@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 import select
+import socket
+from typing import Any
 from unittest import mock
 
 from inetdtw.helpers.reports import DROPPED, NOT_ACCEPTED, WITHDRAWN
@@ -22,15 +24,19 @@ class AcceptTests(ServerTestCase):
         """A connection whose client has left is closed, and has no child."""
         listening = self.listen()
         self.client(listening)
-        accepted: list[int] = []
+        accepted: list[socket.socket] = []
 
-        def isConnected(fd: int) -> bool:
-            accepted.append(fd)
-            return False
+        class Left(socket.socket):
+            """A connection without a client."""
 
-        self.patch(listeners, "isConnected", isConnected)
+            def getpeername(self) -> Any:
+                """Say so, when it is asked for its client."""
+                accepted.append(self)
+                raise OSError(errno.ENOTCONN, "not connected")
+
+        self.patch(listeners, "_socket", mock.Mock(socket=Left))
         self.accept()
-        self.assertFalse(self.isOpen(accepted[0]))
+        self.assertEqual([each.fileno() for each in accepted], [-1])
         self.assertEqual((self.reports(), list(self.listening())), ([], [5]))
 
     def test_noResources(self) -> None:

@@ -26,7 +26,6 @@ from inetdtw.helpers.warm.process import (
     SignalState,
     countThreads,
     endWithDaemon,
-    isConnected,
     moveHigh,
     quietly,
     takeChannel,
@@ -35,7 +34,7 @@ from inetdtw.helpers.warm.test.cases import ExitedError, exitWith
 
 
 class DescriptorTests(SynchronousTestCase):
-    """Tests for L{moveHigh}, L{takeChannel} and L{isConnected}."""
+    """Tests for L{moveHigh} and L{takeChannel}."""
 
     def test_high(self) -> None:
         """
@@ -119,15 +118,6 @@ class DescriptorTests(SynchronousTestCase):
         (fd, first), (same, second) = copies
         self.assertEqual((fd, first, second), (same, 0, 1))
         self.assertEqual([each.fileno() for each in made], [-1, -1])
-
-    def test_connected(self) -> None:
-        """A connection without a peer is not connected; either stays open."""
-        one, other = socket.socketpair()
-        with one, other, socket.socket() as alone:
-            self.assertTrue(isConnected(one.fileno()))
-            self.assertFalse(isConnected(alone.fileno()))
-            for each in (one, alone):
-                os.fstat(each.fileno())
 
 
 class StateTests(SynchronousTestCase):

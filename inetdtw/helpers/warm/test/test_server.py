@@ -380,7 +380,7 @@ class DescribeTests(SynchronousTestCase):
             connection, peer = server.accept()
         with client, connection:
             connection.setblocking(False)
-            found = describeConnection(connection.fileno(), peer)
+            found = describeConnection(connection.dup(), peer)
             self.assertTrue(os.get_blocking(connection.fileno()))
             self.assertEqual(found[b"TCPLOCALPORT"], b"%d" % client.getpeername()[1])
             self.assertEqual(found[b"REMOTE_PORT"], b"%d" % client.getsockname()[1])
