@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from enum import Enum
 from typing import Any
 
@@ -21,6 +22,7 @@ from inetdtw.launch.delegation import Delegation, Delegations
 from inetdtw.launch.packets import HelperReport
 from inetdtw.limits.budget import Lease, ProcessBudget
 from inetdtw.system.exitwatch import ExitWatcher, Watch
+from inetdtw.system.timer import Timer
 
 
 class State(Enum):
@@ -53,6 +55,7 @@ class HelperProcess(ABC):
     @ivar running: the programs that it has started.
     @ivar lease: the programs that it may start by itself.
     @ivar delegations: the listening sockets that it accepts from.
+    @ivar waiting: what waits for the answers to launch requests, by their numbers.
     """
 
     name = "helper process"
@@ -61,6 +64,7 @@ class HelperProcess(ABC):
 
     def __init__(
         self,
+        owner: Any,
         reactor: Any,
         directory: str,
         budget: ProcessBudget | None = None,
@@ -77,13 +81,27 @@ class HelperProcess(ABC):
 
         @raise OSError: if descriptors are short.
         """
+        self._owner = owner
         self._reactor = reactor
         self._directory = directory
+        self._timer = Timer(reactor)
+        self._retiring = False
+        self.waiting: OrderedDict[int, Any] = OrderedDict()
         self.channel = Channel(reactor, self)
         self.lease = Lease(ProcessBudget() if budget is None else budget)
         self.delegations = Delegations(reactor, self.channel, self.lease, directory)
         exits = ExitWatcher(reactor) if exits is None else exits
         self.running = RunningPrograms(exits, self.flushed, orphans)
+
+    @property
+    def load(self) -> int:
+        """How many launch requests were not answered yet."""
+        return len(self.waiting)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no process, and none will be started."""
+        return self.state is State.OVER
 
     @property
     def up(self) -> bool:
@@ -113,7 +131,7 @@ class HelperProcess(ABC):
         """
         kind = report.kind
         if kind == ENDED:
-            self.ended(report)
+            self.exited(report)
         elif kind == STARTED:
             self.launched(report)
         elif kind == FAILED:
@@ -123,7 +141,7 @@ class HelperProcess(ABC):
         elif report.number in self.delegations:
             self._delegated(report)
 
-    def ended(self, report: HelperReport) -> None:
+    def exited(self, report: HelperReport) -> None:
         """Note that a program has exited."""
         self.lease.ended(report.pid)
         how = ExitStatus.fromWait(report.value, report.cpu / 1e6)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +36,6 @@ from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import Credentials
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.exitwatch import ExitWatcher
-from inetdtw.system.timer import Timer
 from inetdtw.text import fromBytes, printable
 
 #: The seconds after which a fork server is killed that was told to exit.
@@ -52,7 +50,7 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
     """
     One fork server, and its replacements on the same channel.
 
-    @ivar waiting: the children whose launch requests were not answered yet, by number.
+    The children wait for the answers to their launch requests.
     """
 
     name = "fork server"
@@ -82,8 +80,7 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
 
         @raise OSError: if descriptors are short.
         """
-        super().__init__(reactor, directory, budget, exits)
-        self._owner = owner
+        super().__init__(owner, reactor, directory, budget, exits)
         self._command = list(map(os.fsencode, command))
         self._code = code
         self._credentials = credentials
@@ -92,21 +89,8 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         self._backoff = Backoff()
         self._started = 0.0
         self._stderr = b""
-        self._timer = Timer(reactor)
-        self._retiring = False
         self._stopped: Deferred[None] = Deferred()
-        self.waiting: OrderedDict[int, Any] = OrderedDict()
         self.channel.start()
-
-    @property
-    def load(self) -> int:
-        """How many launch requests were not answered yet."""
-        return len(self.waiting)
-
-    @property
-    def over(self) -> bool:
-        """Whether there is no process, and no replacement will be started."""
-        return self.state is State.OVER
 
     def start(self) -> None:
         """Start the process, or plan for another attempt."""

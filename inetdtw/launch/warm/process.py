@@ -17,10 +17,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 from zope.interface import implementer
 
@@ -39,7 +38,6 @@ from inetdtw.model.process import ProcessContext
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.exitwatch import ExitWatcher, Watch
-from inetdtw.system.timer import Timer
 
 #: The most unanswered launch requests of one process.
 IN_FLIGHT = 4
@@ -53,39 +51,6 @@ OF_WARM = 3
 
 
 @implementer(IChild)
-class _Interpreter:
-    """The interpreter of a warm process, as its launcher knows it."""
-
-    warm: bool | None = None
-
-    def __init__(
-        self,
-        started: Callable[[int], None],
-        exited: Callable[[str, int | None], None],
-    ) -> None:
-        """
-        Start nothing.
-
-        @param started: is called with its process id.
-        @param exited: is called with the reason, and with the exit status if there is
-            one.
-        """
-        self.started = started
-        self._exited = exited
-
-    def failed(self, reason: str) -> None:
-        """Report that it could not be started."""
-        self._exited(reason, None)
-
-    def ended(self, how: ExitStatus) -> None:
-        """Report its exit."""
-        self._exited(str(how), how.status)
-
-    def restarted(self, how: ExitStatus) -> Any:
-        """Fail, as no restart is requested."""
-        raise AssertionError(how)
-
-
 class WarmProcess(HelperProcess):
     """
     One warm process.
@@ -106,6 +71,7 @@ class WarmProcess(HelperProcess):
     """
 
     name = "warm process"
+    warm: bool | None = None
 
     def __init__(
         self,
@@ -133,30 +99,18 @@ class WarmProcess(HelperProcess):
         self._descriptors = exits.descriptors
         if not self._descriptors.spare(OF_WARM):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        super().__init__(reactor, "", budget, exits, orphans)
+        super().__init__(owner, reactor, "", budget, exits, orphans)
         self._claim: Claim = self._descriptors.take(OF_WARM, Purpose.HELPER, "warm")
-        self._owner, self._readers = owner, readers
+        self._readers = readers
         self._context = context
         self._reader: StderrReader | None = None
-        self._greeted = self._retiring = self._accepted = False
-        self._timer = Timer(reactor)
+        self._greeted = self._accepted = False
         self._reason: str | None = None
         self._status: int | None = None
-        self.waiting: OrderedDict[int, HeldRequest] = OrderedDict()
         self.running.uid = -1  # Programs of an unknown user are not watched.
         self.request = request
         self.startedAt: float = reactor.seconds()
         self.moves = 0
-
-    @property
-    def load(self) -> int:
-        """The number of launch requests that were not answered yet."""
-        return len(self.waiting)
-
-    @property
-    def over(self) -> bool:
-        """Whether it has exited, and its channel is closed."""
-        return self.state is State.OVER
 
     def start(
         self,
@@ -191,12 +145,13 @@ class WarmProcess(HelperProcess):
                 fds=(source, self.channel.theirs.fileno(), self._reader.writeEnd),
                 search=search if executable == self.request.executable else (),
             )
-            launcher.launch(_Interpreter(self._started, self._exited), request)
+            launcher.launch(self, request)
             self.channel.theirs.close()
             if not self.channel.closed:
                 self.channel.start()
 
-    def _started(self, pid: int) -> None:
+    def started(self, pid: int) -> None:
+        """Note that the interpreter runs."""
         self.pid = pid
         with contextlib.suppress(OSError):
             self.running.uid = ownerOf(pid)
@@ -270,11 +225,11 @@ class WarmProcess(HelperProcess):
         """Note whether the program of an accepted connection started warm."""
         child.warm = not report.detail
 
-    def ended(self, report: HelperReport) -> None:
+    def exited(self, report: HelperReport) -> None:
         """End a program, also one that was killed before it reported its start."""
         if report.number in self.waiting and report.pid not in self.running:
             self._begin(report, True)
-        super().ended(report)
+        super().exited(report)
 
     def _handle(self, report: HelperReport) -> None:
         if report.kind == STALE:
@@ -339,6 +294,18 @@ class WarmProcess(HelperProcess):
         if self._reason is None:
             self._timer.start(LINGER, self._abandon)
         self._finish()
+
+    def failed(self, reason: str) -> None:
+        """Be over, as the interpreter could not be started."""
+        self._exited(reason, None)
+
+    def ended(self, how: ExitStatus) -> None:
+        """Note the exit of the interpreter."""
+        self._exited(str(how), how.status)
+
+    def restarted(self, how: ExitStatus) -> IChild:
+        """Fail, as no restart is requested."""
+        raise AssertionError(how)
 
     def _exited(self, reason: str, status: int | None) -> None:
         """
