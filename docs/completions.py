@@ -13,6 +13,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from twisted.python.usage import CompleteList
+
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 sys.path.insert(0, ROOT)
 
@@ -22,6 +24,12 @@ from inetdtw.cli.usage import Option, optionsOf  # noqa: E402
 
 #: The arguments of options that are paths.
 FILES = ("PATH", "FILE")
+#: The values of options, where these are few: what zsh completes.
+CHOICES = {
+    name: tuple(action._items)
+    for name, action in InetdOptions.compData.optActions.items()
+    if isinstance(action, CompleteList)
+}
 #: The condition of fish(1) for a command.
 _SEEN = "__fish_seen_subcommand_from"
 
@@ -98,9 +106,9 @@ def _bashValue(option: Option) -> str:
     """Return the statement of bash(1) for the value of an option."""
     if option.argument in FILES:
         return "return"
-    if not option.choices:
+    if option.name not in CHOICES:
         return "compopt +o default 2>/dev/null; return"
-    words = " ".join(option.choices)
+    words = " ".join(CHOICES[option.name])
     return f"COMPREPLY=($(compgen -W '{words}' -- \"$cur\")); return"
 
 
@@ -125,8 +133,8 @@ def _fishLine(option: Option, when: str = "") -> str:
     words += [f"-s {letter}" for letter in option.letters]
     if len(option.name) > 1:
         words.append(f"-l {option.name}")
-    if option.choices:
-        words.append(f"-x -a '{' '.join(option.choices)}'")
+    if option.name in CHOICES:
+        words.append(f"-x -a '{' '.join(CHOICES[option.name])}'")
     elif option.argument:
         words.append("-r -F" if option.argument in FILES else "-x")
     about = option.about.replace("\\", r"\\").replace("'", r"\'")

@@ -12,7 +12,6 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from twisted.python import usage
 
@@ -90,14 +89,12 @@ class Option:
     @ivar letters: its short names.
     @ivar argument: the placeholder for its value, or an empty string.
     @ivar about: its help, with its range and its default.
-    @ivar choices: the accepted values, if they are few.
     """
 
     name: str
     letters: tuple[str, ...]
     argument: str
     about: str
-    choices: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -144,7 +141,6 @@ def optionsOf(options: usage.Options) -> list[Option]:
             tuple(letters),
             _argument(options, name) if name in takers else "",
             _about(options, name),
-            _choices(options, name),
         )
         for name, letters in _names(options).items()
     ]
@@ -178,12 +174,6 @@ def _about(options: usage.Options, name: str) -> str:
         return text
     known = [_range(options, name), f"default: {default}"]
     return f"{text} [{'; '.join(filter(None, known))}]"
-
-
-def _choices(options: Any, name: str) -> tuple[str, ...]:
-    action = options.compData.optActions.get(name)
-    # Only the completion for zsh has them.
-    return tuple(action._items) if isinstance(action, usage.CompleteList) else ()
 
 
 def grouped(options: Sequence[Option]) -> Iterator[tuple[str, list[Option]]]:

@@ -62,7 +62,7 @@ class OptionsOfTests(SynchronousTestCase):
         found = {option.name: option for option in optionsOf(SomeOptions())}
         wanted = [
             Option("foreground", ("f",), "", "Stay."),
-            Option("launch", (), "HOW", "How. [default: direct]", ("direct", "other")),
+            Option("launch", (), "HOW", "How. [default: direct]"),
             Option("number", ("n",), "N", "How many. [1 to 9; default: 3]"),
             Option("else", (), "VALUE", "What else."),
             Option("conf", (), "PATH", "Add a file. It may be repeated."),
