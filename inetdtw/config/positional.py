@@ -24,12 +24,13 @@ and each may have several parts:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from inetdtw.config.keyvalue import Assignment
 from inetdtw.model.errors import ConfError, Word
 
 _FIELDS = ("service", "socktype", "protocol", "wait", "user", "exec")
+_OWNER = ("socket_user", "socket_group", "socket_mode")
 _LIMITS = ("accept_max", "ip_max", "per_source")
 _BUFFERS = {"sndbuf": "sndbuf", "rcvbuf": "recvbuf", "recvbuf": "recvbuf"}
 
@@ -42,6 +43,16 @@ def _assign(key: str, text: str, word: Word, offset: int = 0) -> Assignment:
     """Return C{key} with one value, which is C{offset} characters into C{word}."""
     part = _part(word, text, offset)
     return Word(key, part.location), (part,)
+
+
+def _fields(
+    keys: Iterable[str], texts: Iterable[str], word: Word, offset: int
+) -> Iterator[Assignment]:
+    """Yield the keys with these values, each C{offset} characters into C{word}."""
+    for key, text in zip(keys, texts):
+        if text:
+            yield _assign(key, text, word, offset)
+        offset += len(text) + 1
 
 
 def splitService(word: Word) -> tuple[Word, list[Assignment]]:
@@ -93,13 +104,8 @@ def _splitOwner(word: Word) -> tuple[Word, list[Assignment]]:
     if len(parts) != 5 or not parts[4].startswith("/"):
         reason = f"'{word.text}' is not of the form :user:group:mode:/path"
         raise ConfError(word.location, "service", reason)
-    found = []
-    offset = 1
-    for key, text in zip(("socket_user", "socket_group", "socket_mode"), parts[1:4]):
-        if text:
-            found.append(_assign(key, text, word, offset))
-        offset += len(text) + 1
-    return _part(word, parts[4], offset), found
+    offset = len(word.text) - len(parts[4])
+    return _part(word, parts[4], offset), [*_fields(_OWNER, parts[1:4], word, 1)]
 
 
 def _part(word: Word, text: str, offset: int) -> Word:
@@ -170,11 +176,7 @@ def _wait(word: Word) -> Iterator[Assignment]:
         )
         raise ConfError(word.location, "wait", reason)
     yield _assign("wait", "yes" if rest == "wait" else "no", word)
-    offset = word.text.find("/") + 1
-    for key, limit in zip(_LIMITS, limits):
-        if limit:
-            yield _assign(key, limit, word, offset)
-        offset += len(limit) + 1
+    yield from _fields(_LIMITS, limits, word, word.text.find("/") + 1)
 
 
 def _user(word: Word) -> Iterator[Assignment]:

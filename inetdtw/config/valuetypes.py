@@ -75,13 +75,17 @@ def _readFlag(words: tuple[str, ...]) -> bool:
 def _readSize(words: tuple[str, ...]) -> int:
     """Return a number of bytes; the suffixes k, m and g are powers of 1024."""
     word = _single(words)
-    match = _SIZE.fullmatch(word)
-    if match is None:
-        raise ValueError(f"'{word}' is not a size (such as 8192, 64k, 1m)")
-    size = int(match[1]) * _UNITS[match[2].lower()]
+    size = _scaled(word, "a size (such as 8192, 64k, 1m)")
     if not 0 < size < 1 << 31:
         raise ValueError(f"'{word}' is not a size from 1 to less than 2g")
     return size
+
+
+def _scaled(word: str, what: str) -> int:
+    match = _SIZE.fullmatch(word)
+    if match is None:
+        raise ValueError(f"'{word}' is not {what}")
+    return int(match[1]) * _UNITS[match[2].lower()]
 
 
 def number(low: int, high: int) -> ValueType[int]:
@@ -159,10 +163,7 @@ def _readLimit(words: tuple[str, ...]) -> tuple[int, int]:
 def _readBound(text: str) -> int:
     if text.lower() in ("unlimited", "infinity"):
         return UNLIMITED
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise ValueError(f"'{text}' is not a limit (such as 64, 64M, UNLIMITED)")
-    bound = int(match[1]) * _UNITS[match[2].lower()]
+    bound = _scaled(text, "a limit (such as 64, 64M, UNLIMITED)")
     if bound >= 1 << 63:
         raise ValueError(f"'{text}' is too large; UNLIMITED means no limit")
     return bound
