@@ -15,77 +15,9 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.launch.stderr import (
-    BATCH,
-    CAPACITY,
-    LAST,
-    LINES,
-    LONGEST,
-    PAUSE,
-    Lines,
-    StderrReader,
-)
+from inetdtw.launch.stderr import BATCH, CAPACITY, LAST, LINES, PAUSE, StderrReader
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeReactor, openDescriptors
-
-
-class LinesTests(SynchronousTestCase):
-    """Tests for L{Lines}."""
-
-    def lines(self, *pieces: bytes) -> list[str]:
-        """Return the lines of a text that is received in parts."""
-        lines = Lines()
-        found = [line for piece in pieces for line in lines.feed(piece)]
-        return [*found, *lines.end()]
-
-    def test_lines(self) -> None:
-        """
-        Lines are found however the text is divided.
-
-        The last line needs no end of line, and empty ones are left out.
-        """
-        text = b"one\n\r\ntwo\r\nthree"
-        wanted = ["one", "two", "three"]
-        self.assertEqual(self.lines(text), wanted)
-        self.assertEqual(self.lines(*(bytes((each,)) for each in text)), wanted)
-
-    def test_atOnce(self) -> None:
-        """A line is returned as soon as it is complete."""
-        self.assertEqual(list(Lines().feed(b"one\ntw")), ["one"])
-
-    def test_controls(self) -> None:
-        """Control characters and bytes that are not UTF-8 are escaped."""
-        data = b"a\tb\x1b[2J\x00\xff\xc2\x9b \xe6\x97\xa5"
-        wanted = r"a\tb\x1b[2J\x00\xff\x9b 日"
-        self.assertEqual(self.lines(data), [wanted])
-
-    def test_forged(self) -> None:
-        """No character makes a line of the log look like two."""
-        (line,) = self.lines("a\u2028b\x0bc\x85d\re".encode())
-        self.assertEqual(line.splitlines(), [line])
-
-    def test_long(self) -> None:
-        """
-        A line that is too long is divided, without a loss.
-
-        No more of it is kept than the longest line has.
-        """
-        text = b"a" * (3 * LONGEST + 5)
-        found = self.lines(text + b"\nb")
-        self.assertEqual([len(each) for each in found], [*[LONGEST] * 3, 5, 1])
-        lines = Lines()
-        early = list(lines.feed(text))
-        self.assertEqual([len(each) for each in early], [LONGEST] * 3)
-
-    def test_skip(self) -> None:
-        """Skipped lines are counted; the first one after them is whole."""
-        lines = Lines()
-        self.assertEqual(list(lines.feed(b"one\ntw")), ["one"])
-        self.assertEqual(lines.skip(b"o\nthree\nfo"), 2)
-        self.assertEqual(list(lines.feed(b"ur\n")), ["four"])
-        self.assertEqual(lines.skip(b"x" * (3 * LONGEST)), 2)
-        self.assertEqual(lines.skip(b""), 0)
-        self.assertLessEqual(len("".join(lines.end())), LONGEST)
 
 
 class ComplaintsTests(SynchronousTestCase):
@@ -104,6 +36,18 @@ class ComplaintsTests(SynchronousTestCase):
         made = StderrReader(self.reactor, self.open)
         program = os.dup(made.writeEnd)
         return made, program
+
+    def started(self) -> tuple[StderrReader, int]:
+        """Return a reader that reads, and the write end of the program."""
+        made, program = self.complaints()
+        made.start(self.said.append)
+        return made, program
+
+    def assertFull(self, program: int) -> None:
+        """Assert that writes of the program fail when the pipe is full."""
+        with self.assertRaises(BlockingIOError):
+            for _ in range(2 * CAPACITY // BATCH):
+                os.write(program, bytes(BATCH))
 
     def goOn(self) -> None:
         """Run reactor iterations until nothing is left to do."""
@@ -209,9 +153,7 @@ class ComplaintsTests(SynchronousTestCase):
         oldest.abandon()
         self.assertEqual(account.taken(Purpose.CHILD), 0)
         self.assertEqual(len(account.leftovers), 0)
-        with self.assertRaises(BlockingIOError):
-            for _ in range(2 * CAPACITY // BATCH):
-                os.write(program, bytes(BATCH))
+        self.assertFull(program)
         os.close(program)
         self.assertDone()
 
@@ -224,8 +166,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_lines(self) -> None:
         """Lines are logged while the program runs, and the rest after its exit."""
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         os.write(program, b"one\ntwo\nthr")
         self.reactor.settle()
         self.assertEqual(self.said, ["one", "two"])
@@ -241,8 +182,7 @@ class ComplaintsTests(SynchronousTestCase):
 
         Some of it is logged at once, the rest in later reactor iterations.
         """
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         os.write(program, b"0123456789abcde\n" * 3000)
         os.close(program)
         made.finish()
@@ -291,8 +231,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_leaveMuch(self) -> None:
         """The daemon does not read all output before it stops."""
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         os.write(program, b"a\n" * 1000)
         self.reactor.turn()
         made.leave()
@@ -305,8 +244,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_oneTurn(self) -> None:
         """Only one call for the next reactor iteration is scheduled."""
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         os.write(program, b"a\n" * 1000)
         self.reactor.turn()
         os.close(program)
@@ -317,8 +255,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_leaveUnended(self) -> None:
         """A line without an end is logged when the daemon stops."""
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         os.write(program, b"one\ntwo")
         self.reactor.settle()
         made.leave()
@@ -349,8 +286,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_heirs(self) -> None:
         """The output of background children is logged until the last has exited."""
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         made.finish()
         os.write(program, b"still here\n")
         self.reactor.settle()
@@ -365,29 +301,24 @@ class ComplaintsTests(SynchronousTestCase):
 
         It gets no SIGPIPE, and its writes do not block.
         """
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         made.leave()
         os.write(program, b"one\n")
-        with self.assertRaises(BlockingIOError):
-            for _ in range(1 << 10):
-                os.write(program, b"x" * 4096)
+        self.assertFull(program)
         os.close(program)
         self.assertEqual(self.said, [])
         self.assertDone()
 
     def test_whileItRuns(self) -> None:
         """While the daemon runs, a program that writes much blocks."""
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         self.assertTrue(os.get_blocking(program))
         os.close(program)
         made.finish()
 
     def test_reactorStops(self) -> None:
         """When the reactor stops, the pipe is closed as at the end of the daemon."""
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         made.connectionLost(Failure(ConnectionDone()))
         self.assertFalse(os.get_blocking(program))
         os.close(program)
@@ -395,8 +326,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_reopened(self) -> None:
         """A program can open its standard error by name, as shell scripts do."""
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         again = os.open(f"/proc/self/fd/{program}", os.O_WRONLY)
         os.write(again, b"by name\n")
         os.close(again)
@@ -407,8 +337,7 @@ class ComplaintsTests(SynchronousTestCase):
     def test_noProc(self) -> None:
         """Without a proc file system, the pipe is an ordinary one."""
         self.patch(os.path, "exists", lambda path: False)
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         os.write(program, b"one\n")
         os.close(program)
         made.finish()
@@ -431,8 +360,7 @@ class ComplaintsTests(SynchronousTestCase):
 
         No more is read before all lines are logged.
         """
-        made, program = self.complaints()
-        made.start(self.said.append)
+        made, program = self.started()
         os.write(program, b"a\n" * 30000)
         self.reactor.turn()
         self.assertEqual(len(self.said), LINES)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.log.test.test_report import PEER
+from inetdtw.log.test.lines import PEER
 from inetdtw.model.address import peerText, prefixText
 
 

@@ -10,6 +10,7 @@ import os
 import socket
 import stat
 from typing import Any
+from unittest import mock
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionDone
@@ -20,6 +21,7 @@ from inetdtw.model.address import Address
 from inetdtw.model.service import Ownership, Program, SocketOptions
 from inetdtw.serve import servicesocket
 from inetdtw.serve.bindretry import FIRST_RETRY, LONGEST_RETRY
+from inetdtw.serve.slot import Slot
 from inetdtw.serve.test.slotcase import SlotTestCase
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -82,6 +84,11 @@ class PathTests(SlotTestCase):
         self.connect(slot)
         self.requested(1)
 
+    def change(self, slot: Slot, ownership: Ownership) -> None:
+        """Change the ownership of a path, and the program."""
+        program = Program("/bin/sh", (), ("new",))
+        slot.change(makeUnix(self.path, ownership=ownership, program=program))
+
     def test_ownershipElsewhere(self) -> None:
         """
         A file that replaced the socket's path keeps its owner.
@@ -96,13 +103,7 @@ class PathTests(SlotTestCase):
             pass  # It belongs to another user.
         os.chmod(precious, 0o600)
         os.symlink(os.path.abspath(precious), self.path)
-        slot.change(
-            makeUnix(
-                self.path,
-                ownership=Ownership(mode=0o666),
-                program=Program("/bin/sh", (), ("new",)),
-            )
-        )
+        self.change(slot, Ownership(mode=0o666))
         self.assertEqual(stat.S_IMODE(os.stat(precious).st_mode), 0o600)
         (warning,) = self.said("config-warning")
         self.assertIn("another file is at", warning["reason"])
@@ -111,19 +112,10 @@ class PathTests(SlotTestCase):
 
     def test_ownershipFails(self) -> None:
         """An owner that cannot be changed is logged; the other changes apply."""
-
-        def chown(*arguments: Any, **options: Any) -> None:
-            raise PermissionError(errno.EPERM, "Operation not permitted")
-
         slot = self.serving(makeUnix(self.path))
-        self.patch(os, "chown", chown)
-        slot.change(
-            makeUnix(
-                self.path,
-                ownership=Ownership(uid=1),
-                program=Program("/bin/sh", (), ("new",)),
-            )
-        )
+        why = PermissionError(errno.EPERM, "Operation not permitted")
+        self.patch(os, "chown", mock.Mock(side_effect=why))
+        self.change(slot, Ownership(uid=1))
         (warning,) = self.said("config-warning")
         self.assertIn("Operation not permitted", warning["reason"])
         self.connect(slot)

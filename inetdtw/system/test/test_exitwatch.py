@@ -215,28 +215,22 @@ class PollWatchTests(SynchronousTestCase):
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [])
 
-    def test_another(self) -> None:
-        """A process with the same pid and a later start time is another one."""
-        self.watch()
-        self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [])
-        self.start = "2"
-        self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [None])
+    def test_start(self) -> None:
+        """
+        A process is another one when its start time is later.
 
-    def test_unreaped(self) -> None:
-        """A zombie has exited."""
-        self.watch()
-        self.start = ENDED
-        self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [None])
-
-    def test_unknown(self) -> None:
-        """A process with an unknown start time is the same one."""
-        self.watch()
-        self.start = None
-        self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [])
+        A zombie has exited, and a process with an unknown start time is the same one.
+        """
+        for start, told in (("2", 1), (ENDED, 1), (None, 0)):
+            self.start = "1"
+            self.told.clear()
+            watch = self.watch()
+            self.reactor.advance(INTERVAL)
+            self.assertEqual(self.told, [])
+            self.start = start
+            self.reactor.advance(INTERVAL)
+            self.assertEqual(self.told, [None] * told)
+            watch.cancel()
 
     def test_many(self) -> None:
         """All polled processes share one timer."""
