@@ -35,7 +35,7 @@ for line in sys.stdin:
 
 #: Leaves another program behind that complains without end.
 LEAVES = """#!/bin/sh
-(while echo complaint; do :; done) <&- >&2 &
+(while echo error; do :; done) <&- >&2 &
 echo $!
 """
 
@@ -157,7 +157,7 @@ class StderrTests(KeysTestCase):
         with self.daemon(conf, self.port, echo) as daemon:
             left = int(talk(self.port, b""))
             try:
-                daemon.waitForLog("text=complaint", 1000)
+                daemon.waitForLog("text=error", 1000)
                 for _ in range(5):
                     self.assertEqual(talk(echo, b"served"), b"served")
                 daemon.process.send_signal(signal.SIGTERM)

@@ -302,7 +302,7 @@ off off protocol = udp, args = discard;
         with open(self.path, "w", encoding="ascii") as file:
             file.write(self.TEXT)
         os.chmod(self.path, 0o644)
-        self.complaints: list[str] = []
+        self.errors: list[str] = []
         self.patch(explain, "err", self.err)
 
     def explain(self, wanted: str) -> list[Service]:
@@ -316,7 +316,7 @@ off off protocol = udp, args = discard;
 
     def err(self, line: str) -> None:
         """Collect an error message."""
-        self.complaints.append(line.replace(self.path, "FILE"))
+        self.errors.append(line.replace(self.path, "FILE"))
 
     def test_names(self) -> None:
         """A service is found by name, by its first word and by address."""
@@ -349,7 +349,7 @@ off off protocol = udp, args = discard;
     def test_unknown(self) -> None:
         """For an unknown name, the services and all errors are printed."""
         self.assertEqual(self.explain("other"), [])
-        *wrong, said = self.complaints
+        *wrong, said = self.errors
         self.assertTrue(said.startswith("'other' is not a service ("), said)
         self.assertIn(" mine, /s/unix", said)
         self.assertIn("FILE:4:1: service: 'nix/tcp'", wrong[0])
@@ -359,16 +359,16 @@ off off protocol = udp, args = discard;
         with open(self.path, "a", encoding="ascii") as file:
             file.write("8 steam tcp nowait root internal echo\n")
         self.assertEqual(self.explain("8"), [])
-        self.assertIn("FILE:7:3: socktype: ", "\n".join(self.complaints))
+        self.assertIn("FILE:7:3: socktype: ", "\n".join(self.errors))
         self.assertEqual(self.explain("mine")[0].name, "mine")
         os.unlink(self.path)
-        self.complaints.clear()
+        self.errors.clear()
         self.assertEqual(self.explain("8"), [])
-        wrong, said = self.complaints
+        wrong, said = self.errors
         self.assertIn("FILE:1:1: file: 'FILE' cannot be read: No such file", wrong)
         self.assertEqual(said, "'8' is not a service (none)")
 
     def test_bad(self) -> None:
         """For a service whose line has an error, the error is printed."""
         self.assertEqual(self.explain("nix"), [])
-        self.assertIn("FILE:4:1: service: 'nix/tcp'", self.complaints[0])
+        self.assertIn("FILE:4:1: service: 'nix/tcp'", self.errors[0])

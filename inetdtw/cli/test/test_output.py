@@ -94,7 +94,7 @@ class OutputTests(SynchronousTestCase):
         """A closed pipe ends the command without a message."""
         self.assertEqual(self.ends(errno.EPIPE), 1)
 
-    def test_complaint(self) -> None:
+    def test_error(self) -> None:
         """An error message that cannot be written is ignored."""
         for reason in (errno.ENOSPC, errno.EPIPE):
             self.patch(sys, "stderr", FullStream(self, reason))

@@ -16,7 +16,7 @@ from inetdtw.model.service import Service
 from inetdtw.test.configcase import PLAIN, ROOT, SH, serviceOf
 
 
-class DistinctTests(SynchronousTestCase):
+class DropDuplicatesTests(SynchronousTestCase):
     """Tests for L{dropDuplicates}."""
 
     def dropDuplicates(self, text: str) -> list[Service | ConfWarning]:
@@ -163,7 +163,7 @@ class OverlappingTests(SynchronousTestCase):
         self.assertEqual(said, [])
 
 
-class MuxedTests(SynchronousTestCase):
+class TcpmuxTests(SynchronousTestCase):
     """Tests for the services behind tcpmux (item 90)."""
 
     def test_duplicateName(self) -> None:

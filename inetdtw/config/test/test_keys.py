@@ -36,7 +36,7 @@ class KeyTests(SynchronousTestCase):
             self.assertEqual(KEYS[key].read(KEYS[key].write(value)), value, key)
 
 
-class KindTests(SynchronousTestCase):
+class KeyTypeTests(SynchronousTestCase):
     """Tests for the types that are keys' own."""
 
     def refusal(self, key: str, *value: str) -> str:

@@ -20,7 +20,7 @@ from inetdtw.model.errors import ConfError, Location
 from inetdtw.test.configcase import EXAMPLES, entryOf
 
 
-class EntryFromTests(SynchronousTestCase):
+class BuildEntryTests(SynchronousTestCase):
     """Tests for L{inetdtw.config.keyvalue.buildEntry}."""
 
     def assertProblem(

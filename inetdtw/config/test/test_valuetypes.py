@@ -13,7 +13,7 @@ from inetdtw.config import valuetypes
 from inetdtw.config.valuetypes import AnyType
 
 
-class KindTests(SynchronousTestCase):
+class ValueTypeTests(SynchronousTestCase):
     """Tests for the types of values."""
 
     def assertReads(self, type: AnyType, wanted: dict[str, Any]) -> None:

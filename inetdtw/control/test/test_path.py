@@ -13,7 +13,7 @@ from inetdtw.control import path
 from inetdtw.control.path import SocketDirectory, clientPath, pathOf
 
 
-class UsualPathTests(SynchronousTestCase):
+class DefaultPathTests(SynchronousTestCase):
     """Tests for L{pathOf}."""
 
     def test_root(self) -> None:

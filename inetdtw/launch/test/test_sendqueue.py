@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.launch.sendqueue import PAUSE, SendQueue
 
 
-class PostsTests(SynchronousTestCase):
+class SendQueueTests(SynchronousTestCase):
     """Tests for L{SendQueue}."""
 
     def setUp(self) -> None:
@@ -21,7 +21,7 @@ class PostsTests(SynchronousTestCase):
         self.clock = Clock()
         self.room = 0
         self.sent: list[str] = []
-        self.posts = SendQueue(self.clock, self.send)
+        self.queue = SendQueue(self.clock, self.send)
 
     def send(self, first: str, second: str = "") -> None:
         """Send a message, if the socket is writable."""
@@ -35,14 +35,14 @@ class PostsTests(SynchronousTestCase):
     def test_atOnce(self) -> None:
         """A message is sent at once if the socket is writable, without a timer."""
         self.room = 1
-        self.posts.add("one", "1")
+        self.queue.add("one", "1")
         self.assertEqual(self.sent, ["one1"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_order(self) -> None:
         """Queued messages are sent in order, each once, when the socket is writable."""
         for name in ("one", "two", "three"):
-            self.posts.add(name)
+            self.queue.add(name)
         self.assertEqual(self.sent, [])
         self.room = 2
         self.clock.advance(PAUSE)
@@ -68,29 +68,29 @@ class PostsTests(SynchronousTestCase):
 
     def test_lost(self) -> None:
         """A message that can never be sent is dropped, and the next ones are sent."""
-        self.posts.add("one")
-        self.posts.add("lost")
-        self.posts.add("two")
+        self.queue.add("one")
+        self.queue.add("lost")
+        self.queue.add("two")
         self.room = 2
         self.clock.advance(PAUSE)
         self.assertEqual(self.sent, ["one", "two"])
 
     def test_clear(self) -> None:
         """Messages that were dropped are not sent; later ones are."""
-        self.posts.add("one")
-        self.posts.clear()
+        self.queue.add("one")
+        self.queue.clear()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.room = 1
-        self.posts.add("two")
+        self.queue.add("two")
         self.assertEqual(self.sent, ["two"])
 
     def test_takeAll(self) -> None:
         """All messages that were not sent can be dropped and returned."""
-        self.posts.add("one")
-        self.posts.add("two", "2")
-        self.assertEqual(len(self.posts), 2)
-        self.assertEqual(self.posts.takeAll(), [("one",), ("two", "2")])
-        self.assertEqual((len(self.posts), self.clock.getDelayedCalls()), (0, []))
+        self.queue.add("one")
+        self.queue.add("two", "2")
+        self.assertEqual(len(self.queue), 2)
+        self.assertEqual(self.queue.takeAll(), [("one",), ("two", "2")])
+        self.assertEqual((len(self.queue), self.clock.getDelayedCalls()), (0, []))
 
     def test_added(self) -> None:
         """A message that is added while another is sent is sent after it, once."""
@@ -100,11 +100,11 @@ class PostsTests(SynchronousTestCase):
                 raise BlockingIOError
             self.sent.append(name)
             if name == "one":
-                self.posts.add("three")
+                self.queue.add("three")
 
-        self.posts = SendQueue(self.clock, send)
-        self.posts.add("one")
-        self.posts.add("two")
+        self.queue = SendQueue(self.clock, send)
+        self.queue.add("one")
+        self.queue.add("two")
         self.room = 2
         self.clock.advance(PAUSE)
         self.assertEqual(self.sent, ["one", "two"])

@@ -20,7 +20,7 @@ from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeReactor, openDescriptors
 
 
-class ComplaintsTests(SynchronousTestCase):
+class StderrReaderTests(SynchronousTestCase):
     """Tests for L{StderrReader}."""
 
     def setUp(self) -> None:
@@ -31,7 +31,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.said: list[str] = []
         self.before = openDescriptors()
 
-    def complaints(self) -> tuple[StderrReader, int]:
+    def reader(self) -> tuple[StderrReader, int]:
         """Return a reader and the write end of the program."""
         made = StderrReader(self.reactor, self.open)
         program = os.dup(made.writeEnd)
@@ -39,7 +39,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def started(self) -> tuple[StderrReader, int]:
         """Return a reader that reads, and the write end of the program."""
-        made, program = self.complaints()
+        made, program = self.reader()
         made.start(self.said.append)
         return made, program
 
@@ -76,7 +76,7 @@ class ComplaintsTests(SynchronousTestCase):
         They are read with pauses.  Later lines are logged when the rate allows.
         """
         self.left = 0
-        made, program = self.complaints()
+        made, program = self.reader()
         made.start(self.few, self.leaveOut)
         os.write(program, b"line\n" * 100)
         self.reactor.settle()
@@ -101,7 +101,7 @@ class ComplaintsTests(SynchronousTestCase):
     def test_leftOutAtEnd(self) -> None:
         """Suppressed lines are read to the end when the program has exited."""
         self.left = 0
-        made, program = self.complaints()
+        made, program = self.reader()
         made.start(self.few, self.leaveOut)
         os.write(program, b"line\n" * 10000)
         os.close(program)
@@ -159,7 +159,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """The request provides C{IReadDescriptor}."""
-        made, program = self.complaints()
+        made, program = self.reader()
         os.close(program)
         self.addCleanup(made.leave)
         verifyObject(IReadDescriptor, made)
@@ -193,7 +193,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_writesOn(self) -> None:
         """The exit of a program is not delayed by background children that write."""
-        made, program = self.complaints()
+        made, program = self.reader()
 
         def hear(line: str) -> None:
             self.said.append(line)
@@ -212,7 +212,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_emptyLines(self) -> None:
         """The exit is not delayed by output without an end of line."""
-        made, program = self.complaints()
+        made, program = self.reader()
         real = os.read
 
         def refilled(fd: int, most: int) -> bytes:
@@ -265,7 +265,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_early(self) -> None:
         """Output from before the start was reported is kept until then."""
-        made, program = self.complaints()
+        made, program = self.reader()
         os.write(program, b"one\n")
         self.reactor.settle()
         self.assertEqual(self.said, [])
@@ -278,7 +278,7 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_failed(self) -> None:
         """A program that could not be started leaves nothing open."""
-        made, program = self.complaints()
+        made, program = self.reader()
         os.close(program)
         made.finish()
         self.assertEqual(self.said, [])
@@ -377,13 +377,13 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_share(self) -> None:
         """Several programs share the lines of an iteration; each has at least one."""
-        made = [self.complaints() for _ in range(LINES // 2)]
+        made = [self.reader() for _ in range(LINES // 2)]
         for number in range(2):
             made[number][0].start(self.said.append)
             os.write(made[number][1], b"a\n" * 100)
         self.reactor.turn()
         self.assertEqual(len(self.said), 2 * 2)
-        made += [self.complaints() for _ in range(LINES)]
+        made += [self.reader() for _ in range(LINES)]
         made[-1][0].start(self.said.append)
         os.write(made[-1][1], b"b\n" * 100)
         self.reactor.turn()

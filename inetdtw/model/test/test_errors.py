@@ -12,7 +12,7 @@ from inetdtw.model.errors import ConfError, Location
 HERE = Location("etc/inetd.conf", 3, 5)
 
 
-class PlaceTests(SynchronousTestCase):
+class LocationTests(SynchronousTestCase):
     """Tests for locations and errors."""
 
     def test_place(self) -> None:

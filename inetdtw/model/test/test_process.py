@@ -25,7 +25,7 @@ class ContextTests(SynchronousTestCase):
             self.assertFalse(context.isDefault, context)
 
 
-class WordsTests(SynchronousTestCase):
+class ToArgumentsTests(SynchronousTestCase):
     """Tests for L{ProcessContext.toArguments}."""
 
     def test_plain(self) -> None:

@@ -22,7 +22,7 @@ STATES = [
 ]
 
 
-class ChosenTests(SynchronousTestCase):
+class FindServiceTests(SynchronousTestCase):
     """Tests for L{findService}."""
 
     def error(self, word: str) -> str:

@@ -234,7 +234,7 @@ class PortTests(ServingTestCase):
         self.assertEqual((self.taken, self.port.holds.reasons), ([], []))
 
 
-class HelperTests(ServingTestCase):
+class AcceptorTests(ServingTestCase):
     """Tests for L{inetdtw.helpers.acceptor}."""
 
     def setUp(self) -> None:

@@ -13,7 +13,7 @@ from inetdtw.system.regularfile import NotPlain, opened, read
 from inetdtw.test.fakes import ServingTestCase, openDescriptors, openedSince
 
 
-class PlainFileTests(ServingTestCase):
+class RegularFileTests(ServingTestCase):
     """Tests for L{opened} and L{read}."""
 
     def setUp(self) -> None:

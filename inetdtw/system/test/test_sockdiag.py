@@ -131,7 +131,7 @@ class WaitingTests(ServingTestCase):
 
 
 @skipUnless(tellsWhoWaits(), "sock_diag(7) is not available")
-class HearsTests(ServingTestCase):
+class ReceivesTests(ServingTestCase):
     """Tests for L{receives}."""
 
     def bound(self, family: int, host: str, port: int = 0) -> socket.socket:
@@ -177,7 +177,7 @@ class HearsTests(ServingTestCase):
         self.assertTrue(receives(first))
 
 
-class UntoldTests(ServingTestCase):
+class UnknownTests(ServingTestCase):
     """Tests for L{waiting} and L{count} where the system reports less."""
 
     def test_noLink(self) -> None:
