@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inetdtw.model.errors import ConfError, Location, Word
+from inetdtw.model.errors import ConfError, ConfWarning, Location, Word
 
 _PIECE = re.compile(
     r"""
@@ -44,13 +44,14 @@ class Source:
 
     @ivar text: all of it.
     @ivar position: the index of the next character.
+    @ivar warnings: about what was read.
     """
 
     def __init__(self, text: str, file: str) -> None:
         """@param file: the name of the file, for messages."""
         self.text = text
         self.position = 0
-        self._foreign: list[tuple[Location, str]] = []
+        self.warnings: list[ConfWarning] = []
         self._plain = _FOREIGN.search(text) is None
         self._file = file
         self._line = 1
@@ -75,21 +76,18 @@ class Source:
 
     def checkBytes(self, text: str, location: Location) -> None:
         """
-        Record the first byte that is not UTF-8 on a line.
+        Warn of the first byte that is not UTF-8 on a line.
 
         @param text: a part of the line that is not a comment.
         @param location: where C{text} begins.
         """
         match = None if self._plain else _FOREIGN.search(text)
-        known = self._foreign and self._foreign[-1][0].line == location.line
+        known = self.warnings and self.warnings[-1].location.line == location.line
         if match is not None and not known:
             byte = f"0x{ord(match.group()) - 0xDC00:02x}"
-            self._foreign.append((location.after(match.start()), byte))
-
-    def foreignBytes(self) -> list[tuple[Location, str]]:
-        """Return and forget what L{checkBytes} has recorded: locations and bytes."""
-        recorded, self._foreign = self._foreign, []
-        return recorded
+            reason = f"byte {byte} is not UTF-8; it is passed on unchanged"
+            where = location.after(match.start())
+            self.warnings.append(ConfWarning(where, "line", reason))
 
     def restOfLine(self) -> tuple[Location, str]:
         """

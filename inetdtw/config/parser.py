@@ -69,6 +69,8 @@ _STATEMENT = re.compile(
 )
 
 
+#: The reason of the warning about a policy.
+_POLICY = "IPsec policies are not supported: services run without this one"
 #: The maximum numbers of errors and of statements in one file.
 ERRORS, STATEMENTS = 1000, 1 << 16
 
@@ -95,7 +97,6 @@ class _Parser:
     def __init__(self, text: str, file: str, bind: tuple[str, ...]) -> None:
         self._source = Source(text, file)
         self._bindTo(bind)
-        self._policyLocations: list[Location] = []
 
     def _bindTo(self, bind: tuple[str, ...]) -> None:
         """Set the default addresses of the following lines."""
@@ -107,7 +108,7 @@ class _Parser:
         """Yield all statements, in order."""
         source = self._source
         while self._toStatement():
-            yield from self._policies()
+            yield from self._warnings()
             try:
                 head = _SWITCHED.match(source.text, source.position)
                 if head is not None:
@@ -116,21 +117,13 @@ class _Parser:
                     yield from self._positional()
             except ConfError as problem:
                 yield problem
-            yield from self._foreignBytes()
-        yield from self._policies()
+            yield from self._warnings()
+        yield from self._warnings()
 
-    def _foreignBytes(self) -> Iterator[ConfWarning]:
-        """Warn of each line of the statement that is not all UTF-8."""
-        for location, byte in self._source.foreignBytes():
-            reason = f"byte {byte} is not UTF-8; it is passed on unchanged"
-            yield ConfWarning(location, "line", reason)
-
-    def _policies(self) -> Iterator[ConfWarning]:
-        """Warn of each IPsec policy among the comments since the last call."""
-        policies, self._policyLocations = self._policyLocations, []
-        for location in policies:
-            reason = "IPsec policies are not supported: services run without this one"
-            yield ConfWarning(location, "ipsec", reason)
+    def _warnings(self) -> list[ConfWarning]:
+        """Return the warnings about what was read since the last call."""
+        warnings, self._source.warnings = self._source.warnings, []
+        return warnings
 
     def _toStatement(self) -> bool:
         """
@@ -147,7 +140,7 @@ class _Parser:
             location, comment = source.restOfLine()
             # "#@" alone ends a policy.
             if comment.startswith("#@") and comment[2:].strip():
-                self._policyLocations.append(location)
+                source.warnings.append(ConfWarning(location, "ipsec", _POLICY))
 
     def _logicalLine(self) -> list[tuple[Location, str]]:
         """Return a line and its continuation lines, each with its location."""
