@@ -87,7 +87,7 @@ class Report:
         """
         self._reactor = reactor
         self._clock = clock
-        self._rate = rate.LogRate(burst, clock, self._callLater, self._suppressed)
+        self._rate = rate.LogRate(burst, clock, self.callLater, self._suppressed)
         self._level = events.LEVELS.index(level)
         self._peer = ADDRESSES[addresses]
         self._last: dict[tuple[object, ...], float] = {}
@@ -144,7 +144,7 @@ class Report:
         """Log now how many lines the rate limit left out."""
         self._rate.close()
 
-    def _callLater(self, seconds: float, *call: Any) -> IDelayedCall:
+    def callLater(self, seconds: float, *call: Any) -> IDelayedCall:
         """Schedule a call, by default with the global reactor."""
         if self._reactor is None:
             from twisted.internet import reactor

@@ -29,7 +29,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Callable
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 
 from inetdtw.log.report import Report
 
@@ -55,7 +55,7 @@ class LogStream:
         self,
         make: Callable[[], Send],
         lost: Callable[[int], None],
-        reactor: IReactorTime | None = None,
+        callLater: Callable[..., IDelayedCall],
     ) -> None:
         """
         Open nothing yet.
@@ -64,12 +64,12 @@ class LogStream:
             a line, or some lines.
         @param lost: called with the number of lines that were lost, when there is room
             again; it may write a line.
-        @param reactor: by default the global one.
+        @param callLater: that of a reactor.
         """
         self._make = make
         self._send: Send | None = None
         self._logLost = lost
-        self._reactor = reactor
+        self._callLater = callLater
         self._queue: deque[bytes] = deque()
         self._size = 0
         self._lost = 0
@@ -82,16 +82,14 @@ class LogStream:
 
     def put(self, data: bytes) -> None:
         """Write lines, or one message of syslog, now or later."""
-        self._drain()
-        self._reportLost()
+        self._attempt()
         if self._queue and self._size + len(data) > CAPACITY:
             self._lost += _lines(data)
             return
         self._queue.append(data)
         self._size += len(data)
         self._drain()
-        if self._queue and self._retry is None:
-            self._wait()
+        self._wait()
 
     def flush(self) -> None:
         """Do nothing: everything that can be written was written."""
@@ -103,29 +101,26 @@ class LogStream:
         @param patience: the timeout in seconds.
         """
         deadline = time.monotonic() + patience
-        self._drain()
-        self._reportLost()
+        self._attempt()
         while self._queue and time.monotonic() < deadline:
             time.sleep(PAUSE)
-            self._drain()
-            self._reportLost()
+            self._attempt()
         self._queue.clear()
         self._size = 0
 
     def _wait(self) -> None:
-        """Schedule another attempt."""
-        if self._reactor is None:
-            from twisted.internet import reactor
-
-            self._reactor = reactor
-        self._retry = self._reactor.callLater(RETRY, self._again)
+        """Schedule another attempt, if one is needed."""
+        if self._queue and self._retry is None:
+            self._retry = self._callLater(RETRY, self._again)
 
     def _again(self) -> None:
         self._retry = None
+        self._attempt()
+        self._wait()
+
+    def _attempt(self) -> None:
         self._drain()
         self._reportLost()
-        if self._queue and self._retry is None:
-            self._wait()
 
     def _drain(self) -> None:
         """Write as much of the queue as is possible without blocking."""
@@ -218,7 +213,8 @@ def unblockStreams(report: Report) -> None:
     """
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None:
-            unblock(stream, LogStream(partial(senderFor, stream.fileno()), report.lost))
+            make = partial(senderFor, stream.fileno())
+            unblock(stream, LogStream(make, report.lost, report.callLater))
 
 
 def unblock(stream: Any, instead: LogStream) -> None:

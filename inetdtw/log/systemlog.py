@@ -139,7 +139,7 @@ def syslogFor(report: Report) -> Syslog:
 
     @param report: logs lost messages.
     """
-    stream = LogStream(SyslogSocket, report.lost)
+    stream = LogStream(SyslogSocket, report.lost, report.callLater)
     atexit.register(stream.finish)
     return Syslog(stream.put)
 

@@ -60,7 +60,7 @@ class LogStreamTests(SynchronousTestCase):
         """Make a stream that writes to a file."""
         self.file = FakeFile(1000)
         self.clock = Clock()
-        self.stream = LogStream(lambda: self.file.send, self.lost, self.clock)
+        self.stream = LogStream(lambda: self.file.send, self.lost, self.clock.callLater)
 
     def lost(self, lines: int) -> None:
         """Log how many lines were lost."""
@@ -137,7 +137,7 @@ class LogStreamTests(SynchronousTestCase):
         def make() -> Any:
             raise OSError(errno.EBADF, "closed")
 
-        LogStream(make, self.lost, self.clock).write("gone\n")
+        LogStream(make, self.lost, self.clock.callLater).write("gone\n")
 
     def test_finish(self) -> None:
         """At the exit the queue is written, with a timeout."""
@@ -254,22 +254,8 @@ class UnblockStreamsTests(FilesCase):
         self.assertEqual(len(atEnd), 1)
         atEnd[0]()
 
+    def callLater(self, seconds: float, *call: object) -> None:
+        """Schedule no further attempt."""
+
     def lost(self, lines: int) -> None:
         """Log how many lines were lost."""
-
-
-class GlobalReactorTests(SynchronousTestCase):
-    """Tests for L{LogStream} without a reactor of its own."""
-
-    def test_reactor(self) -> None:
-        """Without a reactor, the global one is used when it is needed."""
-        from twisted.internet import reactor
-
-        clock = Clock()
-        self.patch(reactor, "callLater", clock.callLater)
-        file = FakeFile()
-        stream = LogStream(lambda: file.send, lambda lines: None)
-        stream.write("text\n")
-        file.room = 10
-        clock.advance(RETRY)
-        self.assertEqual(file.taken, b"text\n")
