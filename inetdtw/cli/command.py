@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.python import usage
@@ -60,6 +61,20 @@ class Command(Described):
         if path == NONE:
             raise NoDaemon("the control socket is disabled: use --control")
         return Client(path, usual)
+
+    def post(self, path: str, **arguments: str) -> Mapping[str, Any]:
+        """
+        Send a request, and print what the daemon finds in its configuration.
+
+        @return: the reply.
+        @raise Rejected: if the daemon rejects the request.
+        """
+        data = self.client().ask("POST", path, **arguments)
+        for line in (*data.get("problems", ()), *data.get("warnings", ())):
+            out(line)
+        if "error" in data:
+            raise Rejected(data["error"])
+        return data
 
     def run(self) -> int:
         """

@@ -52,15 +52,11 @@ class Reload(Command):
 
     def run(self) -> int:
         """Send the request, and print the result."""
-        reply = self.client().ask("POST", "/reload")
-        for line in (*reply.data.get("problems", ()), *reply.data.get("warnings", ())):
-            out(line)
-        if reply.error is not None:
-            raise Rejected(reply.error)
+        changes = self.post("/reload")
         for word in ("changed", "started", "stopped"):
-            if reply.data[word]:
-                out(printable(f"{word}: {', '.join(reply.data[word])}"))
-        out(f"{len(reply.data['kept'])} unchanged")
+            if changes[word]:
+                out(printable(f"{word}: {', '.join(changes[word])}"))
+        out(f"{len(changes['kept'])} unchanged")
         return OK
 
 
@@ -75,12 +71,10 @@ class _OfService(Command):
 
     def run(self) -> int:
         """Send the request, and print the state of the service."""
-        reply = self.client().ask("POST", self.path, service=self["service"])
-        if reply.error is not None:
-            raise Rejected(reply.error)
-        line = f"{reply.data['service']}: {reply.data['state']}"
-        if reply.data["reason"] is not None:
-            line += f", {reply.data['reason']}"
+        state = self.post(self.path, service=self["service"])
+        line = f"{state['service']}: {state['state']}"
+        if state["reason"] is not None:
+            line += f", {state['reason']}"
         out(printable(line))
         return OK
 
@@ -118,13 +112,9 @@ class Drain(Command):
 
     def run(self) -> int:
         """Send the request, and print how many programs run."""
-        client = self.client()
-        reply = client.ask("POST", "/drain")
-        if reply.error is not None:
-            raise Rejected(reply.error)
-        out(f"draining: {reply.data['running']} programs are running")
+        out(f"draining: {self.post('/drain')['running']} programs are running")
         if self["wait"]:
-            _untilGone(client, time.sleep)
+            _untilGone(self.client(), time.sleep)
         return OK
 
 
@@ -135,7 +125,7 @@ def _untilGone(client: Client, sleep: Callable[[float], None]) -> None:
             reply = client.ask("GET", "/health")
         except NoDaemon:
             return
-        if not reply.data.get("draining"):
+        if not reply.get("draining"):
             # Another daemon has replaced it.
             return
         sleep(LOOK)

@@ -83,7 +83,7 @@ class Status(Command):
 
         @raise Rejected: if there is no such service.
         """
-        state = dict(client.ask("GET", "/status").data)
+        state = dict(client.ask("GET", "/status"))
         if self["service"] is not None:
             word, all_ = self["service"], state["services"]
             found = [e for e in all_ if matches(word, e["service"], e["address"])]
@@ -121,7 +121,7 @@ class Health(Command):
 
     def run(self) -> int:
         """Print the services that are not healthy."""
-        reply = self.client().ask("GET", "/health").data
+        reply = self.client().ask("GET", "/health")
         for name, condition in reply["trouble"].items():
             out(f"{printable(name)}: {condition}")
         if reply["draining"]:

@@ -11,7 +11,6 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,24 +25,6 @@ LONGEST = 1 << 26
 
 class NoDaemon(Exception):
     """No daemon replies; the message says why, and what to do."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """
-    The daemon's reply to a request.
-
-    @ivar status: the status code of HTTP.
-    @ivar data: the object in the body.
-    """
-
-    status: int
-    data: Mapping[str, Any]
-
-    @property
-    def error(self) -> str | None:
-        """What is wrong with the request, if anything is."""
-        return self.data.get("error")
 
 
 class _Connection(http.client.HTTPConnection):
@@ -73,9 +54,12 @@ class Client:
         self._path = path
         self._usual = usual
 
-    def ask(self, method: str, path: str, **arguments: str) -> Reply:
+    def ask(self, method: str, path: str, **arguments: str) -> Mapping[str, Any]:
         """
         Send a request, and wait for the reply.
+
+        @return: the object in the reply; if the daemon rejects the request, its
+            member C{error} is the reason.
 
         @raise NoDaemon: if there is no reply, or not an inetd's.
         """
@@ -97,7 +81,7 @@ class Client:
         foreign = response.status >= 400 and response.status != 503
         if not isinstance(data, dict) or (foreign and "error" not in data):
             raise self._notInetd()
-        return Reply(response.status, data)
+        return data
 
     def _notInetd(self) -> NoDaemon:
         return NoDaemon(f"'{self._path}' is not an inetd control socket")

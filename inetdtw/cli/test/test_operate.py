@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.cli import command, entry, operate, screen, service
 from inetdtw.cli.operate import COMMANDS
-from inetdtw.control.client import NoDaemon, Reply
+from inetdtw.control.client import NoDaemon
 from inetdtw.model.state import PauseReason
 from inetdtw.model.test.test_state import DAEMON, ONE
 
@@ -37,7 +37,7 @@ class FakeClient:
 
     def __init__(self) -> None:
         """Start without replies."""
-        self.answers: list[Reply | NoDaemon] = []
+        self.answers: list[Mapping[str, Any] | NoDaemon] = []
         self.asked: list[Any] = []
         self.made: list[tuple[str, bool]] = []
 
@@ -46,7 +46,7 @@ class FakeClient:
         self.made.append((path, usual))
         return self
 
-    def ask(self, method: str, path: str, **said: str) -> Reply:
+    def ask(self, method: str, path: str, **said: str) -> Mapping[str, Any]:
         """Return the next reply."""
         self.asked.append((method, path, *said.values()))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -64,7 +64,7 @@ class CommandTestCase(SynchronousTestCase):
         self.patch(command, "Client", self.client.make)
 
     def run_(
-        self, *arguments: str, said: Mapping[str, Any] | None = None, status: int = 200
+        self, *arguments: str, said: Mapping[str, Any] | None = None
     ) -> tuple[int, str, str]:
         """
         Run a command with a reply.
@@ -72,7 +72,7 @@ class CommandTestCase(SynchronousTestCase):
         @return: the exit status and what is printed, on both streams.
         """
         if said is not None:
-            self.client.answers = [Reply(status, said)]
+            self.client.answers = [said]
         output, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             code = operate.main(arguments[0], arguments[1:])
@@ -148,7 +148,7 @@ class StatusTests(CommandTestCase):
             drawn.extend((interval, *(draw(80) for _ in range(2))))
 
         self.patch(screen, "watch", watch)
-        self.client.answers = [Reply(200, DAEMON.asJSON()), NoDaemon("gone")]
+        self.client.answers = [DAEMON.asJSON(), NoDaemon("gone")]
         self.assertEqual(self.run_("status", "--watch", "-n", "0.5")[0], 0)
         interval, first, second = drawn
         self.assertEqual((interval, second), (0.5, ["inetd: gone"]))
@@ -235,7 +235,7 @@ class OperateTests(CommandTestCase):
     def test_broken(self) -> None:
         """If the files have errors, these are printed, and the status is 1."""
         said = {"error": "the old one stays", "problems": ["a.conf:1:1: x"]}
-        code, output, errors = self.run_("reload", said=said, status=422)
+        code, output, errors = self.run_("reload", said=said)
         self.assertEqual((code, output), (1, "a.conf:1:1: x\n"))
         self.assertEqual(errors, "inetd: the old one stays\n")
 
@@ -257,7 +257,7 @@ class OperateTests(CommandTestCase):
         """
         said = {"error": "there is no service"}
         for name in ("pause", "resume"):
-            code, _, errors = self.run_(name, "x", said=said, status=404)
+            code, _, errors = self.run_(name, "x", said=said)
             self.assertEqual((code, errors), (1, "inetd: there is no service\n"))
             self.assertEqual(self.run_(name)[0], 2)
 
@@ -268,18 +268,18 @@ class OperateTests(CommandTestCase):
         self.assertEqual(code, 0)
         self.assertIn("2 programs are running", output)
         self.patch(operate, "LOOK", 0.0)
-        drains = Reply(200, said)
+        drains = said
         self.client.answers = [drains, drains, drains, NoDaemon("gone")]
         self.client.asked.clear()
         self.assertEqual(self.run_("drain", "--wait")[0], 0)
         self.assertEqual(len(self.client.asked), 4)
-        other = Reply(200, {"draining": False})
+        other = {"draining": False}
         self.client.answers = [drains, other]
         self.assertEqual(self.run_("drain", "--wait")[0], 0)
 
     def test_drainTwice(self) -> None:
         """An error of the daemon is printed."""
-        self.assertEqual(self.run_("drain", said={"error": "no"}, status=500)[0], 1)
+        self.assertEqual(self.run_("drain", said={"error": "no"})[0], 1)
 
 
 class PathTests(CommandTestCase):
@@ -325,7 +325,7 @@ class DispatchTests(CommandTestCase):
         """A first word that is a command's name is a command; a path is a file."""
         for name in ("handleSignals", "unblockStreams", "unblockSyslog"):
             self.patch(service, name, lambda *given: None)
-        self.client.answers = [Reply(200, DAEMON.asJSON())]
+        self.client.answers = [DAEMON.asJSON()]
         self.assertEqual(self.code("status"), 0)
         self.assertEqual(len(self.client.asked), 1)
         self.assertEqual(self.code("--check", "./status"), 1)
