@@ -55,7 +55,11 @@ class Lines:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """Return the lines that are complete now, and the parts of longer ones."""
+        """
+        Return the lines that are complete now, and the parts of longer ones.
+
+        An end of line completes the last one.
+        """
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in filter(None, lines):
             yield from _parts(line)
@@ -72,11 +76,6 @@ class Lines:
         _, _, rest = (self._rest + data).rpartition(b"\n")
         self._rest = rest[-LONGEST:]
         return data.count(b"\n") + len(rest) // (LONGEST + 1)
-
-    def end(self) -> Iterator[str]:
-        """Return the last line, if it is not empty."""
-        rest, self._rest = self._rest, b""
-        yield from _parts(rest)
 
 
 def _parts(line: bytes) -> Iterator[str]:
@@ -148,7 +147,6 @@ class StderrReader:
         still.  It is read until the descriptor is needed for something else, and their
         writes do not block.
         """
-        self._unblockWriters()
         self._closeWriteEnd()
         if self._log is None:
             self._close()
@@ -164,9 +162,8 @@ class StderrReader:
 
     def leave(self) -> None:
         """Close the pipe, as the daemon stops; writes of programs do not block."""
-        self._unblockWriters()
         self._closeWriteEnd()
-        self._waiting = chain(self._waiting, self._lines.end())
+        self._waiting = chain(self._waiting, self._lines.feed(b"\n"))
         self._pass(LAST)
         self._close()
 
@@ -187,7 +184,7 @@ class StderrReader:
         if self._skipping:
             self._suppressed(self._lines.skip(data))
         else:
-            self._waiting = self._lines.feed(data) if data else self._lines.end()
+            self._waiting = self._lines.feed(data or b"\n")
         return True
 
     def _pass(self, most: int) -> int:
@@ -236,14 +233,10 @@ class StderrReader:
         else:
             self._logBatch()
 
-    def _unblockWriters(self) -> None:
-        """Make the pipe non-blocking for its writers."""
+    def _closeWriteEnd(self) -> None:
+        """Close the write end, and make the pipe non-blocking for other writers."""
         if self.writeEnd >= 0:
             os.set_blocking(self.writeEnd, False)
-
-    def _closeWriteEnd(self) -> None:
-        """Close the write end."""
-        if self.writeEnd >= 0:
             os.close(self.writeEnd)
             self.writeEnd = -1
             if self._claim is not None:

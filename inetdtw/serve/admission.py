@@ -118,18 +118,13 @@ class AdmissionControl:
             return False
         if self._undecided.keep(client, most):
             return True
-        self._giveBack(client)
+        client.giveBack()
         return False
-
-    def _giveBack(self, client: AcceptedClient) -> None:
-        if client.claim is not None:
-            client.claim.give()
-            client.claim = None
 
     def _decide(self, client: AcceptedClient) -> None:
         """Serve or refuse a client by the limits as they are now."""
         if client.claim is not None:
-            self._giveBack(client)
+            client.giveBack()
         if not self.admit(client.peer):
             survived(self._name, client.refuse)
         elif not survived(self._name, client.serve):
@@ -159,7 +154,7 @@ class AdmissionControl:
     def close(self) -> None:
         """Refuse the undecided clients, as the service stops."""
         for client in self._undecided.takeAll():
-            self._giveBack(client)
+            client.giveBack()
             self._limits.refuse()
             self._refused(Admission.PEER_BUSY, client.peer)
             survived(self._name, client.refuse)

@@ -10,12 +10,39 @@ import os
 import socket
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, ISSLTransport
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Protocol, ServerFactory
 
 from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.serve.tcpmux import PortlessServices
+
+
+class _HandOver(Protocol):
+    """Passes the socket of a connection that Twisted has accepted to the factory."""
+
+    def connectionMade(self) -> None:
+        """
+        Take the socket away from the transport.
+
+        Closing a transport shuts the connection down, for the program as well: the
+        transport is given another socket to close.
+        """
+        transport: Any = self.transport
+        if ISSLTransport.providedBy(transport):
+            peer = transport.getPeer()
+            self.factory.secured((peer.host, peer.port))
+            transport.abortConnection()
+            return
+        transport.stopReading()
+        try:
+            connection, peer = _takenFrom(transport.getHandle())
+        except OSError:
+            # The client has gone, or there is no descriptor left.
+            transport.abortConnection()
+            return
+        transport.abortConnection()
+        self.factory.connectionTaken(connection, peer)
 
 
 class ProgramFactory(ServerFactory):
@@ -28,6 +55,7 @@ class ProgramFactory(ServerFactory):
     """
 
     noisy = False
+    protocol = _HandOver
 
     def __init__(self, name: str, names: PortlessServices, report: Report) -> None:
         """
@@ -39,10 +67,6 @@ class ProgramFactory(ServerFactory):
         self._name = name
         self._names = names
         self._report = report
-
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        """Return a protocol that takes the socket from its transport."""
-        return _HandOver(self)
 
     def connectionTaken(self, connection: socket.socket, peer: Any) -> None:
         """Start the program, as soon as there is capacity."""
@@ -62,36 +86,6 @@ class ProgramFactory(ServerFactory):
         self._report.emit(
             events.REFUSE, f"tcpmux/{self._name}", peer=peer, reason=reason
         )
-
-
-class _HandOver(Protocol):
-    """Passes the socket of a connection that Twisted has accepted to the factory."""
-
-    def __init__(self, factory: ProgramFactory) -> None:
-        self._factory = factory
-
-    def connectionMade(self) -> None:
-        """
-        Take the socket away from the transport.
-
-        Closing a transport shuts the connection down, for the program as well: the
-        transport is given another socket to close.
-        """
-        transport: Any = self.transport
-        if ISSLTransport.providedBy(transport):
-            peer = transport.getPeer()
-            self._factory.secured((peer.host, peer.port))
-            transport.abortConnection()
-            return
-        transport.stopReading()
-        try:
-            connection, peer = _takenFrom(transport.getHandle())
-        except OSError:
-            # The client has gone, or there is no descriptor left.
-            transport.abortConnection()
-            return
-        transport.abortConnection()
-        self._factory.connectionTaken(connection, peer)
 
 
 def _takenFrom(handle: socket.socket) -> tuple[socket.socket, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -31,27 +30,8 @@ from inetdtw.serve.starter import ProgramStarter
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE, IPortlessService
 from inetdtw.serve.undecided import AcceptedClient
 from inetdtw.system import sockets
-from inetdtw.system.descriptors import Claim, Purpose
+from inetdtw.system.descriptors import Purpose
 from inetdtw.system.sockets import closeWithMessage
-
-
-@dataclass(eq=False)
-class _Waiting:
-    """
-    A client that waits for capacity.
-
-    @ivar connection: its socket.
-    @ivar peer: its address.
-    @ivar asked: whether it has asked tcpmux for the service, and so expects its reply.
-    """
-
-    connection: socket.socket
-    peer: Any
-    asked: bool
-
-    def refuse(self) -> None:
-        """Close the connection."""
-        closeWithMessage(self.connection, NOT_AVAILABLE if self.asked else b"")
 
 
 @implementer(IPortlessService)
@@ -72,7 +52,7 @@ class PortlessSlot(BaseSlot):
         """Serve no client before L{start}."""
         super().__init__(service, runtime, launcherOf)
         self._holds = Holds(runtime.reactor, lambda: None, self._next)
-        self._waiting: deque[tuple[_Waiting, Claim]] = deque()
+        self._waiting: deque[AcceptedClient] = deque()
         self._started = self._drained = False
         # Nothing is admitted before L{start}, and so without a launcher.
         unstarted = ServiceRuntime(service, runtime, self._limits, None, self._next)
@@ -153,7 +133,9 @@ class PortlessSlot(BaseSlot):
         @param asked: whether the client has asked tcpmux for the service, and so
             expects its reply.
         """
-        client = _Waiting(connection, peer, asked)
+        serve = partial(self._launch, connection, peer, asked)
+        refuse = partial(closeWithMessage, connection, NOT_AVAILABLE if asked else b"")
+        client = AcceptedClient(peer, serve, refuse)
         if len(self._waiting) >= max(self.service.options.backlog, 1):
             self._refuse(events.REFUSE, client, "backlog full")
             return
@@ -163,17 +145,17 @@ class PortlessSlot(BaseSlot):
                 events.REFUSE_ONCE, client, f"clients that wait have their {SHARE}"
             )
             return
-        claim = descriptors.take(1, Purpose.TCPMUX, name)
-        self._waiting.append((client, claim))
+        client.claim = descriptors.take(1, Purpose.TCPMUX, name)
+        self._waiting.append(client)
         self._next()
 
-    def _first(self) -> _Waiting:
+    def _first(self) -> AcceptedClient:
         """Remove the oldest client from the queue."""
-        client, claim = self._waiting.popleft()
-        claim.give()
+        client = self._waiting.popleft()
+        client.giveBack()
         return client
 
-    def _refuse(self, event: Event, client: _Waiting, reason: str) -> None:
+    def _refuse(self, event: Event, client: AcceptedClient, reason: str) -> None:
         """Count, log and close a client that does not wait."""
         self._limits.refuse()
         self._runtime.report.emit(
@@ -219,22 +201,20 @@ class PortlessSlot(BaseSlot):
             if PauseReason.RATE in self._holds:
                 self._refuse(events.REFUSE, client, "rate limit exceeded")
             else:
-                serve = partial(self._launch, client)
-                self._admission.let(AcceptedClient(client.peer, serve, client.refuse))
+                self._admission.let(client)
 
     def _mayServe(self) -> bool:
         """Return whether the next client can be served or refused, or has to wait."""
         rated = PauseReason.RATE in self._holds
         return not self.paused and (rated or self._admission.open())
 
-    def _launch(self, client: _Waiting) -> None:
+    def _launch(self, connection: socket.socket, peer: Any, asked: bool) -> None:
         """Start the program for a client that was admitted."""
-        connection, peer = client.connection, client.peer
         with connection:
             try:
                 connection.setblocking(True)
                 sockets.configure(connection, self.service.options)
-                if self.service.greets and client.asked:
+                if self.service.greets and asked:
                     connection.sendall(GO)
                 local = connection.getsockname()
             except OSError:

@@ -54,11 +54,6 @@ class SlotTable:
         """Whether no clients are accepted any more."""
         return self._drained is not None
 
-    @property
-    def anyBound(self) -> bool:
-        """Whether any socket is open."""
-        return any(slot.bound for slot in self._slots.values())
-
     def add(self, service: Service, retry: float = FIRST_RETRY) -> AnySlot:
         """
         Open a service's socket.
@@ -207,7 +202,8 @@ class SlotTable:
     def _idle(self) -> None:
         """End a drain, if that was the last program or socket."""
         drained = self._drained
-        if not (drained is None or drained.called or self.running or self.anyBound):
+        bound = any(slot.bound for slot in self._slots.values())
+        if not (drained is None or drained.called or self.running or bound):
             drained.callback(None)
 
     @property

@@ -41,7 +41,7 @@ class AcceptedClient:
     @ivar serve: serves it; its connection belongs to what serves it from then on.
     @ivar refuse: refuses it, likewise.
     @ivar source: what counts as its address.
-    @ivar claim: the descriptor of its connection, while it is undecided.
+    @ivar claim: the descriptor of its connection, while it waits.
     """
 
     peer: Any
@@ -49,6 +49,12 @@ class AcceptedClient:
     refuse: Callable[[], object] = _nothing
     source: str = ""
     claim: Claim | None = None
+
+    def giveBack(self) -> None:
+        """Release its claim, if it has one."""
+        if self.claim is not None:
+            self.claim.give()
+            self.claim = None
 
 
 class Undecided:

@@ -17,7 +17,7 @@ class LinesTests(SynchronousTestCase):
         """Return the lines of a text that is received in parts."""
         lines = Lines()
         found = [line for piece in pieces for line in lines.feed(piece)]
-        return [*found, *lines.end()]
+        return [*found, *lines.feed(b"\n")]
 
     def test_lines(self) -> None:
         """
@@ -66,4 +66,4 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(list(lines.feed(b"ur\n")), ["four"])
         self.assertEqual(lines.skip(b"x" * (3 * LONGEST)), 2)
         self.assertEqual(lines.skip(b""), 0)
-        self.assertLessEqual(len("".join(lines.end())), LONGEST)
+        self.assertLessEqual(len("".join(lines.feed(b"\n"))), LONGEST)

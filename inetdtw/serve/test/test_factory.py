@@ -88,11 +88,15 @@ class ProgramFactoryTests(ServingTestCase):
 
     def connect(self) -> FakeTransport:
         """Connect a protocol of the factory."""
-        transport: Any = FakeTransport(self.here)
+        transport = FakeTransport(self.here)
+        self.carry(transport)
+        return transport
+
+    def carry(self, transport: Any) -> None:
+        """Connect a protocol of the factory to a transport."""
         protocol = self.factory.buildProtocol(None)
+        assert protocol is not None
         protocol.makeConnection(transport)
-        fake: FakeTransport = transport
-        return fake
 
     def test_takesOver(self) -> None:
         """
@@ -195,7 +199,7 @@ class ProgramFactoryTests(ServingTestCase):
         """A TLS connection is refused, and that is logged."""
         transport: Any = FakeTransport(self.here)
         directlyProvides(transport, ISSLTransport)
-        self.factory.buildProtocol(None).makeConnection(transport)
+        self.carry(transport)
         self.assertEqual(self.there.recv(100), b"")
         self.assertEqual(self.launcher.programs, [])
         (refuse,) = self.said("refuse")
