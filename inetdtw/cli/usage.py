@@ -12,6 +12,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from twisted.python import usage
 
@@ -117,15 +118,10 @@ def reorderOptions(options: usage.Options, arguments: Sequence[str]) -> list[str
         )
     except getopt.error as why:
         raise usage.UsageError(str(why)) from None
-    long = {f"--{name[:-1]}" for name in options.longOpt if name.endswith("=")}
-    letters = {f"-{letter}" for letter in re.findall("(.):", options.shortOpt)}
-    given: list[str] = []
-    for name, value in pairs:
-        if name in long:
-            given.append(f"{name}={value}")
-        else:
-            given += [name, value] if name in letters else [name]
-    return [*given, "--", *rest]
+    takers = {f"--{name[:-1]}" for name in options.longOpt if name.endswith("=")}
+    takers |= {f"-{letter}" for letter in re.findall("(.):", options.shortOpt)}
+    given = [pair if pair[0] in takers else pair[:1] for pair in pairs]
+    return [*chain.from_iterable(given), "--", *rest]
 
 
 def optionsOf(options: usage.Options) -> list[Option]:
