@@ -25,20 +25,7 @@ FAILING = "failing"
 DRAINING = "draining"
 STOPPED = "stopped"
 
-#: All conditions that a service can be in.
-CONDITIONS = (
-    LISTENING,
-    RUNNING,
-    PAUSED,
-    AT_LIMIT,
-    BUSY,
-    CHANGING,
-    BIND_FAILED,
-    FAILING,
-    DRAINING,
-    STOPPED,
-)
-#: Those in which it is served as configured.
+#: The conditions in which a service is served as configured.
 HEALTHY = frozenset((LISTENING, RUNNING, AT_LIMIT, BUSY, CHANGING))
 
 
@@ -93,6 +80,10 @@ class PauseReason(Enum):
 
     # Enum's own hash is a function of Python; sets of reasons are asked per client.
     __hash__ = object.__hash__
+
+
+#: All conditions that a service can be in.
+CONDITIONS = (LISTENING, *dict.fromkeys(each.condition for each in PauseReason))
 
 
 def conditionOf(held: Collection[PauseReason]) -> str:

@@ -117,11 +117,13 @@ class SlotTable:
         old = {key: slot.service for key, slot in self._slots.items()}
         new = {service.key: service for service in services}
         changes = diff(old, new)
-        paused = self._paused().difference(
-            service.name for service in (*changes.keep, *changes.change)
-        )
+        paused = {slot.service.name for slot in self._slots.values() if slot.paused}
+        paused.difference_update(each.name for each in (*changes.keep, *changes.change))
         for service in changes.stop:
-            self._remove(service.key)
+            slot = self._slots.pop(service.key)
+            survived(service.name, slot.stop)
+            # Its programs may still run.
+            self._gone = [each for each in (*self._gone, slot) if each.running]
         for service in changes.change:
             self._slots[service.key].change(service)
             self._runtime.report.emit(events.CHANGE, service.name)
@@ -136,16 +138,6 @@ class SlotTable:
             self.check()
             self._keepChecking()
         return changes
-
-    def _paused(self) -> set[str]:
-        """Return the names of the services that an operator has paused."""
-        return {slot.service.name for slot in self._slots.values() if slot.paused}
-
-    def _remove(self, key: Key) -> None:
-        """Stop a service, whose programs may still run."""
-        slot = self._slots.pop(key)
-        survived(slot.service.name, slot.stop)
-        self._gone = [each for each in (*self._gone, slot) if each.running]
 
     def pause(self, word: str) -> ServiceState:
         """

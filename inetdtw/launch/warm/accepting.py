@@ -89,9 +89,11 @@ class DelegatingWarmLauncher(WarmLauncher):
         """Delegate all sockets to a process that is ready."""
         for number, delegated in self._sockets.items():
             self._delegateWarm(number, delegated, process)
-            if delegated.process not in (None, process):
+            before = delegated.process
+            if before is not None and before is not process:
                 # The new process is for other requests, and the old one is to exit.
-                self._withdrawWarm(number, delegated)
+                before.withdraw(number, _ignore)
+                self._delegateCold(delegated)
         super().ready(process)
 
     def _delegateWarm(
@@ -113,22 +115,15 @@ class DelegatingWarmLauncher(WarmLauncher):
         if cold is not None:
             self._cold.withdraw(cold, _ignore)
 
-    def _withdrawWarm(self, number: int, delegated: _DelegatedSocket) -> None:
-        """Delegate a socket to the cold launcher instead of a process."""
-        assert delegated.process is not None
-        delegated.process.withdraw(number, _ignore)
-        delegated.process = None
-        self._delegateCold(delegated)
-
     def disconnected(self, process: WarmProcess) -> None:
         """Delegate the sockets of a process that is gone to the cold launcher."""
         for delegated in self._sockets.values():
             if delegated.process is process and not self.stopped:
-                delegated.process = None
                 self._delegateCold(delegated)
         super().disconnected(process)
 
     def _delegateCold(self, delegated: _DelegatedSocket) -> None:
+        delegated.process = None
         delegated.cold = self._cold.delegate(delegated.watcher, delegated.request)
 
 
