@@ -210,7 +210,7 @@ class InetdService(ApplicationService):
         """Serve at the addresses that host names have now."""
         names = self._runtime.hostNames
         for name, why in names.collect().items():
-            reason = f"'{name}': {why}: its addresses from before stay"
+            reason = f"'{name}': {why}: the old addresses stay"
             self._report.configWarning(self._source.error(reason))
         before = self.configuration
         after = before.placed(names.at)

@@ -78,8 +78,8 @@ class ServiceOptions(Described):
         [
             "warm",
             None,
-            "Keep a Python interpreter, which is forked for each client, for each "
-            "service whose program is a Python program.",
+            "Keep a Python interpreter for each service whose program is a Python "
+            "program, and fork it for each client.",
         ],
         ["check", None, "Check the configuration, print its errors, and exit."],
     ]

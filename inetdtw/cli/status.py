@@ -41,11 +41,11 @@ class Status(Command):
     )
     optFlags = [
         ["json", "j", "Print everything, as JSON."],
-        ["watch", "w", "Print it again and again, in place, until Ctrl-C."],
+        ["watch", "w", "Update the output in place, until Ctrl-C."],
         [
             "quiet",
             "q",
-            "Print nothing; only the exit status tells whether all is well.",
+            "Print nothing; the exit status is the result.",
         ],
     ]
     optParameters: list[list[Any]] = [

@@ -38,7 +38,7 @@ def _writable(path: str) -> Iterator[str]:
     if _isShared(about):
         yield f"writable by users other than its owner: {stat.filemode(about.st_mode)}"
     if _isForeign(about):
-        yield f"owned by user {about.st_uid}, who decides what is executed"
+        yield f"owned by user {about.st_uid}, which controls what is executed"
 
 
 def _replaceable(path: str) -> Iterator[str]:

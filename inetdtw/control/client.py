@@ -89,7 +89,7 @@ class Client:
     def _reason(self, why: OSError) -> str:
         """Return why there is no reply, and what to do."""
         reason = why.strerror or str(why)
-        hint = "; --control says where else"
+        hint = "; --control sets another path"
         if isinstance(why, PermissionError):
             hint = "; only the daemon's user and root may use it"
         return f"no daemon answers at '{self._path}': {reason}{hint}"

@@ -36,7 +36,7 @@ def logSocketError(name: str, number: int = 0) -> None:
     @param name: the service, or what else the socket is for.
     @param number: the error number, if it is known.
     """
-    reason = os.strerror(number) if number else "an error, or the end of it"
+    reason = os.strerror(number) if number else "an error, or EOF"
     write(events.SOCKET_ERROR, name, reason=reason)
 
 

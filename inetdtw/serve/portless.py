@@ -142,7 +142,7 @@ class PortlessSlot(BaseSlot):
         descriptors, name = self._runtime.descriptors, self.service.name
         if self._waiting and not descriptors.fits(1, Purpose.TCPMUX, name):
             self._refuse(
-                events.REFUSE_ONCE, client, f"clients that wait have their {SHARE}"
+                events.REFUSE_ONCE, client, f"queued clients have their {SHARE}"
             )
             return
         client.claim = descriptors.take(1, Purpose.TCPMUX, name)

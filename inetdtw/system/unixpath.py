@@ -88,5 +88,5 @@ def _checked(about: os.stat_result) -> os.stat_result:
     @raise FileExistsError: if it is another file.
     """
     if not stat.S_ISSOCK(about.st_mode):
-        raise FileExistsError(errno.EEXIST, "there is a file that is not a socket")
+        raise FileExistsError(errno.EEXIST, "the path exists, and is not a socket")
     return about

@@ -333,7 +333,7 @@ class HostNamesTests(SuperserverTestCase):
         self.answer()
         self.assertEqual(inetd.getHosts(), before)
         (warning,) = self.said("config-warning")
-        reason = "'many': no DNS: its addresses from before stay"
+        reason = "'many': no DNS: the old addresses stay"
         self.assertEqual(warning["reason"], reason)
         self.assertTrue(inetd.reload())
         self.answer("127.0.0.2")

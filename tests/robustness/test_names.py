@@ -186,7 +186,7 @@ class KnownTests(NamesTestCase):
             self.hosts()
             self.write("nsswitch.conf", "hosts: files\n")
             self.reload(daemon, self.named("known.example"))
-            daemon.waitForLog("its addresses from before stay")
+            daemon.waitForLog("the old addresses stay")
             self.assertServed(self.port)
             self.assertNotIn("close", daemon.log())
 

@@ -66,7 +66,7 @@ class PermissionWarningsTests(SynchronousTestCase):
         """A file of another user than root and the daemon's draws a warning."""
         self.asRoot()
         os.chown(self.path, 12345, -1)
-        wanted = "owned by user 12345, who decides what is executed"
+        wanted = "owned by user 12345, which controls what is executed"
         self.assertEqual(self.reasons(), [wanted])
 
     def test_directory(self) -> None:

@@ -3,7 +3,7 @@
 # Completion for inetd(8), made by docs/completions.py.
 
 complete -c inetd -s l -l successes -d 'Log the start and end of programs: --log-level info.' -n 'not __fish_seen_subcommand_from status health reload pause resume drain'
-complete -c inetd -l warm -d 'Keep a Python interpreter, which is forked for each client, for each service whose program is a Python program.' -n 'not __fish_seen_subcommand_from status health reload pause resume drain'
+complete -c inetd -l warm -d 'Keep a Python interpreter for each service whose program is a Python program, and fork it for each client.' -n 'not __fish_seen_subcommand_from status health reload pause resume drain'
 complete -c inetd -l check -d 'Check the configuration, print its errors, and exit.' -n 'not __fish_seen_subcommand_from status health reload pause resume drain'
 complete -c inetd -s f -l foreground -d 'Stay in the foreground; -i does the same.' -n 'not __fish_seen_subcommand_from status health reload pause resume drain'
 complete -c inetd -s e -l stderr -d 'With -f: log to standard error, not to the system log.' -n 'not __fish_seen_subcommand_from status health reload pause resume drain'
@@ -33,8 +33,8 @@ complete -c inetd -l version -d 'Print the version and exit.' -n 'not __fish_see
 complete -c inetd -l conf -r -F -d 'Add a configuration file, or a directory of such files; may be repeated. [default: /etc/inetd.conf]' -n 'not __fish_seen_subcommand_from status health reload pause resume drain'
 complete -c inetd -n __fish_use_subcommand -a 'status health reload pause resume drain'
 complete -c inetd -n '__fish_seen_subcommand_from status' -s j -l json -d 'Print everything, as JSON.'
-complete -c inetd -n '__fish_seen_subcommand_from status' -s w -l watch -d 'Print it again and again, in place, until Ctrl-C.'
-complete -c inetd -n '__fish_seen_subcommand_from status' -s q -l quiet -d 'Print nothing; only the exit status tells whether all is well.'
+complete -c inetd -n '__fish_seen_subcommand_from status' -s w -l watch -d 'Update the output in place, until Ctrl-C.'
+complete -c inetd -n '__fish_seen_subcommand_from status' -s q -l quiet -d 'Print nothing; the exit status is the result.'
 complete -c inetd -n '__fish_seen_subcommand_from status' -l control -r -F -d 'The daemon\'s control socket. [default: $INETD_CONTROL, /run/inetd/control for root, $XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]'
 complete -c inetd -n '__fish_seen_subcommand_from status' -s n -l interval -x -d 'The interval of --watch, in seconds. [default: 1.0]'
 complete -c inetd -n '__fish_seen_subcommand_from status' -l help -d 'Display this help and exit.'
