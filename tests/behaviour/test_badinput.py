@@ -231,16 +231,8 @@ class MissingProgramTests(ServingTestCase):
                     self.assertIn(path, failed[0])
 
 
-class MissingProgramOfAlpineTests(MissingProgramTests):
+class MissingProgramOfAlpineTests(users.OfAlpine, MissingProgramTests):
     """Programs of the user C{alpine}, when root runs the daemon."""
-
-    skip = None if users.ROOT else users.NOT_ROOT
-    user = "alpine"
-
-    def setUp(self) -> None:
-        """Add the user."""
-        super().setUp()
-        users.alpine()
 
     def test_ofAnother(self) -> None:
         """The same happens when root can execute the program and the user cannot."""

@@ -78,38 +78,6 @@ class CheckTests(ServingTestCase):
         for line in (1, 2, 3, 4, 5, 7, 8):
             self.assertIn(f"\n    {lines[line - 1]}\n", said)
 
-    def test_nothing(self) -> None:
-        """C{--check} rejects a file without a service, as a reload does."""
-        path = self.write("inetd.conf", "# nothing\n")
-        wanted = (
-            f"{path}:1:1: file: nothing to serve: no service is configured\n"
-            "0 services, 1 error, 0 warnings\n"
-        )
-        self.assertEqual(self.check(path), (1, wanted))
-
-    def test_never(self) -> None:
-        """C{--check} reports sockets that cannot be bound on this system."""
-        port = freePort()
-        long = "/" + "x" * 200
-        path = self.write(
-            "inetd.conf",
-            f"{port} {ECHO}\n127.0.0.1:{port} {ECHO}\n"
-            f"{long} stream unix nowait - internal echo\n",
-        )
-        status, said = self.check(path)
-        self.assertEqual(status, 1)
-        self.assertIn(f"{path}:2:11: warning: service: 127.0.0.1:{port} overlaps", said)
-        self.assertIn(f"{path}:3:1: service: is too long", said)
-
-    def test_several(self) -> None:
-        """C{--check} checks files and directories together."""
-        first = self.write("first", f"7007 {ECHO}\n")
-        second = self.write("second", f"7007 {ECHO}\n")
-        status, said = self.check(first, second)
-        self.assertEqual(status, 1)
-        self.assertIn(f"{second}:1:1: service: ", said)
-        self.assertIn(f"is already served by {first}:1:1", said)
-
     def test_running(self) -> None:
         """C{--check} works while a daemon serves the file, with its pid file."""
         port = freePort()

@@ -143,16 +143,8 @@ class EndedTests(ProbeTestCase):
             self.assertIn(f" signal={int(signal.SIGKILL)} ", line)
 
 
-class EndedForAlpineTests(EndedTests):
+class EndedForAlpineTests(users.OfAlpine, EndedTests):
     """Programs of the user C{alpine}, when root runs the daemon."""
-
-    skip = None if users.ROOT else users.NOT_ROOT
-    user = "alpine"
-
-    def setUp(self) -> None:
-        """Add the user."""
-        super().setUp()
-        users.alpine()
 
 
 class OutlivingTests(ServingTestCase):

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Limits, by lines and by the options of FreeBSD's inetd, as clients see them."""
+"""Limits, as clients see them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ONE, TWO = "127.0.0.1", "127.0.0.2"
 
 
 class LimitsTests(ServingTestCase):
-    """Each limit, both ways to set it."""
+    """Each limit by the line of a service, and all by options."""
 
     def setUp(self) -> None:
         """Have two ports."""
@@ -26,15 +26,11 @@ class LimitsTests(ServingTestCase):
         self.port, self.other = freePort(), freePort()
 
     def conf(self, wait: str = "nowait") -> str:
-        """Return a service with limits, and one without."""
+        """Return a service that may have limits, and one without."""
         return (
             f"{self.port} stream tcp {wait} - /bin/cat cat\n"
             f"{self.other} stream tcp nowait/0/0/0 - /bin/cat cat\n"
         )
-
-    def ways(self, wait: str, *options: str) -> list[tuple[str, tuple[str, ...]]]:
-        """Return the same limits in the line, and on the command line."""
-        return [(self.conf(wait), ()), (self.conf(), options)]
 
     def client(self, host: str = ONE) -> socket.socket:
         """
@@ -66,17 +62,16 @@ class LimitsTests(ServingTestCase):
         It is served when a program ends; other services are not affected (items 65, 66
         and 70).
         """
-        for conf, options in self.ways("nowait/2", "-c", "2"):
-            with self.daemon(conf, self.port, self.other, options=options) as daemon:
-                first, second = self.client(), self.client()
-                self.assertServed(first)
-                self.assertServed(second)
-                third = self.client()
-                third.sendall(b"x")
-                self.assertEqual(talk(self.other, b"abc"), b"abc")
-                self.waitForPrograms(daemon, 2)
-                first.close()
-                self.assertEqual(third.recv(1), b"x")
+        with self.daemon(self.conf("nowait/2"), self.port, self.other) as daemon:
+            first, second = self.client(), self.client()
+            self.assertServed(first)
+            self.assertServed(second)
+            third = self.client()
+            third.sendall(b"x")
+            self.assertEqual(talk(self.other, b"abc"), b"abc")
+            self.waitForPrograms(daemon, 2)
+            first.close()
+            self.assertEqual(third.recv(1), b"x")
 
     def test_killed(self) -> None:
         """After a program was killed, the next one starts (item 70)."""
@@ -97,32 +92,26 @@ class LimitsTests(ServingTestCase):
 
         A client with another address is served (item 67).
         """
-        for conf, options in self.ways("nowait///1", "-s", "1"):
-            with self.daemon(conf, self.port, options=options) as daemon:
-                first = self.client()
-                self.assertServed(first)
-                self.assertClosed(self.client())
-                self.assertServed(self.client(TWO))
-                first.close()
-                self.waitForPrograms(daemon, 1)
-                daemon.waitForLog("reason=per-address limit (1 at once) reached")
+        with self.daemon(self.conf("nowait///1"), self.port) as daemon:
+            first = self.client()
+            self.assertServed(first)
+            self.assertClosed(self.client())
+            self.assertServed(self.client(TWO))
+            first.close()
+            self.waitForPrograms(daemon, 1)
+            daemon.waitForLog("reason=per-address limit (1 at once) reached")
 
     def test_prefix(self) -> None:
         """The prefix length of one client's addresses is configurable, and logged."""
-        definition = (
+        conf = (
             f"{self.port} on protocol = tcp, wait = no, user = -, exec = /bin/cat, "
             f"per_source = 1, per_source_prefix = 8/64;\n"
         )
-        ways = (
-            (definition, ()),
-            (self.conf("nowait///1"), ("--per-source-prefix", "8/64")),
-        )
-        for conf, options in ways:
-            with self.daemon(conf, self.port, options=options) as daemon:
-                self.assertServed(self.client())
-                self.assertClosed(self.client(TWO))
-                daemon.waitForLog(f"peer={TWO}:")
-                daemon.waitForLog("reason=per-/8 limit (1 at once) reached")
+        with self.daemon(conf, self.port) as daemon:
+            self.assertServed(self.client())
+            self.assertClosed(self.client(TWO))
+            daemon.waitForLog(f"peer={TWO}:")
+            daemon.waitForLog("reason=per-/8 limit (1 at once) reached")
 
     def test_rateOfOne(self) -> None:
         """
@@ -130,13 +119,12 @@ class LimitsTests(ServingTestCase):
 
         A client with another address is served (item 68).
         """
-        for conf, options in self.ways("nowait//2", "-C", "2"):
-            with self.daemon(conf, self.port, options=options) as daemon:
-                for _ in range(2):
-                    self.assertServed(self.client())
-                self.assertClosed(self.client())
-                self.assertServed(self.client(TWO))
-                daemon.waitForLog("reason=per-address rate limit (2/min) exceeded")
+        with self.daemon(self.conf("nowait//2"), self.port) as daemon:
+            for _ in range(2):
+                self.assertServed(self.client())
+            self.assertClosed(self.client())
+            self.assertServed(self.client(TWO))
+            daemon.waitForLog("reason=per-address rate limit (2/min) exceeded")
 
     def test_rate(self) -> None:
         """
@@ -145,21 +133,17 @@ class LimitsTests(ServingTestCase):
         Exactly as many programs start in a minute as the limit allows; other services
         go on (items 63 to 65).
         """
-        for conf, options in self.ways("nowait.3", "-R", "3"):
-            if options:
-                # The other line has no limit for children only.
-                conf = conf.replace("nowait/0/0/0", "nowait.0")
-            with self.daemon(conf, self.port, self.other, options=options) as daemon:
-                for _ in range(3):
-                    self.assertServed(self.client())
-                self.assertClosed(self.client())
-                waits = self.client()
-                waits.sendall(b"x")
-                for _ in range(5):
-                    self.assertEqual(talk(self.other, b"abc"), b"abc")
-                daemon.waitForLog(f"pause {self.port}/tcp seconds=60")
-                waits.settimeout(0.1)
-                self.assertRaises(socket.timeout, waits.recv, 1)
+        with self.daemon(self.conf("nowait.3"), self.port, self.other) as daemon:
+            for _ in range(3):
+                self.assertServed(self.client())
+            self.assertClosed(self.client())
+            waits = self.client()
+            waits.sendall(b"x")
+            for _ in range(5):
+                self.assertEqual(talk(self.other, b"abc"), b"abc")
+            daemon.waitForLog(f"pause {self.port}/tcp seconds=60")
+            waits.settimeout(0.1)
+            self.assertRaises(socket.timeout, waits.recv, 1)
 
     def test_pause(self) -> None:
         """
@@ -167,20 +151,50 @@ class LimitsTests(ServingTestCase):
 
         The pause is configurable (item 64).
         """
-        definition = (
+        conf = (
             f"{self.port} on protocol = tcp, wait = no, user = -, exec = /bin/cat, "
             f"service_max = 2, pause = 1;\n"
         )
-        other = self.conf().partition("\n")[2]
-        ways = (definition, ()), (self.conf("nowait.2"), ("--pause", "1"))
-        for text, options in ways:
-            conf = text if options else text + other
-            with self.daemon(conf, self.port, options=options) as daemon:
-                for number in (1, 2):
-                    for _ in range(2):
-                        self.assertServed(self.client())
-                    self.assertClosed(self.client())
-                    daemon.waitForLog(f"resume {self.port}/tcp", number)
+        with self.daemon(conf, self.port) as daemon:
+            for number in (1, 2):
+                for _ in range(2):
+                    self.assertServed(self.client())
+                self.assertClosed(self.client())
+                daemon.waitForLog(f"resume {self.port}/tcp", number)
+
+    def test_options(self) -> None:
+        """The limits of options hold for services without limits of their own."""
+        options = ("-c2", "-R3", "--pause", "1")
+        with self.daemon(self.conf(), self.port, options=options) as daemon:
+            first, second = self.client(), self.client()
+            self.assertServed(first)
+            self.assertServed(second)
+            third = self.client()
+            third.sendall(b"x")
+            self.waitForPrograms(daemon, 2)
+            first.close()
+            self.assertEqual(third.recv(1), b"x")
+            second.close()
+            third.close()
+            self.waitForPrograms(daemon, 0)
+            self.assertClosed(self.client())
+            daemon.waitForLog(f"pause {self.port}/tcp seconds=1 ")
+            daemon.waitForLog(f"resume {self.port}/tcp")
+            self.assertServed(self.client())
+
+    def test_addressOptions(self) -> None:
+        """So do the limits of options for each address."""
+        options = ("-s1", "-C2", "--per-source-prefix", "8/64")
+        with self.daemon(self.conf(), self.port, options=options) as daemon:
+            for host, other in ((ONE, TWO), (TWO, ONE)):
+                client = self.client(host)
+                self.assertServed(client)
+                self.assertClosed(self.client(other))
+                client.close()
+                self.waitForPrograms(daemon, 0)
+            daemon.waitForLog("reason=per-/8 limit (1 at once) reached")
+            self.assertClosed(self.client())
+            daemon.waitForLog("reason=per-/8 rate limit (2/min) exceeded")
 
     def test_datagrams(self) -> None:
         """

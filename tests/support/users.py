@@ -15,6 +15,7 @@ import grp
 import itertools
 import os
 import pwd
+from typing import Any
 from unittest import SkipTest
 
 from tests.support import namespace
@@ -51,6 +52,22 @@ def alpine() -> pwd.struct_passwd:
     user = addUser("alpine", home)
     os.chown(home, user.pw_uid, user.pw_gid)
     return user
+
+
+class OfAlpine:
+    """
+    A test case whose programs are those of C{alpine}, when root runs the daemon.
+
+    @cvar user: the user.
+    """
+
+    skip = None if ROOT else NOT_ROOT
+    user = "alpine"
+
+    def setUp(self: Any) -> None:
+        """Add the user."""
+        super().setUp()  # type: ignore[misc]
+        alpine()
 
 
 def addUser(name: str, home: str) -> pwd.struct_passwd:

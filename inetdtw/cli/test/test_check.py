@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -24,6 +25,7 @@ class CheckCase(SynchronousTestCase):
         self.directory = os.path.abspath(self.mktemp())
         os.mkdir(self.directory)
         self.lines: list[str] = []
+        self.numbers = itertools.count()
 
     def write(self, text: str, name: str = "inetd.conf", mode: int = 0o644) -> str:
         """Make a file."""
@@ -40,7 +42,8 @@ class CheckCase(SynchronousTestCase):
 
     def assertFails(self, text: str, *lines: str) -> None:
         """Assert that a file fails with these lines, in which C{FILE} is its path."""
-        path = self.write(text)
+        # Excerpts are of the text that a path had first.
+        path = self.write(text, f"{next(self.numbers)}.conf")
         self.assertFalse(self.check(path), self.lines)
         said = [line.replace(path, "FILE") for line in self.lines[:-1]]
         self.assertEqual(said, list(lines))
@@ -61,69 +64,40 @@ class CheckTests(CheckCase):
         self.assertPasses("7007 stream tcp nowait alpine /bin/sh sh\n")
         self.assertEqual(self.lines, ["1 service, 0 errors, 0 warnings"])
 
-    def test_unknownService(self) -> None:
-        """An unknown service fails, with the line and a caret (item 3)."""
-        self.assertFails(
-            "# first\nnix stream tcp nowait root internal\n",
-            "FILE:2:1: service: 'nix/tcp' is not in services(5): use a port number",
-            "    nix stream tcp nowait root internal",
-            "    ^",
-        )
-
-    def test_tooFewFields(self) -> None:
-        """A line with too few fields fails (item 14)."""
-        self.assertFails(
-            "7 stream\n",
-            "FILE:1:3: protocol: is missing: a line needs 6 fields, not 2",
-            "    7 stream",
-            "      ^",
-        )
-
-    def test_count(self) -> None:
-        """A count that is too large fails, with a caret under it (item 16)."""
-        self.assertFails(
-            "7 stream tcp nowait/99999 root internal\n",
-            "FILE:1:21: accept_max: '99999' is not a number from 0 to 32767",
-            "    7 stream tcp nowait/99999 root internal",
-            "                        ^",
-        )
-
-    def test_unknownUser(self) -> None:
-        """A user that passwd(5) does not have fails (item 18)."""
-        self.assertFails(
-            "7 stream tcp nowait nix /bin/sh\n",
-            "FILE:1:21: user: unknown user 'nix': service ignored",
-            "    7 stream tcp nowait nix /bin/sh",
-            "                        ^",
-        )
-
-    def test_mismatch(self) -> None:
-        """A socket type that the protocol does not support fails (item 24)."""
-        self.assertFails(
-            "7 stream udp nowait root internal\n",
-            "FILE:1:3: socktype: 'stream' must be dgram for udp",
-            "    7 stream udp nowait root internal",
-            "      ^",
-        )
-
-    def test_duplicate(self) -> None:
-        """Two lines for one socket fail, with both lines named (item 25)."""
+    def test_errors(self) -> None:
+        """Each error fails, with its line and a caret under what is wrong."""
         echo = "7 stream tcp nowait root internal"
-        self.assertFails(
-            f"{echo}\n{echo}\n",
-            "FILE:2:1: service: 0.0.0.0:7 is already served by FILE:1:1",
-            f"    {echo}",
-            "    ^",
-        )
-
-    def test_badKey(self) -> None:
-        """An unknown key fails (item 29)."""
-        self.assertFails(
-            "7 on protocol = tcp,\n    nix = 1;\n",
-            "FILE:2:5: nix: unknown key",
-            "        nix = 1;",
-            "        ^",
-        )
+        for location, line, message in (
+            # Items 3, 14, 16, 18, 24, 25 and 29.
+            (
+                *("2:1", "nix stream tcp nowait root internal"),
+                "service: 'nix/tcp' is not in services(5): use a port number",
+            ),
+            (
+                *("2:3", "7 stream"),
+                "protocol: is missing: a line needs 6 fields, not 2",
+            ),
+            (
+                *("2:21", "7 stream tcp nowait/99999 root internal"),
+                "accept_max: '99999' is not a number from 0 to 32767",
+            ),
+            (
+                *("2:21", "7 stream tcp nowait nix /bin/sh"),
+                "user: unknown user 'nix': service ignored",
+            ),
+            (
+                *("2:3", "7 stream udp nowait root internal"),
+                "socktype: 'stream' must be dgram for udp",
+            ),
+            (*("2:1", echo), "service: 0.0.0.0:7 is already served by FILE:1:1"),
+            (*("2:22", "8 on protocol = tcp, nix = 1;"), "nix: unknown key"),
+        ):
+            self.lines.clear()
+            caret = " " * (int(location[2:]) - 1) + "^"
+            self.assertFails(
+                f"{echo}\n{line}\n",
+                *(f"FILE:{location}: {message}", f"    {line}", f"    {caret}"),
+            )
 
     def test_off(self) -> None:
         """A definition that is off is checked (item 28)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -205,13 +206,10 @@ class LoadTests(FilesCase):
 
     def test_directoryUnreadable(self) -> None:
         """A directory that cannot be listed is an error; other files are served."""
-
-        def refuse(path: str) -> list[str]:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-
         self.write("a", f"7 {ECHO}\n")
         os.mkdir(self.path("d"))
-        self.patch(os, "listdir", refuse)
+        why = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        self.patch(os, "listdir", mock.Mock(side_effect=why))
         reason = "cannot be read: Permission denied"
         self.assertProblem(self.load("d", "a"), "d:1:1", "file", reason, 7)
 

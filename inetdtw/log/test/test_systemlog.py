@@ -25,6 +25,16 @@ from inetdtw.log.systemlog import Syslog, SyslogSocket, hasSocket
 class SyslogTests(SynchronousTestCase):
     """Tests for L{Syslog}."""
 
+    def setUp(self) -> None:
+        """Keep what is sent to syslogd."""
+        self.sent: list[bytes] = []
+        self.patch(systemlog, "SyslogSocket", lambda: self.send)
+
+    def send(self, data: bytes) -> int:
+        """Keep a message."""
+        self.sent.append(data)
+        return len(data)
+
     def said(self, priority: int, text: str, *opened: Any) -> str:
         """Return a message."""
         messages: list[bytes] = []
@@ -53,13 +63,6 @@ class SyslogTests(SynchronousTestCase):
             self.patch(SyslogObserver, name, getattr(SyslogObserver, name))
         registered: list[Any] = []
         self.patch(atexit, "register", registered.append)
-        sent: list[bytes] = []
-
-        def send(data: bytes) -> int:
-            sent.append(data)
-            return len(data)
-
-        self.patch(systemlog, "SyslogSocket", lambda: send)
         self.patch(systemlog, "hasSocket", lambda: False)
         before = SyslogObserver.syslog
         systemlog.unblockSyslog(Report())
@@ -68,7 +71,7 @@ class SyslogTests(SynchronousTestCase):
         systemlog.unblockSyslog(Report())
         event = {"message": ("hello",), "isError": False, "system": "-"}
         SyslogObserver("twisted").emit(event)
-        self.assertRegex(sent[0], rb"^<14>.* twisted: \[-\] hello\0$")
+        self.assertRegex(self.sent[0], rb"^<14>.* twisted: \[-\] hello\0$")
         self.assertEqual(len(registered), 1)
 
     def test_systemLogger(self) -> None:
@@ -78,16 +81,9 @@ class SyslogTests(SynchronousTestCase):
         self.patch(syslog, "openlog", lambda *given: opened.append(given))
         self.patch(syslog, "syslog", lambda *message: lines.append(message))
         self.patch(atexit, "register", opened.append)
-        sent: list[bytes] = []
-
-        def send(data: bytes) -> int:
-            sent.append(data)
-            return len(data)
-
-        self.patch(systemlog, "SyslogSocket", lambda: send)
         self.patch(systemlog, "hasSocket", lambda: True)
         systemlog.systemLogger()(syslog.LOG_INFO, "hello")
-        self.assertRegex(sent[0], rb"^<30>.* inetd\[\d+\]: hello\0$")
+        self.assertRegex(self.sent[0], rb"^<30>.* inetd\[\d+\]: hello\0$")
         self.assertEqual(len(opened), 1)
         self.patch(systemlog, "hasSocket", lambda: False)
         systemlog.systemLogger()(syslog.LOG_INFO, "hello")
