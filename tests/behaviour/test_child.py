@@ -335,35 +335,27 @@ class AddressTests(ProbeTestCase):
             found.append({key: env[key] for key in _CONNECTION if key in env})
         return found
 
-    def test_ipv4(self) -> None:
-        """The program of an IPv4 client has its address and that of the socket."""
+    def assertAddresses(self, protocol: str, local: str, remote: str) -> None:
+        """Assert that a program has the addresses of a socket and its client."""
         expected = {
             "PROTO": "TCP",
-            "TCPLOCALIP": "127.0.0.2",
-            "TCPREMOTEIP": "127.0.0.1",
-            "REMOTE_ADDR": "127.0.0.1",
+            "TCPLOCALIP": local,
+            "TCPREMOTEIP": remote,
+            "REMOTE_ADDR": remote,
         }
-        self.assertEqual(self.addresses("tcp", "127.0.0.2"), [expected] * 2)
+        self.assertEqual(self.addresses(protocol, local), [expected] * 2)
+
+    def test_ipv4(self) -> None:
+        """The program of an IPv4 client has its address and that of the socket."""
+        self.assertAddresses("tcp", "127.0.0.2", "127.0.0.1")
 
     def test_ipv6(self) -> None:
         """The program of an IPv6 client has its address."""
-        expected = {
-            "PROTO": "TCP",
-            "TCPLOCALIP": "::1",
-            "TCPREMOTEIP": "::1",
-            "REMOTE_ADDR": "::1",
-        }
-        self.assertEqual(self.addresses("tcp6", "::1"), [expected] * 2)
+        self.assertAddresses("tcp6", "::1", "::1")
 
     def test_ipv4OnIPv6(self) -> None:
         """The address of an IPv4 client of an IPv6 socket is a plain IPv4 address."""
-        expected = {
-            "PROTO": "TCP",
-            "TCPLOCALIP": "127.0.0.1",
-            "TCPREMOTEIP": "127.0.0.1",
-            "REMOTE_ADDR": "127.0.0.1",
-        }
-        self.assertEqual(self.addresses("tcp46", "127.0.0.1"), [expected] * 2)
+        self.assertAddresses("tcp46", "127.0.0.1", "127.0.0.1")
 
     if not os.path.exists("/proc/net/if_inet6"):
         test_ipv6.skip = test_ipv4OnIPv6.skip = "no IPv6"  # type: ignore[attr-defined]

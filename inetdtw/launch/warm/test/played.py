@@ -265,3 +265,13 @@ class WarmProcessTestCase(ServingTestCase):
         child = self.launch()
         self.report((STARTED, self.played.number(), pid, 0))
         return child
+
+
+class RunningTestCase(WarmProcessTestCase):
+    """A test of a warm process that is up."""
+
+    def setUp(self) -> None:
+        """Start a process that is up."""
+        super().setUp()
+        self.greet()
+        self.owner.told.clear()

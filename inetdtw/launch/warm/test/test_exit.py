@@ -7,32 +7,16 @@ from __future__ import annotations
 
 import os
 
-from inetdtw.helpers.reports import (
-    ACCEPTED,
-    ENDED,
-    HELLO,
-    STALE,
-    STARTED,
-)
+from inetdtw.helpers.reports import ACCEPTED, ENDED, HELLO, STALE, STARTED
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.warm.process import LINGER
-from inetdtw.launch.warm.test.played import (
-    PID,
-    WarmProcessTestCase,
-    Watcher,
-)
+from inetdtw.launch.warm.test.played import PID, RunningTestCase, Watcher
 from inetdtw.test.fakes import killed
 
 
-class EndTests(WarmProcessTestCase):
+class EndTests(RunningTestCase):
     """Tests for the end of a L{WarmProcess}."""
-
-    def setUp(self) -> None:
-        """Start a process that is up."""
-        super().setUp()
-        self.greet()
-        self.owner.told.clear()
 
     def delegate(self, watcher: Watcher) -> None:
         """Delegate a socket to the process."""

@@ -12,13 +12,7 @@ from functools import partial
 
 from zope.interface.verify import verifyObject
 
-from inetdtw.helpers.reports import (
-    ENDED,
-    FAILED,
-    HELLO,
-    STALE,
-    STARTED,
-)
+from inetdtw.helpers.reports import ENDED, FAILED, HELLO, STALE, STARTED
 from inetdtw.helpers.requests import LAUNCH
 from inetdtw.interfaces import ExitStatus, IChild, LaunchRequest
 from inetdtw.launch.warm.command import VERSION, program
@@ -29,6 +23,7 @@ from inetdtw.launch.warm.test.played import (
     PID,
     START,
     Owner,
+    RunningTestCase,
     WarmProcessTestCase,
 )
 from inetdtw.model.process import Credentials, ProcessContext
@@ -173,14 +168,8 @@ class StartTests(WarmProcessTestCase):
         self.assertTrue(process.over)
 
 
-class LaunchTests(WarmProcessTestCase):
+class LaunchTests(RunningTestCase):
     """Tests for launch requests to a L{WarmProcess}."""
-
-    def setUp(self) -> None:
-        """Start a process that is up."""
-        super().setUp()
-        self.greet()
-        self.owner.told.clear()
 
     def test_launch(self) -> None:
         """A request has the variables of its program, and each descriptor once."""
