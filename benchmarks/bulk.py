@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Connections that last: one that carries much, and many that carry nothing."""
+"""Long connections: one with a large transfer, and many idle ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Transfer:
 
     def run(self, deadline: float) -> None:
         """
-        Send everything and read to end of file, checking every byte.
+        Send everything, read to EOF, and compare every byte.
 
         @raise OSError: if the connection breaks, or a byte is not as it should be.
         """
@@ -54,12 +54,12 @@ class Transfer:
                 for _, events in poll.poll(1.0):
                     if events & select.EPOLLOUT and self._send():
                         poll.modify(self._sock, select.EPOLLIN)
-                    if events & ~select.EPOLLOUT and self._hear():
+                    if events & ~select.EPOLLOUT and self._receive():
                         return
         raise TimeoutError("no end of file")
 
     def _send(self) -> bool:
-        """Send some more, and say whether that was the last of it."""
+        """Send more, and return whether that was the end."""
         at = self._sent % CHUNK
         some = min(CHUNK - at, self._size - self._sent)
         with contextlib.suppress(BlockingIOError):
@@ -71,8 +71,8 @@ class Transfer:
         self._sock.shutdown(socket.SHUT_WR)
         return True
 
-    def _hear(self) -> bool:
-        """Read and check some more, and say whether it was end of file."""
+    def _receive(self) -> bool:
+        """Read and compare more, and return whether it was EOF."""
         at = self._heard % CHUNK
         try:
             size = self._sock.recv_into(self._buffer, CHUNK - at)
@@ -89,7 +89,7 @@ class Transfer:
 
 @contextlib.contextmanager
 def _lines() -> Iterator[BinaryIO]:
-    """Have a file with a chunk of lines, from which they can be sent."""
+    """Yield a file with a chunk of lines, for sendfile(2)."""
     with TemporaryFile() as file:
         file.write(LINE * (CHUNK // len(LINE)))
         file.flush()
@@ -97,7 +97,7 @@ def _lines() -> Iterator[BinaryIO]:
 
 
 def perform(task: Task) -> Result:
-    """Make transfers one after the other."""
+    """Make transfers, one at a time."""
     result = Result()
     begun = time.perf_counter()
     end = begun + task.seconds
@@ -116,7 +116,7 @@ def perform(task: Task) -> Result:
 
 def hold(task: Task) -> Result:
     """
-    Open connections to an echo, know that each has its child, and keep them.
+    Open connections to an echo, wait for the child of each, and keep them.
 
     C{held} is printed when they are there; they are kept until standard input ends.
     """
@@ -130,7 +130,7 @@ def hold(task: Task) -> Result:
 
 
 def _connections(task: Task) -> Iterator[socket.socket]:
-    """Open connections, giving each when its child has answered."""
+    """Open connections, and yield each when its child has answered."""
     for _ in range(task.clients):
         sock = socket.create_connection(task.address, timeout=GRACE)
         sock.sendall(b"x")

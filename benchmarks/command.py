@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The command: what is asked for, and the way from there to the results."""
+"""The command line, and the run from there to the results."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def parser() -> argparse.ArgumentParser:
-    """Say what can be asked for."""
+    """Return the parser of the command line."""
     made = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Compare inetdtw with other superservers, side by side.",
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 def select(only: str) -> tuple[list[Goal], list[Scenario]]:
     """
-    Select goals by their names or by those of their scenarios, all if none is given.
+    Return the goals with these names, or of these scenarios; all by default.
 
     A scenario keeps the contenders that its selected goals need, all of them if it is
     named itself.
@@ -94,7 +94,7 @@ def select(only: str) -> tuple[list[Goal], list[Scenario]]:
 
 
 def _reduced(scenario: Scenario, goals: Sequence[Goal]) -> Scenario:
-    """Leave out the contenders that no goal needs."""
+    """Return a scenario without the contenders that no goal needs."""
     named = {name for goal in goals for name in (goal.contender, goal.against)}
     anyPeer = any(goal.against == "*" for goal in goals)
 
@@ -106,7 +106,7 @@ def _reduced(scenario: Scenario, goals: Sequence[Goal]) -> Scenario:
 
 
 def listing() -> str:
-    """Write all goals, a line each."""
+    """Return a line for each goal."""
     return "\n".join(
         f"{goal.name:18}{goal.scenario:11}{bound(goal):17}{goal.text}" for goal in GOALS
     )
@@ -114,7 +114,7 @@ def listing() -> str:
 
 def findServers(cache: Path) -> tuple[list[Server], dict[str, str]]:
     """
-    Find ours and its peers.
+    Return the superserver and its peers.
 
     @return: those that there are, and the reasons for the others by name.
     """
@@ -126,13 +126,13 @@ def findServers(cache: Path) -> tuple[list[Server], dict[str, str]]:
     return servers, missing
 
 
-def tell(line: str) -> None:
-    """Show that something goes on."""
+def progress(line: str) -> None:
+    """Print the progress."""
     print(line, file=sys.stderr, flush=True)
 
 
 def _interruptOnce(number: int, frame: object) -> None:
-    """Interrupt at the first signal, and ignore further ones during clean-up."""
+    """Raise C{KeyboardInterrupt} at the first signal, and ignore further ones."""
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -140,7 +140,7 @@ def _interruptOnce(number: int, frame: object) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """
-    Do what is asked for.
+    Run the command.
 
     @return: the exit status: 0, 2 if an option is wrong, 130 if interrupted; what
         has been measured by then is written all the same.
@@ -154,7 +154,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         goals, scenarios = select(options.only)
     except ValueError as error:
-        tell(str(error))
+        progress(str(error))
         return 2
     processes.adoptOrphans()
     for sign in (signal.SIGINT, signal.SIGTERM):
@@ -179,7 +179,7 @@ def _measure(
         rounds=options.rounds,
         seconds=options.seconds,
         seed=options.seed,
-        tell=tell,
+        progress=progress,
     )
     status = _runAll(rounds, scenarios, report, options.output)
     files = report.write(options.output)
@@ -199,12 +199,12 @@ def _plot(results: Path, plot: Path | None) -> int:
     @return: the exit status.
     """
     if plot is None:
-        tell("--from needs --plot FILE")
+        progress("--from needs --plot FILE")
         return 2
     try:
         plot.write_text(overview.draw(json.loads(results.read_text())))
     except (OSError, ValueError) as error:
-        tell(str(error))
+        progress(str(error))
         return 2
     print(plot)
     return 0

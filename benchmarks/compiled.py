@@ -36,7 +36,7 @@ PROGRAMS = Path(__file__).resolve().parent / "programs"
 
 def busybox(cache: Path) -> list[str]:
     """
-    Find a busybox that has an inetd, or build it.
+    Return a busybox that has an inetd; build it if necessary.
 
     @raise Missing: if there is none and it cannot be built.
     """
@@ -56,14 +56,14 @@ def busybox(cache: Path) -> list[str]:
 
 
 def _hasInetd(program: str) -> bool:
-    """Tell whether a busybox has the inetd applet."""
+    """Return whether a busybox has the inetd applet."""
     if not os.access(program, os.X_OK):
         return False
     return "inetd" in run([program, "--list"], Path("/")).split()
 
 
 def _source(directory: Path) -> Path:
-    """Fetch Debian's source package into a directory, and leave apt's lists alone."""
+    """Download Debian's source package, without changing apt's lists."""
     for name in ("lists/partial", "archives/partial"):
         (directory / name).mkdir(parents=True)
     _writeSources(directory)
@@ -81,7 +81,7 @@ def _source(directory: Path) -> Path:
 
 
 def _writeSources(directory: Path) -> None:
-    """Write a list of source archives: this system's, or those beside its binaries."""
+    """Write a list of source archives: the system's, or those of its binaries."""
     release = Path("/etc/os-release").read_text()
     words = dict(line.split("=", 1) for line in release.splitlines() if "=" in line)
     codename = words.get("VERSION_CODENAME", "stable").strip('"')
@@ -94,7 +94,7 @@ def _writeSources(directory: Path) -> None:
 
 
 def _build(tree: Path) -> Path:
-    """Build a busybox that is nothing but an inetd."""
+    """Build a busybox with the inetd applet only."""
     run(["make", "allnoconfig"], tree)
     config = (tree / ".config").read_text()
     for option in BUSYBOX_OPTIONS:

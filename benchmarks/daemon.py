@@ -30,12 +30,12 @@ FILES, MANY_FILES = 1024, 4096
 
 
 class Failed(Exception):
-    """A superserver did not do its job; the text says what happened."""
+    """A superserver has failed; the message has the reason."""
 
 
 class Daemon:
     """
-    A superserver that runs from the begin of this context to its end.
+    A superserver that runs while this context is active.
 
     Nothing is left behind: no process, whatever its parent or session, and no file.
 
@@ -99,7 +99,7 @@ class Daemon:
 
     def _prepare(self) -> None:
         """
-        Prepare the process of the superserver: it dies with this process.
+        Make the superserver's process exit with this process.
 
         Its RLIMIT_NOFILE is the usual one, because the cost of a child of some peers
         grows with it.
@@ -111,7 +111,7 @@ class Daemon:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def _stop(self) -> None:
-        """End the process, kindly at first."""
+        """Stop the process by SIGTERM, and then by SIGKILL."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -131,16 +131,16 @@ class Daemon:
             if result.latencies:
                 return
             if self._process.poll() is not None:
-                raise Failed(self.said(f"ended {self._process.returncode}"))
+                raise Failed(self.withOutput(f"ended {self._process.returncode}"))
             if time.monotonic() > deadline:
-                raise Failed(self.said(result.reason))
+                raise Failed(self.withOutput(result.reason))
             time.sleep(0.002)
 
-    def said(self, what: str) -> str:
-        """Add the end of what it has printed to what has happened."""
+    def withOutput(self, what: str) -> str:
+        """Return a message with the end of the superserver's output."""
         text = self._log.read_text(errors="replace").strip()
         words = text.replace(f"{self._log.parent}/", "").splitlines()[-1:]
-        return "; it said: ".join([what, *words])
+        return "; its output: ".join([what, *words])
 
     def helpers(self) -> frozenset[int]:
         """Return the daemon and its helper processes, while it has no children."""
@@ -149,7 +149,7 @@ class Daemon:
 
 @contextlib.contextmanager
 def _preserved(path: Path) -> Iterator[None]:
-    """Put a file back as it was, or away if it was not there."""
+    """Restore a file, or remove it if it did not exist."""
     before = path.read_bytes() if path.exists() else None
     try:
         yield

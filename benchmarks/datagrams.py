@@ -16,7 +16,7 @@ PATIENCE = 2.0
 
 
 class Client:
-    """One sender with a socket of its own."""
+    """A sender with its own socket."""
 
     def __init__(self, task: Task, name: int) -> None:
         self._task = task
@@ -29,7 +29,7 @@ class Client:
         self.sock.connect(task.address)
 
     def send(self) -> None:
-        """Send the next datagram, which is like no other."""
+        """Send the next datagram, which is unique."""
         self._number += 1
         text = b"%03d-%08d-" % (self._name, self._number)
         text += LINE[len(text) :]
@@ -39,7 +39,7 @@ class Client:
 
 
 class Datagrams:
-    """So many clients, each with one datagram on its way."""
+    """Several clients, each with one unanswered datagram."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -58,7 +58,7 @@ class Datagrams:
             self._send(client)
         while self._waiting and time.perf_counter() < self._end + GRACE:
             for fd, _ in self._poll.poll(0.2, 64):
-                self._hear(fd)
+                self._receive(fd)
             self._giveUpLost()
         self.result.elapsed = time.perf_counter() - start
         for client in clients:
@@ -66,7 +66,7 @@ class Datagrams:
         return self.result
 
     def _send(self, client: Client) -> None:
-        """Let a client send its next datagram, if there is to be one."""
+        """Send a client's next datagram, unless the run is over."""
         self._waiting.pop(client.sock.fileno(), None)
         if self._sent >= self._task.count or self.result.errors > MOST_ERRORS:
             return
@@ -79,8 +79,8 @@ class Datagrams:
         except OSError as error:
             self.result.fail(error)
 
-    def _hear(self, fd: int) -> None:
-        """Check an answer and go on to the next datagram."""
+    def _receive(self, fd: int) -> None:
+        """Check an answer, and send the next datagram."""
         client = self._waiting.get(fd)
         if client is None:
             self._poll.unregister(fd)

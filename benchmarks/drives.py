@@ -26,13 +26,13 @@ FLOOD_MARGIN = 1.0
 
 
 def steady(bench: Bench) -> Sample:
-    """Use one service, with so many clients at a time."""
+    """Measure one service with several clients at a time."""
     start, helpers = _prepare(bench)
     return _measure(bench, helpers, start)
 
 
 def held(bench: Bench) -> Sample:
-    """Use one service while another has children that sit there."""
+    """Measure one service while another has idle children."""
     start, helpers = _prepare(bench)
     count = bench.contender.idle
     if not count:
@@ -45,7 +45,7 @@ def held(bench: Bench) -> Sample:
 
 
 def flooded(bench: Bench) -> Sample:
-    """Use one service while another is flooded."""
+    """Measure one service while another is flooded."""
     start, helpers = _prepare(bench)
     seconds = bench.task.seconds + FLOOD_MARGIN
     flood = Task("streams", bench.services[1].port, seconds=seconds)
@@ -75,7 +75,7 @@ def started(bench: Bench) -> Sample:
 
 def _prepare(bench: Bench) -> tuple[float, frozenset[int]]:
     """
-    Wait for a service and use it for a moment.
+    Wait for a service, and load it for a moment.
 
     @return: the seconds from the start until it served, and the daemon's processes.
     """
@@ -86,12 +86,12 @@ def _prepare(bench: Bench) -> tuple[float, frozenset[int]]:
     few = replace(task, seconds=WARM_UP_SECONDS, count=min(count, task.count))
     result = perform(replace(few, size=size))
     if not result.latencies:
-        raise Failed(daemon.said(result.reason))
+        raise Failed(daemon.withOutput(result.reason))
     return start, daemon.helpers()
 
 
 def _measure(bench: Bench, helpers: frozenset[int], start: float) -> Sample:
-    """Let the load generator go, and see what that costs the daemon's processes."""
+    """Run the load generator, and measure the daemon's processes."""
     before = processes.cpuSeconds(helpers)
     with Load(bench.task) as load:
         result = load.result()
@@ -104,7 +104,7 @@ def _measure(bench: Bench, helpers: frozenset[int], start: float) -> Sample:
 
 def _requireMost(result: Result) -> None:
     """
-    Have no number for a run in which much went wrong.
+    Raise L{Failed} for a run with too many failed exchanges.
 
     @raise LoadFailed: if more than one exchange in twenty failed.
     """

@@ -22,7 +22,7 @@ LESS_IS_BETTER = frozenset(["p50", "p99", "cpu", "memory", "start"])
 @dataclass(frozen=True)
 class Sample:
     """
-    What one run of one contender has shown.
+    The result of one run of one contender.
 
     @ivar rate: exchanges per second, or MiB per second.
     @ivar p50: the median latency, in milliseconds.
@@ -51,14 +51,14 @@ class Sample:
     reason: str = ""
 
     def metric(self, name: str) -> float | None:
-        """Give a number by its name."""
+        """Return a metric of a sample by its name."""
         value: float | None = getattr(self, name)
         return value
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
     """
-    Give the smallest value that is not less than so many percent of all.
+    Return the smallest value that is not less than a percentage of all.
 
     @return: None if there are no values.
     """
@@ -70,13 +70,13 @@ def percentile(values: Sequence[float], percent: float) -> float | None:
 
 
 def middle(values: Column) -> float | None:
-    """Give the median of what was measured."""
+    """Return the median of the measured values."""
     measured = [value for value in values if value is not None]
     return median(measured) if measured else None
 
 
 def milliseconds(seconds: float | None) -> float | None:
-    """Convert a time, if there is one."""
+    """Convert seconds to milliseconds; C{None} stays."""
     return None if seconds is None else seconds * 1000
 
 
@@ -87,7 +87,7 @@ def sampleOf(
     **more: float | None,
 ) -> Sample:
     """
-    Make a sample of what the load generator saw.
+    Return a sample of the load generator's result.
 
     @param factor: what one exchange counts in the rate.
     @param cpu: the seconds that the daemon and its helpers have used meanwhile.
@@ -107,7 +107,7 @@ def sampleOf(
 
 
 def best(values: Sequence[float | None], metric: str) -> float | None:
-    """Give the best of some values of one metric."""
+    """Return the best of some values of one metric."""
     measured = [value for value in values if value is not None]
     if not measured:
         return None
@@ -116,7 +116,7 @@ def best(values: Sequence[float | None], metric: str) -> float | None:
 
 def fastest(columns: Sequence[Column], metric: str) -> Column:
     """
-    Give the column of the best median over all rounds.
+    Return the column with the best median over all rounds.
 
     The best of each round would be chosen by chance.
     """
@@ -130,7 +130,7 @@ def ratios(
     ours: Column, theirs: Sequence[Column], metric: str, atMost: bool = False
 ) -> list[float]:
     """
-    Compare within every round with the others that is best over all rounds.
+    Return the ratios, within each round, to the best of the others.
 
     @param atMost: whether the ratio is ours to theirs even if less is better; without
         it more than 1 always means that ours is better.
@@ -148,7 +148,7 @@ def ratios(
 @dataclass(frozen=True)
 class Goal:
     """
-    A number to reach.
+    A goal: a ratio or a number, and its target.
 
     @ivar name: what selects it.
     @ivar text: what is compared.
@@ -174,7 +174,7 @@ class Goal:
 
     def values(self, columns: Mapping[str, Column], peers: Sequence[str]) -> Column:
         """
-        Give the number for every round.
+        Return the number of each round.
 
         @param columns: the values of the metric by contender.
         @param peers: the contenders that C{"*"} stands for.
@@ -187,5 +187,5 @@ class Goal:
         return ratios(ours, theirs, self.metric, self.atMost)
 
     def isReached(self, value: float) -> bool:
-        """Tell whether a number is good enough."""
+        """Return whether a number reaches the target."""
         return value <= self.target if self.atMost else value >= self.target

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The table of launching: what is measured with programs that do next to nothing."""
+"""The goals of launching, measured with minimal programs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The load generator: a process of its own, told what to do and asked what it saw."""
+"""The load generator: a separate process that gets a task and returns a result."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ TRANSFORMS: dict[str, Callable[[bytes], bytes]] = {
 
 
 class LoadFailed(Exception):
-    """The load generator did not come to its end."""
+    """The load generator has failed."""
 
 
 @dataclass(frozen=True)
 class Task:
     """
-    What the load generator is to do.
+    The task of the load generator.
 
     @ivar kind: C{"streams"}, C{"datagrams"}, C{"bulk"} or C{"hold"}.
     @ivar port: the port on L{HOST}.
@@ -64,14 +64,14 @@ class Task:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where the service is."""
+        """The address of the service."""
         return HOST, self.port
 
 
 @dataclass
 class Result:
     """
-    What the load generator saw.
+    The result of the load generator.
 
     @ivar latencies: seconds from connecting to end of file, for each exchange in which
         every byte was right.
@@ -94,10 +94,10 @@ class Result:
 
 
 class Load:
-    """A running load generator; leaving its context ends it."""
+    """A running load generator, which is stopped at the end of its context."""
 
     def __init__(self, task: Task) -> None:
-        """Start it."""
+        """Start the process."""
         self.task = task
         root = Path(__file__).resolve().parent.parent
         self._process = subprocess.Popen(
@@ -126,7 +126,7 @@ class Load:
 
     def result(self) -> Result:
         """
-        Wait for its end.
+        Wait for the result.
 
         @raise LoadFailed: if that does not come in time, or with an error.
         """
@@ -140,7 +140,7 @@ class Load:
 
 
 def perform(task: Task) -> Result:
-    """Do a task in this process."""
+    """Perform a task in this process."""
     from benchmarks import bulk, datagrams, streams
 
     kinds: dict[str, Callable[[Task], Result]] = {

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""How inetdtw itself is started: from the checkout that this benchmark is in."""
+"""Start inetdtw itself, from the checkout of this benchmark."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OURS = "inetdtw"
 
 
 class Ours(Server):
-    """The superserver that is compared with the others."""
+    """inetdtw, which is compared with the others."""
 
     name = OURS
 
@@ -34,7 +34,7 @@ class Ours(Server):
             raise Missing(f"no Twisted for {sys.executable}")
 
     def launch(self, services: Sequence[Service], directory: Path) -> Launch:
-        """In the foreground, logging to standard error."""
+        """Return how to start it in the foreground, with its log on standard error."""
         config = directory / "inetd.conf"
         config.write_text("".join(map(definition, services)))
         options = ["-f", "-e", "-p", str(directory / "pid")]
@@ -43,7 +43,7 @@ class Ours(Server):
 
 
 def definition(service: Service) -> str:
-    """Write one service: as a classic line, unless it needs keys of ours."""
+    """Return the line of a service, or its definition if it needs keys."""
     if not service.keys:
         return service.line() + "\n"
     rows = {

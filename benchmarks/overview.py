@@ -70,7 +70,7 @@ def draw(results: Mapping[str, Any]) -> str:
 
 
 def _x(ratio: float) -> float:
-    """Return where a ratio is on the axis, in pixels."""
+    """Return the position of a ratio on the axis, in pixels."""
     part = math.log(min(max(ratio, LEAST), MOST) / LEAST, MOST / LEAST)
     return LABEL + part * AXIS
 
@@ -110,7 +110,7 @@ def _row(y: int, label: str, values: Sequence[float]) -> list[str]:
 
 
 def _about(results: Mapping[str, Any]) -> list[str]:
-    """Say what was measured, on which machine and when."""
+    """Return the machine and the date of a run."""
     about, peers = results["machine"], _peers(results)
     kernel = about["kernel"].partition("-")[0]
     rounds = max(len(goal["values"]) for goal in results["goals"])
@@ -122,7 +122,7 @@ def _about(results: Mapping[str, Any]) -> list[str]:
 
 
 def _peers(results: Mapping[str, Any]) -> list[str]:
-    """Name the other superservers that were measured."""
+    """Return the names of the peers that were measured."""
     names: dict[str, None] = {}
     for scenario in results["scenarios"]:
         for name, samples in scenario["samples"].items():

@@ -27,7 +27,7 @@ class Missing(Exception):
 
 def run(argv: Sequence[str], directory: Path, timeout: float = 300.0) -> str:
     """
-    Run a command in a directory, for its output.
+    Run a command in a directory, and return its output.
 
     @raise Missing: if it fails.
     """
@@ -49,7 +49,7 @@ def run(argv: Sequence[str], directory: Path, timeout: float = 300.0) -> str:
 
 
 def defaultCache() -> Path:
-    """Say where the packages are kept."""
+    """Return the default directory of the packages."""
     home = os.environ.get("XDG_CACHE_HOME")
     if home:
         return Path(home) / "inetdtw-bench"
@@ -57,17 +57,17 @@ def defaultCache() -> Path:
 
 
 class Packages:
-    """The packages that have been unpacked so far, one directory for each."""
+    """Unpacked packages, in one directory each."""
 
     def __init__(self, cache: Path) -> None:
-        """@param cache: where they are kept; made if it is not there."""
+        """@param cache: the directory of the packages, which is made if necessary."""
         self.cache = cache
         cache.mkdir(parents=True, exist_ok=True)
         self._updated = False
 
     def program(self, package: str, path: str) -> list[str]:
         """
-        Find a program, installed or unpacked, as the beginning of a command line.
+        Return the command of a program, which is installed or unpacked.
 
         Libraries that the system lacks are unpacked too, and then the program is
         started by the dynamic loader: a variable in the environment would reach the
@@ -87,7 +87,7 @@ class Packages:
         return self._withLibraries(package, binary)
 
     def _withLibraries(self, package: str, binary: Path) -> list[str]:
-        """Unpack libraries until a program has all of them, and give its command."""
+        """Unpack the missing libraries of a program, and return its command."""
         fetched = [package]
         for _ in range(LIBRARY_DEPTH):
             for name in self._libraries(fetched):
@@ -100,7 +100,7 @@ class Packages:
         raise Missing(f"no {', '.join(_unresolved(binary, directories))}")
 
     def _unpack(self, package: str) -> Path:
-        """Download and unpack a package, unless that has been done."""
+        """Download and unpack a package, unless it is unpacked."""
         directory = self.cache / package
         if directory.is_dir():
             return directory
@@ -120,7 +120,7 @@ class Packages:
         return directory
 
     def _download(self, package: str, directory: Path) -> None:
-        """Download a package, with fresh lists if there is none in the old ones."""
+        """Download a package; update the lists if they do not have it."""
         command = ["apt-get", "-o", "APT::Sandbox::User=root", "download", package]
         try:
             run(command, directory)
@@ -132,19 +132,19 @@ class Packages:
             run(command, directory)
 
     def _libraries(self, packages: Sequence[str]) -> list[str]:
-        """Name the libraries that packages need and neither the system nor we have."""
+        """Return the packages of missing libraries."""
         text = ",".join((self.cache / p / "Depends").read_text() for p in packages)
         names = re.findall(r"(?:^|[,|])\s*(lib[^\s,|:(]+)", text)
         return [n for n in dict.fromkeys(names) if n not in packages and _isAbsent(n)]
 
     def _libraryDirectories(self, packages: Sequence[str]) -> list[Path]:
-        """Name the directories in which unpacked packages have their libraries."""
+        """Return the library directories of the unpacked packages."""
         found = [so.parent for p in packages for so in (self.cache / p).rglob("*.so*")]
         return list(dict.fromkeys(found))
 
 
 def _isAbsent(package: str) -> bool:
-    """Tell whether a package is not installed."""
+    """Return whether a package is not installed."""
     try:
         status = run(["dpkg-query", "-W", "-f", "${Status}", package], Path("/"))
     except Missing:
@@ -153,7 +153,7 @@ def _isAbsent(package: str) -> bool:
 
 
 def _ldd(binary: Path, directories: Sequence[Path]) -> str:
-    """Ask the loader what a program would be linked with."""
+    """Return the libraries that a program is linked with, by ldd(1)."""
     env = (
         ["env", "LD_LIBRARY_PATH=" + ":".join(map(str, directories))]
         if directories
@@ -166,14 +166,14 @@ def _ldd(binary: Path, directories: Sequence[Path]) -> str:
 
 
 def _unresolved(binary: Path, directories: Sequence[Path]) -> list[str]:
-    """Name the libraries that a program is not linked with."""
+    """Return the missing libraries of a program."""
     return re.findall(
         r"^\s*(\S+) => not found", _ldd(binary, directories), re.MULTILINE
     )
 
 
 def _loader(binary: Path) -> str:
-    """Name the dynamic loader of a program."""
+    """Return the dynamic loader of a program."""
     found = re.search(r"^\s*(/\S*ld[-\w.]*\.so\S*) ", _ldd(binary, []), re.MULTILINE)
     if not found:
         raise Missing(f"no dynamic loader for {binary.name}")

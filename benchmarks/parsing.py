@@ -144,8 +144,8 @@ def ofRequests(kind: str, size: int = SIZE) -> float:
     """Return the processor time of a fork server for the longest launch requests."""
     first, repeated = REQUESTS[kind]
     room = reports.LARGEST - HEADER.size - len(first)
-    told = first + repeated * (room // len(repeated))
-    packet = HEADER.pack(LAUNCH, False, 1, 0, 0, len(told)) + told
+    request = first + repeated * (room // len(repeated))
+    packet = HEADER.pack(LAUNCH, False, 1, 0, 0, len(request)) + request
     count = size // reports.LARGEST
     begun = time.process_time()
     fuzztargets.handleRequests([(packet, 1)] * count)

@@ -31,7 +31,7 @@ BACKLOG = "128"
 
 class Peer(Server):
     """
-    A superserver out of a Debian package.
+    A superserver from a Debian package.
 
     @cvar package: the package's name.
     @cvar path: the program's path in it.
@@ -45,31 +45,31 @@ class Peer(Server):
         self.program = self.find(packages)
 
     def find(self, packages: Packages) -> list[str]:
-        """Find the program, as the beginning of a command line."""
+        """Return the command of the program."""
         return packages.program(self.package, self.path)
 
 
 class OneService(Peer):
     """A superserver that serves one program on one TCP port."""
 
-    def lacks(self, services: Sequence[Service]) -> str:
-        """Anything but one stream service with a program is beyond it."""
+    def unsupported(self, services: Sequence[Service]) -> str:
+        """Return a reason for all but one stream service with a program."""
         if len(services) > 1:
             return "serves one port"
         if services[0].internal:
             return "has no services of its own"
         if services[0].wait or services[0].socktype != "stream":
             return "has no wait services"
-        return super().lacks(services)
+        return super().unsupported(services)
 
 
 class OpenBSD(Peer):
-    """OpenBSD's inetd as Debian has it."""
+    """Debian's version of OpenBSD's inetd."""
 
     name, package, path = "openbsd-inetd", "openbsd-inetd", "usr/sbin/inetd"
 
     def launch(self, services: Sequence[Service], directory: Path) -> Launch:
-        """In the foreground it writes its pid file all the same."""
+        """Return how to start it; it writes its pid file in the foreground, too."""
         config = _lines(services, LINE_LIMIT, directory)
         argv = [*self.program, "-i", "-R", "0", "-q", BACKLOG, config]
         return Launch(argv, spoils=[Path("/run/inetd.pid")])
@@ -82,7 +82,7 @@ class Inetutils(Peer):
     path = "usr/sbin/inetutils-inetd"
 
     def launch(self, services: Sequence[Service], directory: Path) -> Launch:
-        """Use C{--debug}: without it, this version goes to the background."""
+        """Return how to start it: without C{--debug} this version daemonizes."""
         pidfile, rate = f"--pidfile={directory / 'pid'}", f"--rate={UNLIMITED}"
         config = _lines(services, "", directory)
         return Launch([*self.program, "--debug", pidfile, rate, config])
@@ -94,11 +94,11 @@ class Busybox(Peer):
     name, package, path = "busybox-inetd", "busybox", "bin/busybox"
 
     def find(self, packages: Packages) -> list[str]:
-        """Debian's has no inetd: build one."""
+        """Return the command; busybox is built, as Debian's has no inetd."""
         return compiled.busybox(packages.cache)
 
     def launch(self, services: Sequence[Service], directory: Path) -> Launch:
-        """Remove the rate limit."""
+        """Return how to start it without a rate limit."""
         options = ["inetd", "-f", "-q", BACKLOG, "-R", "0"]
         config = _lines(services, "", directory)
         return Launch([*self.program, *options, config])
@@ -109,26 +109,26 @@ class Xinetd(Peer):
 
     name, package, path = "xinetd", "xinetd", "usr/sbin/xinetd"
 
-    def lacks(self, services: Sequence[Service]) -> str:
+    def unsupported(self, services: Sequence[Service]) -> str:
         """
-        Refuse datagrams.
+        Return a reason for datagram services.
 
         xinetd empties the socket when a child exits, so a program that receives one
         datagram answers only the first one of a burst.
         """
         if any(service.socktype == "dgram" for service in services):
             return "throws away the datagrams that came while a child ran"
-        return super().lacks(services)
+        return super().unsupported(services)
 
     def launch(self, services: Sequence[Service], directory: Path) -> Launch:
-        """Configure no log of connections."""
+        """Return how to start it without a log of connections."""
         config = directory / "xinetd.conf"
         config.write_text("".join(map(self._block, services)))
         options = ["-dontfork", "-f", str(config), "-pidfile", str(directory / "pid")]
         return Launch([*self.program, *options, "-filelog", str(directory / LOG)])
 
     def _block(self, service: Service) -> str:
-        """Write one service."""
+        """Return the section of a service."""
         rows = {
             "id": f"{service.protocol}-{service.port}",
             "type": "INTERNAL UNLISTED" if service.internal else "UNLISTED",
@@ -157,7 +157,7 @@ class Tcpserver(OneService):
     name, package, path = "tcpserver", "ucspi-tcp", "usr/bin/tcpserver"
 
     def launch(self, services: Sequence[Service], directory: Path) -> Launch:
-        """No look-ups of any kind; up to so many children, and clients that wait."""
+        """Return how to start it without look-ups, with a large backlog."""
         (service,) = services
         options = ["-q", "-H", "-R", "-l0", "-c", str(UNLIMITED), "-b", BACKLOG]
         if service.user != ownUser():
@@ -179,7 +179,7 @@ class SocketActivate(OneService):
     path = "usr/bin/systemd-socket-activate"
 
     def launch(self, services: Sequence[Service], directory: Path) -> Launch:
-        """Start one process for each connection."""
+        """Return how to start it with one process for each connection."""
         (service,) = services
         options = ["-l", f"{HOST}:{service.port}", "--accept", "--inetd"]
         user = service.user if service.user != ownUser() else ""
@@ -198,7 +198,7 @@ PEERS: tuple[type[Peer], ...] = (
 
 
 def _lines(services: Sequence[Service], limit: str, directory: Path) -> str:
-    """Write the configuration that every classic inetd reads, and name the file."""
+    """Write a classic inetd.conf, and return its path."""
     config = directory / "inetd.conf"
     config.write_text("".join(service.line(limit) + "\n" for service in services))
     return str(config)
@@ -206,7 +206,7 @@ def _lines(services: Sequence[Service], limit: str, directory: Path) -> str:
 
 def findPeers(packages: Packages) -> tuple[list[Server], dict[str, str]]:
     """
-    Find all peers.
+    Return all peers.
 
     @return: those that there are, and the reasons for the others by name.
     """

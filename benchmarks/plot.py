@@ -26,7 +26,7 @@ STYLE = "text{font:12px sans-serif;fill:#222}.title{font:bold 14px sans-serif}"
 
 
 class Plot:
-    """Rows under each other, each with a label, a bar with dots, and a value."""
+    """A plot of rows, each with a label, a bar with dots, and a value."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -65,13 +65,13 @@ class Plot:
         ]
 
     def _text(self, x: int, text: str, style: str = "") -> None:
-        """Write something into the row."""
+        """Add a text to the row."""
         self._parts.append(
             f'<text x="{x}" y="{self._y}" class="{style}">{escape(text)}</text>'
         )
 
     def svg(self) -> str:
-        """Give the whole."""
+        """Return the SVG."""
         height, body = self._y + ROW, "\n".join(self._parts)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" '
@@ -82,7 +82,7 @@ class Plot:
 
 def place(value: float, target: float, atMost: bool = False) -> float:
     """
-    Return where a number is on a logarithmic axis, from 0 to 1.
+    Return the position of a number on a logarithmic axis, from 0 to 1.
 
     Its target is in the middle; to the right of that, the target is reached.
     """

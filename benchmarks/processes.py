@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What C{/proc} tells about the processes of a daemon."""
+"""The processes of a daemon, read from proc(5)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 def adoptOrphans() -> None:
     """
-    Make orphaned descendants children of this process.
+    Make this process the subreaper of its descendants.
 
     So none of them is left behind unnoticed.
     """
@@ -33,7 +33,7 @@ def adoptOrphans() -> None:
 
 
 def dieWithParent() -> None:
-    """Have this process killed when its parent ends; for use between fork and exec."""
+    """Set PR_SET_PDEATHSIG, between fork and exec."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
@@ -59,7 +59,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def tree(root: int) -> frozenset[int]:
-    """Name a process and everything that descends from it, zombies left out."""
+    """Return a process and all its descendants except zombies."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents():
         children.setdefault(parent, []).append(pid)
@@ -73,7 +73,7 @@ def tree(root: int) -> frozenset[int]:
 
 def cpuSeconds(pids: Collection[int]) -> float:
     """
-    Sum up what processes have used themselves; their ended children do not count.
+    Return the CPU time of processes without their exited children.
 
     The scheduler's own count is read, in nanoseconds, else C{utime} and C{stime},
     which come in hundredths of a second.
@@ -82,7 +82,7 @@ def cpuSeconds(pids: Collection[int]) -> float:
 
 
 def _cpuOf(pid: int) -> float:
-    """Tell the seconds that one process has used, none if it is gone."""
+    """Return the CPU seconds of one process; 0 if it has exited."""
     try:
         tasks = list((PROC / str(pid) / "task").iterdir())
         return sum(int((t / "schedstat").read_text().split()[0]) for t in tasks) / 1e9
@@ -97,7 +97,7 @@ def _cpuOf(pid: int) -> float:
 
 def memory(pids: Collection[int], row: str = "Pss:") -> float:
     """
-    Sum up resident memory in MiB.
+    Return the resident memory of processes in MiB.
 
     @param row: C{"Pss:"} to count a page that several processes share once, or
         C{"Rss:"} to count it for each.
@@ -115,7 +115,7 @@ def _memoryOf(pid: int, row: str) -> int:
 
 
 def settled(root: int, timeout: float = 3.0) -> frozenset[int]:
-    """Wait until no process of a tree comes or goes, and name those that stay."""
+    """Wait until a process tree is stable, and return it."""
     deadline = time.monotonic() + timeout
     same, last = 0, tree(root)
     while same < 4 and time.monotonic() < deadline:
@@ -128,7 +128,7 @@ def settled(root: int, timeout: float = 3.0) -> frozenset[int]:
 
 def killChildren(timeout: float = 10.0) -> int:
     """
-    Kill every child of this process until there is none, and say how many.
+    Kill all children of this process, and return their number.
 
     Together with L{adoptOrphans} this reaches each process that was started from here
     and whose own parents have ended.
@@ -148,7 +148,7 @@ def killChildren(timeout: float = 10.0) -> int:
 
 
 def _reap() -> bool:
-    """Collect every ended child, and say whether one is left."""
+    """Reap all exited children, and return whether one is left."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -25,7 +25,7 @@ RESULTS = "results.json"
 
 
 def machine() -> dict[str, Any]:
-    """Tell what the numbers were measured on."""
+    """Return a description of the machine."""
     return {
         "kernel": platform.release(),
         "architecture": platform.machine(),
@@ -38,7 +38,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Name the processor, if the system does."""
+    """Return the name of the processor, if it is known."""
     path = Path("/proc/cpuinfo")
     for line in path.read_text().splitlines() if path.exists() else []:
         if line.startswith("model name"):
@@ -48,7 +48,7 @@ def _processor() -> str:
 
 class Report:
     """
-    What is known so far.
+    The results so far.
 
     @ivar outcomes: what came of each scenario.
     """
@@ -73,7 +73,7 @@ class Report:
         self._machine = machine()
 
     def lines(self) -> list[str]:
-        """Give everything as text."""
+        """Return the results as text."""
         about = self._machine
         lines = [
             f"{about['processor']}, {about['cores']} cores, Linux {about['kernel']}, "
@@ -85,7 +85,7 @@ class Report:
         return lines + summaryLines(self.outcomes, self._goals)
 
     def write(self, directory: Path) -> list[Path]:
-        """Write all files, and name them."""
+        """Write all files, and return their paths."""
         directory.mkdir(parents=True, exist_ok=True)
         texts = {
             RESULTS: json.dumps(self._data(), indent=1) + "\n",
@@ -97,7 +97,7 @@ class Report:
         return [directory / name for name in texts]
 
     def _data(self) -> dict[str, Any]:
-        """Give everything as plain values."""
+        """Return the results as values for JSON."""
         by = {outcome.scenario.name: outcome for outcome in self.outcomes}
         return {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -114,7 +114,7 @@ class Report:
 
 
 def _scenario(outcome: Outcome) -> dict[str, Any]:
-    """Give an outcome as plain values."""
+    """Return an outcome as values for JSON."""
     return {
         "name": outcome.scenario.name,
         "text": outcome.scenario.text,
@@ -128,7 +128,7 @@ def _scenario(outcome: Outcome) -> dict[str, Any]:
 
 
 def _goal(outcome: Outcome, goal: Goal) -> dict[str, Any]:
-    """Give what came of a goal as plain values."""
+    """Return the result of a goal as values for JSON."""
     values = outcome.values(goal)
     return {
         **asdict(goal),

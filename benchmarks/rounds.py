@@ -26,7 +26,7 @@ MOST_FAILURES = 2
 @dataclass
 class Outcome:
     """
-    What came of one scenario.
+    The outcome of one scenario.
 
     @ivar scenario: the scenario.
     @ivar samples: for each contender its samples, one for each round so far; None for
@@ -39,18 +39,18 @@ class Outcome:
     absent: dict[str, str] = field(default_factory=dict)
 
     def columns(self, metric: str) -> dict[str, Column]:
-        """Give the values of one metric, by contender."""
+        """Return the values of one metric, by contender."""
         return {
             name: [sample.metric(metric) if sample else None for sample in samples]
             for name, samples in self.samples.items()
         }
 
     def peers(self) -> list[str]:
-        """Name the contenders that are not ours."""
+        """Return the names of the peers."""
         return [c.name for c in self.scenario.contenders if c.server != OURS]
 
     def values(self, goal: Goal) -> list[float]:
-        """Give a goal's number for every round."""
+        """Return a goal's number for each round."""
         values = goal.values(self.columns(goal.metric), self.peers())
         return [value for value in values if value is not None]
 
@@ -74,7 +74,7 @@ class Rounds:
         rounds: int,
         seconds: float,
         seed: int,
-        tell: Callable[[str], None],
+        progress: Callable[[str], None],
     ) -> None:
         """
         Prepare to measure.
@@ -84,7 +84,7 @@ class Rounds:
         @param rounds: the number of rounds.
         @param seconds: the length of each run.
         @param seed: the seed of the order of contenders.
-        @param tell: called with a line for each run.
+        @param progress: called with a line for each run.
         """
         self._servers = {server.name: server for server in servers}
         self._missing = missing
@@ -92,11 +92,11 @@ class Rounds:
         self._rounds = rounds
         self._seconds = seconds
         self._random = random.Random(seed)
-        self._tell = tell
+        self._progress = progress
         self._ports = Ports()
 
     def run(self, outcome: Outcome) -> None:
-        """Run a scenario, adding to its outcome as it goes on."""
+        """Run a scenario, and add each sample to its outcome."""
         contenders = self._able(outcome)
         failures = dict.fromkeys((c.name for c in contenders), 0)
         for number in range(self._rounds):
@@ -109,11 +109,11 @@ class Rounds:
                     outcome.samples[contender.name].append(None)
 
     def _able(self, outcome: Outcome) -> list[Contender]:
-        """Leave out the contenders that cannot do the job, and say why."""
+        """Return the contenders that support the job; record why others do not."""
         able: list[Contender] = []
         for contender in outcome.scenario.contenders:
             try:
-                reason = self._lacks(outcome.scenario, contender)
+                reason = self._unsupported(outcome.scenario, contender)
             except (Missing, OSError) as error:
                 reason = str(error)
             if reason:
@@ -123,15 +123,15 @@ class Rounds:
                 outcome.samples[contender.name] = []
         return able
 
-    def _lacks(self, scenario: Scenario, contender: Contender) -> str:
-        """Say why a contender cannot do the job, or nothing if it can."""
+    def _unsupported(self, scenario: Scenario, contender: Contender) -> str:
+        """Return why a contender does not support the job, or C{None}."""
         if scenario.otherUser and os.geteuid() != 0:
             return "another user: needs root"
         server = self._servers.get(contender.server)
         if server is None:
             reason = self._missing.get(contender.server, "unknown")
             return f"missing: {reason}"
-        return server.lacks(scenario.services(contender, self._kit, self._ports))
+        return server.unsupported(scenario.services(contender, self._kit, self._ports))
 
     def _once(
         self, outcome: Outcome, contender: Contender, number: int
@@ -151,14 +151,14 @@ class Rounds:
                 sample = scenario.drive(bench)
         except (Failed, LoadFailed, Missing, OSError) as error:
             outcome.absent[contender.name] = f"failed: {error}"
-            self._tell(f"{label}: failed: {error}")
+            self._progress(f"{label}: failed: {error}")
             return None
-        self._tell(f"{label}: {_short(sample)}")
+        self._progress(f"{label}: {_short(sample)}")
         return sample
 
 
 def _short(sample: Sample) -> str:
-    """Write a sample into a line."""
+    """Return a sample as one line."""
     if sample.rate is None:
         return f"{sample.start:.2f} s, {sample.memory:.1f} MiB"
     share = f"{sample.share:.0%}" if sample.share is not None else "?"

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""One scenario: who serves what, and what is done to it."""
+"""One scenario: the contenders, their services, and the task of the clients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STREAMS = Task("streams", 0)
 @dataclass(frozen=True)
 class Kit:
     """
-    What the services are made from.
+    The programs and ports of services.
 
     @ivar cache: where compiled programs are kept.
     @ivar python: the interpreter that runs the services written in Python.
@@ -39,22 +39,22 @@ Program = Callable[[Kit], tuple[str, ...]]
 
 
 def cat(kit: Kit) -> tuple[str, ...]:
-    """Give the least that a program can be."""
+    """Return a service with a minimal program."""
     return (CAT,)
 
 
 def internal(kit: Kit) -> tuple[str, ...]:
-    """Give nothing: the service is the server's own."""
+    """Return an internal service."""
     return ()
 
 
 def oneDatagram(kit: Kit) -> tuple[str, ...]:
-    """Give a small program that answers one datagram."""
+    """Return a service with a small program that answers one datagram."""
     return compiled.oneDatagram(kit.cache)
 
 
 def script(name: str) -> Program:
-    """Give one of our scripts, run by the interpreter."""
+    """Return a service with one of the scripts, run by the interpreter."""
 
     def program(kit: Kit) -> tuple[str, ...]:
         return kit.python, str(compiled.PROGRAMS / name)
@@ -65,11 +65,11 @@ def script(name: str) -> Program:
 @dataclass(frozen=True)
 class Contender:
     """
-    A superserver in one of the ways in which it can be asked to do the job.
+    A superserver with one of its configurations for the job.
 
     @ivar name: what it is called in the tables.
     @ivar server: the superserver's name.
-    @ivar keys: what our configuration is to say beyond the classic line.
+    @ivar keys: the keys of inetdtw's configuration.
     @ivar others: how many further services it has.
     @ivar idle: how many children sit there meanwhile.
     """
@@ -82,7 +82,7 @@ class Contender:
 
 
 def peers(*, others: int = 0, label: str = "") -> tuple[Contender, ...]:
-    """Have all peers as contenders."""
+    """Return all peers as contenders."""
     return tuple(
         Contender(peer.name + label, peer.name, others=others) for peer in PEERS
     )
@@ -90,7 +90,7 @@ def peers(*, others: int = 0, label: str = "") -> tuple[Contender, ...]:
 
 def ours(label: str = "", *, others: int = 0, idle: int = 0, **keys: str) -> Contender:
     """
-    Have ours as a contender.
+    Return inetdtw as a contender.
 
     @param label: what is added to its name.
     """
@@ -101,7 +101,7 @@ def ours(label: str = "", *, others: int = 0, idle: int = 0, **keys: str) -> Con
 @dataclass(frozen=True)
 class Bench:
     """
-    One run: a superserver, what it serves, and what it is asked.
+    One run: a superserver, its services, and the task of the load generator.
 
     @ivar services: the measured one first.
     @ivar task: what the load generator does.
@@ -145,7 +145,7 @@ class Scenario:
     factor: float = 1.0
 
     def services(self, contender: Contender, kit: Kit, ports: Ports) -> list[Service]:
-        """Make what one contender is to serve."""
+        """Return the services of one contender."""
         numbers = list(ports.take(1 + contender.others))
         measured = Service(
             port=self.port or numbers[0],
@@ -160,7 +160,7 @@ class Scenario:
         return [measured, *others]
 
     def bench(self, daemon: Daemon, contender: Contender, seconds: float) -> Bench:
-        """Put a run together."""
+        """Return a run."""
         port = daemon.services[0].port
         task = replace(self.task, port=port, seconds=seconds)
         return Bench(daemon, daemon.services, task, contender, self.factor)

@@ -60,13 +60,13 @@ class Server(ABC):
     @abstractmethod
     def launch(self, services: Sequence[Service], directory: Path) -> Launch:
         """
-        Write the configuration for some services and say how to start with it.
+        Write the configuration of some services, and return how to start.
 
         @param directory: where files can be written, for this start alone.
         """
 
-    def lacks(self, services: Sequence[Service]) -> str:
-        """Say why it cannot serve these services, or nothing if it can."""
+    def unsupported(self, services: Sequence[Service]) -> str:
+        """Return why it does not support these services, or C{None}."""
         if os.geteuid() == 0:
             return ""
         if any(service.port < FIRST_UNPRIVILEGED for service in services):

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""One service as a superserver is asked to serve it, and the ports they get."""
+"""A service in a superserver's configuration, and free ports."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ OTHER_USER = "nobody"
 
 
 def ownUser() -> str:
-    """Name the user who runs the benchmark."""
+    """Return the name of the user that runs the benchmark."""
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
 @dataclass(frozen=True)
 class Service:
     """
-    What is served on one port, in terms that every superserver knows.
+    A service on one port, in terms that every superserver supports.
 
     @ivar port: the port on L{HOST}.
     @ivar program: the absolute path of the program and then its arguments, or nothing
@@ -40,7 +40,7 @@ class Service:
     @ivar socktype: C{"stream"} or C{"dgram"}.
     @ivar wait: whether one child has the whole socket.
     @ivar internal: the name of a service that the server answers itself.
-    @ivar keys: what only our own configuration can say.
+    @ivar keys: the keys of inetdtw's configuration.
     """
 
     port: int
@@ -58,7 +58,7 @@ class Service:
 
     @property
     def path(self) -> str:
-        """The program, as the server is to find it."""
+        """The path of the program."""
         return self.program[0] if self.program else "internal"
 
     @property
@@ -72,7 +72,7 @@ class Service:
 
     def line(self, limit: str = "") -> str:
         """
-        Write the service as every classic inetd reads it.
+        Return the service as a classic line.
 
         @param limit: what follows C{wait} or C{nowait}, such as C{".65535"}.
         """
@@ -84,7 +84,7 @@ class Service:
 
 class Ports:
     """
-    Free ports, each given once until all have been.
+    Free ports, each of which is used once before any is used again.
 
     A port that was flooded a moment ago still has thousands of closed connections in
     the kernel's tables, which makes the next connection to it slower.
@@ -113,7 +113,7 @@ class Ports:
 
 def isFree(port: int) -> bool:
     """
-    Tell whether a port can be bound for both protocols.
+    Return whether a port can be bound for both protocols.
 
     Connections in TIME_WAIT do not count.
     """

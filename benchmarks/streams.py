@@ -4,7 +4,7 @@
 """
 Clients that connect, send a line, half-close, and read to the end.
 
-For every connection there is as little work as can be: one sleep in the kernel, which
+Each connection costs as little as possible: one sleep in the kernel, which
 ends when the server has closed its side.
 """
 
@@ -33,7 +33,7 @@ _READY = select.EPOLLRDHUP
 
 
 class Streams:
-    """So many clients at a time, each followed by the next when it ends."""
+    """Several clients at a time, each of which is replaced when it ends."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -61,7 +61,7 @@ class Streams:
         return self.result
 
     def _next(self) -> None:
-        """Begin another exchange, if there is to be one."""
+        """Begin another exchange, unless the run is over."""
         if self._begun >= self._task.count or self.result.errors > MOST_ERRORS:
             return
         begun = time.perf_counter()
@@ -76,22 +76,22 @@ class Streams:
             sock.bind((SOURCES[self._source], 0))
         sock.connect_ex(self._task.address)
         self._open[sock.fileno()] = sock, begun
-        if self._say(sock):
+        if self._send(sock):
             self._poll.register(sock, _READY)
         else:
             self._poll.register(sock, select.EPOLLOUT)
 
     def _spread(self, now: float) -> None:
-        """Switch to another source address, before the ports of this one run out."""
+        """Switch to another source address before its ports are exhausted."""
         if now - self._since < MOST_TIME:
             self._source = (self._source + 1) % len(SOURCES)
         self._since = now
 
-    def _say(self, sock: socket.socket) -> bool:
+    def _send(self, sock: socket.socket) -> bool:
         """
-        Send the line and close this side, unless the connection is not there yet.
+        Send the line and shut down this half, once the connection is established.
 
-        A connection refused is left to be found by L{_hear}.
+        L{_receive} finds a refused connection.
         """
         try:
             sock.send(LINE)
@@ -103,21 +103,21 @@ class Streams:
         return True
 
     def _wake(self, fd: int, events: int) -> None:
-        """Go on with the exchange that something has happened to."""
+        """Continue an exchange after an event."""
         sock, begun = self._open[fd]
         if events == select.EPOLLOUT:
-            if self._say(sock):
+            if self._send(sock):
                 self._poll.modify(fd, _READY)
             return
         del self._open[fd]
         with sock:
-            self._hear(sock, begun)
+            self._receive(sock, begun)
         if self._task.rest:
             time.sleep(self._task.rest)
         self._next()
 
-    def _hear(self, sock: socket.socket, begun: float) -> None:
-        """Read to end of file and check every byte."""
+    def _receive(self, sock: socket.socket, begun: float) -> None:
+        """Read to EOF, and compare every byte."""
         heard = b""
         try:
             while chunk := sock.recv(4096):
@@ -131,7 +131,7 @@ class Streams:
             self.result.fail(f"wrong reply: {heard[:80]!r}")
 
     def _giveUp(self) -> None:
-        """Count what has no end yet as failed."""
+        """Count unfinished exchanges as failed."""
         for sock, _ in self._open.values():
             self.result.fail("no end of file")
             with contextlib.suppress(OSError):

@@ -20,7 +20,7 @@ NOTHING = "-"
 
 
 def number(value: float | None) -> str:
-    """Write a number with three digits or a few more."""
+    """Return a number with about three digits."""
     if value is None:
         return NOTHING
     if abs(value) >= 100:
@@ -29,12 +29,12 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Write a part of something."""
+    """Return a percentage."""
     return NOTHING if value is None else f"{value:.0%}"
 
 
 def spread(values: Iterable[float]) -> str:
-    """Write the median and the range of some numbers."""
+    """Return the median and the range of some numbers."""
     ordered = sorted(values)
     if not ordered:
         return NOTHING
@@ -44,7 +44,7 @@ def spread(values: Iterable[float]) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """
-    Align rows under a head, without empty columns.
+    Return aligned rows under a head, without empty columns.
 
     The first column is aligned to the left, the others to the right.
     """
@@ -76,7 +76,7 @@ COLUMNS: Sequence[tuple[str, str, Callable[[float | None], str]]] = (
 
 
 def verdict(outcome: Outcome, goal: Goal) -> str:
-    """Say whether a goal was reached: C{"PASS"}, C{"short"} or C{"-"}."""
+    """Return whether a goal was reached: C{"PASS"}, C{"short"} or C{"-"}."""
     value = middle(outcome.values(goal))
     if value is None:
         return NOTHING
@@ -84,13 +84,13 @@ def verdict(outcome: Outcome, goal: Goal) -> str:
 
 
 def bound(goal: Goal) -> str:
-    """Write what is to be reached."""
+    """Return the target of a goal."""
     words = "at most" if goal.atMost else "at least"
     return f"{words} {goal.target:g} {goal.unit}".rstrip()
 
 
 def scenarioLines(outcome: Outcome, goals: Sequence[Goal]) -> list[str]:
-    """Write one scenario: a row for each contender, and one for each goal."""
+    """Return the rows of one scenario: one per contender, and one per goal."""
     scenario = outcome.scenario
     lines = ["", f"{scenario.name}: {scenario.text} ({scenario.unit})", ""]
     rows = [
@@ -105,21 +105,21 @@ def scenarioLines(outcome: Outcome, goals: Sequence[Goal]) -> list[str]:
 
 
 def _contender(outcome: Outcome, name: str) -> list[str]:
-    """Write one contender's medians."""
+    """Return the row of a contender's medians."""
     cells = [write(middle(outcome.columns(m)[name])) for _, m, write in COLUMNS]
     errors = sum(s.errors for s in outcome.samples[name] if s)
     return [name, *cells, _toFastest(outcome, name), str(errors)]
 
 
 def _toFastest(outcome: Outcome, name: str) -> str:
-    """Write a contender's rate as a ratio to the fastest peer's, by round."""
+    """Return the ratio of a contender's rate to the fastest peer's, by round."""
     columns = outcome.columns("rate")
     theirs = [columns[peer] for peer in outcome.peers() if peer in columns]
     return spread(ratios(columns[name], theirs, "rate"))
 
 
 def _goal(outcome: Outcome, goal: Goal) -> str:
-    """Write one goal with what it is read from."""
+    """Return the row of a goal."""
     values = outcome.values(goal)
     if not values:
         without = outcome.without(goal)
@@ -129,7 +129,7 @@ def _goal(outcome: Outcome, goal: Goal) -> str:
 
 
 def _warnings(outcome: Outcome) -> list[str]:
-    """Say whose number may be the load generator's."""
+    """Return warnings about numbers that the load generator may limit."""
     shares = {name: middle(c) for name, c in outcome.columns("share").items()}
     busy = [name for name, share in shares.items() if share and share > BUSY]
     if not busy:
@@ -138,7 +138,7 @@ def _warnings(outcome: Outcome) -> list[str]:
 
 
 def summaryLines(outcomes: Sequence[Outcome], goals: Sequence[Goal]) -> list[str]:
-    """Write all goals."""
+    """Return the rows of all goals."""
     by = {outcome.scenario.name: outcome for outcome in outcomes}
     rows = [
         [

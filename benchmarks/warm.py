@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The table of warm services: Python programs."""
+"""The goals of warm services, which are Python programs."""
 
 from __future__ import annotations
 

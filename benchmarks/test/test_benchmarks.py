@@ -43,7 +43,7 @@ OWN_USER = next(goal for goal in GOALS if goal.name == "cat-own-user")
 
 
 def measured(scenario: Scenario = CAT) -> Outcome:
-    """Make an outcome of three rounds, in the second of which ours failed."""
+    """Return an outcome of three rounds; inetdtw failed in the second."""
     outcome = Outcome(scenario)
     outcome.samples[Busybox.name] = [Sample(rate=r) for r in (100.0, 200.0, 300.0)]
     ours = [Sample(rate=95.0, p50=1.5), None, Sample(rate=297.0, errors=2)]
@@ -102,7 +102,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(sample.start, 0.25)
 
     def test_sampleOfNothing(self) -> None:
-        """Nothing is divided by nothing."""
+        """A sample without exchanges has no ratios."""
         self.assertEqual(sampleOf(Result()), Sample())
 
     def test_goal(self) -> None:
@@ -116,7 +116,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(alone.values(columns, ["b", "c"]), [1.0, 4.0])
 
     def test_isReached(self) -> None:
-        """A target is itself good enough, as a lower and as an upper bound."""
+        """A target itself is reached, as a lower and as an upper bound."""
         least = Goal("g", "", "s", "a", "rate", 0.9)
         self.assertEqual([least.isReached(v) for v in (0.89, 0.9)], [False, True])
         most = Goal("g", "", "s", "a", "p99", 1.0, atMost=True)
@@ -139,7 +139,7 @@ class TablesTests(SynchronousTestCase):
         self.assertEqual(spread([]), "-")
 
     def test_table(self) -> None:
-        """Columns are aligned, and those with nothing in them are left out."""
+        """Columns are aligned, and empty ones are left out."""
         lines = table(["", "aa", "b"], [["x", "1", "-"], ["yyy", "22", "-"]])
         self.assertEqual(lines, ["     aa", "---  --", "x     1", "yyy  22"])
 
@@ -154,14 +154,14 @@ class TablesTests(SynchronousTestCase):
         self.assertIn("0.97 (0.95..0.99), at least 0.9: PASS", lines[-1])
 
     def test_scenarioWithoutOurs(self) -> None:
-        """A goal that nothing was measured for says what is missing."""
+        """A goal without a measurement has what is missing."""
         goal = next(goal for goal in GOALS if goal.name == "cat-direct")
         lines = scenarioLines(measured(), [goal])
         self.assertIn(f"no number without {DIRECT.name}", lines[-1])
         self.assertEqual(verdict(measured(), goal), "-")
 
     def test_busyLoadGenerator(self) -> None:
-        """It is said whose number the load generator may have limited."""
+        """The table warns of numbers that the load generator may have limited."""
         outcome = Outcome(CAT)
         outcome.samples[Busybox.name] = [Sample(rate=1.0, share=0.9)]
         self.assertIn(Busybox.name, scenarioLines(outcome, [])[-1])
@@ -243,7 +243,7 @@ class TableOfGoalsTests(SynchronousTestCase):
         self.assertEqual((goals, scenarios), (list(GOALS), list(SCENARIOS)))
 
     def test_goal(self) -> None:
-        """A goal takes its scenario along, without contenders that it does not need."""
+        """A selected goal selects its scenario, without needless contenders."""
         goals, (scenario,) = select("cat-direct")
         self.assertEqual([goal.name for goal in goals], ["cat-direct"])
         names = [contender.name for contender in scenario.contenders]
@@ -252,16 +252,16 @@ class TableOfGoalsTests(SynchronousTestCase):
         self.assertNotIn(FORK_SERVER.name, names)
 
     def test_unknown(self) -> None:
-        """A name that there is not is an error that says so."""
+        """An unknown name is an error that quotes it."""
         error = self.assertRaises(ValueError, select, "cat,nonesuch")
         self.assertIn("nonesuch", str(error))
 
 
 class ServiceTests(SynchronousTestCase):
-    """Tests for what services and clients are told."""
+    """Tests for services, their configurations, and tasks."""
 
     def test_line(self) -> None:
-        """A service is written as every inetd reads it."""
+        """A service is written as a classic line."""
         service = Service(7007, ("/bin/cat", "-u"), "nobody")
         expected = "127.0.0.1:7007 stream tcp nowait.9 nobody /bin/cat /bin/cat -u"
         self.assertEqual(service.line(".9"), expected)
@@ -269,7 +269,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(echo.line(), "127.0.0.1:echo stream tcp nowait root internal")
 
     def test_definition(self) -> None:
-        """A service with keys of ours is written as a definition."""
+        """A service with keys is written as a definition."""
         keys = (("launch", "direct"),)
         service = Service(7007, ("/bin/cat",), "root", "dgram", True, keys=keys)
         self.assertEqual(
@@ -279,13 +279,13 @@ class ServiceTests(SynchronousTestCase):
         )
 
     def test_load(self) -> None:
-        """Sixty bytes go each way, and there is a letter to change either way."""
+        """Sixty bytes are sent each way, with letters in both cases."""
         self.assertEqual(Task("streams", 1).size, 60)
         replies = {transform(LINE) for transform in TRANSFORMS.values()}
         self.assertEqual(len(replies), 3)
 
     def test_ours(self) -> None:
-        """The peers are without inetdtw itself."""
+        """The peers do not include inetdtw."""
         peers = measured().peers()
         self.assertIn(Busybox.name, peers)
         self.assertFalse([name for name in peers if name.startswith(OURS)])
