@@ -112,7 +112,7 @@ class BackgroundTests(CommandTestCase):
 
     def test_nothing(self) -> None:
         """
-        The command daemonizes when no port is free, and says so in a line.
+        The command daemonizes when no port is free, with a warning.
 
         The line counts the services without a socket; each is served once its port is
         free.

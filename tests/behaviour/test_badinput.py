@@ -165,13 +165,13 @@ class MissingProgramTests(ServingTestCase):
             self.check(self.path(f"missing-{launch}"), launch)
 
     def test_notExecutable(self) -> None:
-        """The same happens when the file is not executable."""
+        """A file that is not executable draws a warning, and clients are closed."""
         for launch in LAUNCHES:
             name = f"plain-{launch}"
             self.check(self.write(name, "#!/bin/sh\necho no\n"), launch)
 
     def test_directory(self) -> None:
-        """The same happens when the path is a directory."""
+        """A directory as a program draws a warning, and clients are closed."""
         for launch in LAUNCHES:
             path = self.path(f"directory-{launch}")
             os.mkdir(path)
@@ -235,7 +235,7 @@ class MissingProgramOfAlpineTests(users.OfAlpine, MissingProgramTests):
     """Programs of the user C{alpine}, when root runs the daemon."""
 
     def test_ofAnother(self) -> None:
-        """The same happens when root can execute the program and the user cannot."""
+        """A program that only root can execute draws a warning; clients are closed."""
         for launch in LAUNCHES:
             path = self.path(f"private-{launch}")
             shutil.copy("/bin/cat", path)

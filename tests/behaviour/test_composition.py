@@ -306,12 +306,12 @@ class InProcessTests(TestCase):
         self.assertEqual(dict(os.environ), before)
 
     def test_nothingToServe(self) -> None:
-        """Asked to, the service fails to start with nothing to serve."""
+        """With C{required}, a start without services fails."""
         inetd = InetdService(text="# nothing\n", required=True)
         self.assertRaises(NothingToServe, inetd.startService)
 
     def test_nothingStarted(self) -> None:
-        """A service that was never started holds nothing."""
+        """A service that was never started has no descriptors."""
         inetd = InetdService(text="127.0.0.1:0 stream tcp nowait - /bin/cat\n")
         self.assertEqual(inetd.getHosts(), {})
         self.assertEqual(len(inetd.configuration.services), 1)

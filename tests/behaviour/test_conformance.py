@@ -16,7 +16,7 @@ class FileTests(ServingTestCase):
 
     def test_blanksAndArguments(self) -> None:
         """
-        Blank lines, trailing whitespace and DOS line ends do not matter.
+        Blank lines, trailing whitespace and DOS line ends are ignored.
 
         See item 13; item 12 is any number of arguments.
         """

@@ -135,7 +135,7 @@ class SocketTests(ControlTestCase):
         self.assertFalse(os.path.exists(directory))
 
     def test_nonsense(self) -> None:
-        """Whatever a client sends, others are answered, and the daemon serves."""
+        """Invalid requests do not affect other clients or the daemon."""
         daemon = self.start()
         silent = []
         for text in (

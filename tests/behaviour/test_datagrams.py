@@ -79,7 +79,7 @@ class DatagramNowaitTests(OneServiceTestCase):
                 self.assertEqual(ask(self.port, b"she"), b"who asks?\nshe asks\n")
 
     def test_unchanged(self) -> None:
-        """Programs that know nothing of sockets serve datagrams of every size."""
+        """Filters that read standard input serve datagrams of every size."""
         for launch in LAUNCHES:
             keys = "protocol = udp, wait = no, exec = /bin/cat"
             with self.serve(launch, keys):
@@ -90,7 +90,7 @@ class DatagramNowaitTests(OneServiceTestCase):
                 self.assertEqual(ask(self.port, b"x" * 60000).strip(), b"60000")
 
     def test_empty(self) -> None:
-        """A datagram with nothing in it gets a program as well."""
+        """An empty datagram gets a program."""
         for launch in LAUNCHES:
             keys = "protocol = udp, wait = no, exec = /usr/bin/wc, args = wc -c"
             with self.serve(launch, keys):

@@ -69,7 +69,7 @@ class EndedTests(ProbeTestCase):
                 self.assertEqual(self.settled(daemon), before, launch)
 
     def every(self, ports: dict[str, int], cat: int, count: int) -> None:
-        """Be the client of every service a number of times."""
+        """Connect to each service a number of times."""
         for number in range(count):
             self.assertEqual(talk(cat, b"%d" % number), b"%d" % number)
         for name, port in ports.items():
@@ -192,7 +192,7 @@ class OutlivingTests(ServingTestCase):
             self.check(launch, "-", signal.SIGINT)
 
     def test_killed(self) -> None:
-        """Programs run on after the daemon is killed; its fork servers end."""
+        """Programs continue after the daemon is killed; its fork servers exit."""
         port = freePort()
         conf = f"{port} stream tcp nowait - /bin/cat\n"
         with self.daemon(conf, port) as daemon:

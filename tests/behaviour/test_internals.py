@@ -49,11 +49,11 @@ class InternalTests(ServingTestCase):
         return self.daemon(conf, *self.ports.values())
 
     def talk(self, name: str, sent: bytes = b"", host: str = _HOST) -> bytes:
-        """Be a TCP client of a service."""
+        """Connect to a service over TCP."""
         return talk(self.ports[name], sent, host)
 
     def ask(self, name: str, sent: bytes = b"?", host: str = _HOST) -> bytes:
-        """Be a UDP client of a service."""
+        """Send a datagram to a service."""
         return ask(self.ports[name], sent, host)
 
     def test_echo(self) -> None:
@@ -81,7 +81,7 @@ class InternalTests(ServingTestCase):
                     self.assertEqual(client.recv(4), _line(0)[:4])
 
     def test_discard(self) -> None:
-        """Discard takes everything, and answers nothing."""
+        """Discard reads everything, and answers nothing."""
         with self.serve():
             self.assertEqual(self.talk("discard", b"x" * 1000000), b"")
             client = self.datagrams(host=_HOST)
@@ -193,7 +193,7 @@ class ReflectorTests(ServingTestCase):
     """Datagrams that were sent to make two services talk to each other for ever."""
 
     def setUp(self) -> None:
-        """Have an echo and a chargen service."""
+        """Configure an echo and a chargen service."""
         super().setUp()
         self.echo, self.chargen = freePort(), freePort()
         self.conf = (

@@ -132,7 +132,7 @@ class StderrTests(KeysTestCase):
             daemon.waitForLog("text=took x")
 
     def test_outlived(self) -> None:
-        """A program that outlives the daemon can go on writing to 2 (item 52)."""
+        """A program that outlives the daemon can continue to write to 2 (item 52)."""
         program = self.program("talkative.py", TALKATIVE)
         conf = self.definition(program, "stderr = log")
         with self.daemon(conf, self.port) as daemon:

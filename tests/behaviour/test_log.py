@@ -18,7 +18,7 @@ _LINE = re.compile(r"\[inetdtw#(\w+)\] (.*)")
 
 
 class LogTestCase(ServingTestCase):
-    """Have a service that fails, and one that does not."""
+    """A test case with a service that fails, and one that does not."""
 
     def setUp(self) -> None:
         """Write the file."""

@@ -22,7 +22,7 @@ from tests.support.command import CommandTestCase
 
 
 class WordsTests(CommandTestCase):
-    """What the command prints when it does not serve."""
+    """Tests for what the command prints when it does not serve."""
 
     def test_help(self) -> None:
         """C{--help} prints every option, and exits with 0."""

@@ -43,7 +43,7 @@ _NO_USE = (
 
 
 class SignalsTestCase(ServingTestCase):
-    """Have a service, a UNIX socket and a pid file."""
+    """A test case with a service, a UNIX socket and a pid file."""
 
     def setUp(self) -> None:
         """Write the file."""
@@ -179,7 +179,7 @@ class InheritedTests(SignalsTestCase):
             self.assertFalse(os.path.exists(self.pidFile))
 
     def test_background(self) -> None:
-        """So does a daemon in the background."""
+        """A daemon in the background handles signals that were ignored or blocked."""
         starts = self.write("starts.py", _STARTS)
         command = inetd("-p", self.pidFile, self.file)
         for how in ("ignored", "blocked"):

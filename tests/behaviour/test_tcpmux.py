@@ -38,7 +38,7 @@ class TcpmuxTests(ServingTestCase):
             self.assertEqual(talk(self.port, b"upper\r\nabc"), b"+Go\r\nABC")
 
     def test_slowly(self) -> None:
-        """A name that comes byte by byte is a name."""
+        """A name may be received byte by byte."""
         with self.daemon(self.conf, self.port):
             client = self.connect(self.port)
             for byte in b"upper\r\n":

@@ -61,7 +61,7 @@ class StreamWaitTests(OneServiceTestCase):
         return f"protocol = tcp, wait = yes, exec = {path}"
 
     def say(self, word: str) -> str:
-        """Be a client that sends a word, and return the answer."""
+        """Connect, send a word, and return the answer."""
         return talk(self.port, f"{word}\n".encode()).decode()
 
     def test_socket(self) -> None:
@@ -205,7 +205,7 @@ class DatagramWaitTests(OneServiceTestCase):
                 )
 
     def test_reload(self) -> None:
-        """A reload starts no second program; a datagram after its end does."""
+        """A reload starts no second program; a datagram after its exit does."""
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
                 first = ask(self.port, b"1").split()[0]
@@ -216,7 +216,7 @@ class DatagramWaitTests(OneServiceTestCase):
                 self.assertEqual(self.started(daemon, 2), [int(first), int(second)])
 
     def test_neverReads(self) -> None:
-        """A datagram that no program takes is thrown away, and makes no loop."""
+        """A datagram that no program receives is discarded, without a loop."""
         other = freePort()
         for launch in LAUNCHES:
             keys = "protocol = udp, wait = yes, exec = /bin/true"
@@ -237,7 +237,7 @@ class DatagramWaitTests(OneServiceTestCase):
                 self.assertLessEqual(len(self.started(daemon)), 15)
 
     def test_sameAgain(self) -> None:
-        """Datagrams that are all alike, and each taken, are none that was left."""
+        """Equal datagrams that programs receive do not count as left."""
         for launch in LAUNCHES:
             path = self.program("one", _RECEIVE.replace("while", "if"))
             keys = f"protocol = udp, wait = yes, exec = {path}"

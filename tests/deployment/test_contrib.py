@@ -87,7 +87,7 @@ class SystemdTests(ContribTestCase):
         ]
 
     def test_verified(self) -> None:
-        """Systemd has nothing to say against the units, which belong together."""
+        """C{systemd-analyze} accepts the units."""
         units = self.units()
         self.assertEqual(len(units), 3)
         self.assertEqual(self.well("systemd-analyze", "verify", "--man=no", *units), "")
@@ -195,11 +195,11 @@ class SupervisedTests(ContribTestCase):
             daemon.waitForLog(f"close {port}/tcp")
 
     def test_runit(self) -> None:
-        """Runit runs it."""
+        """Runit runs its service directory."""
         self.check("runit", "runsv", "sv", "hup")
 
     def test_s6(self) -> None:
-        """s6 runs it."""
+        """s6 runs its service directory."""
         self.check("s6", "s6-supervise", "s6-svc", "-h")
 
 

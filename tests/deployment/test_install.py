@@ -48,7 +48,7 @@ class InstallTests(SynchronousTestCase):
     """The commands of each kind of installation."""
 
     def setUp(self) -> None:
-        """Have an environment with Twisted, and without the package."""
+        """Make a virtual environment with Twisted, and without the package."""
         self.installation = Installation(self)
         self.conf = FilePath(self.installation.checkout).descendant(
             ["etc", "inetd.conf"]

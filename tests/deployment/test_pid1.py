@@ -70,7 +70,7 @@ class FirstTestCase(ServingTestCase):
         return daemon
 
     def end(self, pid: int, daemon: Daemon) -> None:
-        """Have process 1 end: unshare(1) does not while it is there."""
+        """Stop process 1, so that unshare(1) exits."""
         if daemon.process.poll() is None:
             os.kill(pid, signal.SIGTERM)
 

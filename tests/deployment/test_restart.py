@@ -69,7 +69,7 @@ class HolderTests(ServingTestCase):
         return daemon
 
     def ended(self, daemon: Daemon) -> None:
-        """Have a daemon end, and what it has started go on."""
+        """Stop a daemon, while its programs continue."""
         daemon.process.terminate()
         daemon.process.wait(DEADLINE)
 
@@ -157,7 +157,7 @@ class HolderTests(ServingTestCase):
         self.assertEqual(dict(counted), {})
 
     def client(self, port: int, over: threading.Event, counted: Counter[str]) -> None:
-        """Be one client after the other until the end, and count the outcomes."""
+        """Connect clients one by one until the end, and count the outcomes."""
         for number in range(100_000):
             if over.is_set():
                 return

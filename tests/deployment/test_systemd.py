@@ -56,7 +56,7 @@ class StrangeDescriptorsTests(ServingTestCase):
         return found
 
     def test_unused(self) -> None:
-        """Each of them, and a closed one, draws a log line; everything is served."""
+        """Each unusable descriptor draws a log line; everything is served."""
         port = freePort()
         path = self.write("inetd.conf", f"{port} stream tcp nowait - internal echo\n")
         strange = self.strange()

@@ -58,7 +58,7 @@ def listensOn(pid: int, port: int) -> bool:
 
 
 class ClientsTests(FaultsTestCase):
-    """Whatever a client does, others are served."""
+    """Tests for clients that do not delay others."""
 
     def test_goneBeforeStart(self) -> None:
         """

@@ -234,7 +234,7 @@ class ReflectorTests(ServingTestCase):
 
     def loop(self, one: str, other: str) -> tuple[int, str]:
         """
-        Have one forged datagram begin a conversation of the services of two daemons.
+        Start a reflection loop of two daemons with one forged datagram.
 
         @param one: what its line has behind the port.
 

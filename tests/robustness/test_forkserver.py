@@ -31,7 +31,7 @@ ACCEPTING = "; a connection it was accepting may have been dropped"
 
 
 class KilledTests(ServingTestCase):
-    """Fork servers that die are followed by others."""
+    """Tests for fork servers that die."""
 
     def setUp(self) -> None:
         """Serve a program, with a line of the log for every start and end."""
@@ -126,7 +126,7 @@ class KilledTests(ServingTestCase):
         return self.served.log().count("status=-")
 
     def test_growingPauses(self) -> None:
-        """Fork servers that keep dying are followed at growing intervals."""
+        """Fork servers that keep dying are restarted with backoff."""
         for _ in range(8):
             count = self.served.log().count("forkserver-exit ")
             self.killAll()
@@ -138,7 +138,7 @@ class KilledTests(ServingTestCase):
 
 
 class AbandonedTests(ServingTestCase):
-    """Daemons that die leave no fork servers."""
+    """Tests for fork servers whose daemon dies."""
 
     def _abandon(self, number: int) -> None:
         """Check that a signal ends the daemon and its fork servers, not programs."""

@@ -39,7 +39,7 @@ class FullLogTests(FaultsTestCase):
     """
 
     def setUp(self) -> None:
-        """Have many services."""
+        """Write a configuration with many services."""
         super().setUp()
         self.lines += "".join(
             f"{self.path(f's{number}')} stream unix nowait - internal echo\n"
@@ -63,7 +63,7 @@ class FullLogTests(FaultsTestCase):
         return process
 
     def fill(self, pid: int) -> None:
-        """Have the daemon log more than buffers hold, while it answers."""
+        """Make the daemon log more than buffers hold, while it answers."""
         for _ in range(TIMES):
             os.kill(pid, signal.SIGUSR2)
             self.othersAnswer()

@@ -81,7 +81,7 @@ class ErrorTests(FaultsTestCase):
         return run(argv).returncode
 
     def mended(self) -> None:
-        """Have the function do what it should."""
+        """Restore the function."""
         os.unlink(self.path("fault"))
 
     def test_start(self) -> None:

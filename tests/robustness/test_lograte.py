@@ -87,7 +87,7 @@ class LogRateTests(FaultsTestCase):
         self.assertEqual(self.suppressed(daemon, "stderr"), 0)
 
     def test_warm(self) -> None:
-        """Standard error of warm processes and of their orphans is dropped likewise."""
+        """Standard error of warm processes and of their orphans is limited."""
         self.write("flooding.py", f"import os\nif not os.fork():\n{self.indented()}")
         warm = self.write("warm.py", "print('hello')\n")
         port = freePort()
@@ -113,7 +113,7 @@ class LogRateTests(FaultsTestCase):
         return "".join(f"    {each}\n" for each in (FLOOD + "os._exit(0)").split("\n"))
 
     def test_clients(self) -> None:
-        """Lines for rejected clients and failing programs are dropped likewise."""
+        """Lines for rejected clients and failing programs are limited."""
         cat, fails = freePort(), freePort()
         daemon = self.serving(
             f"{cat} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"

@@ -34,7 +34,7 @@ exec "$@"
 
 
 class NamesTestCase(ServingTestCase):
-    """Have a name service that does not answer, and hosts(5)."""
+    """A test case with a name service that does not answer, and hosts(5)."""
 
     if not users.ROOT:
         skip = "only root can make a mount namespace"

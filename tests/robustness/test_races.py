@@ -62,7 +62,7 @@ class RaceTestCase(ServingTestCase):
         self.file.flush()
 
     def attack(self, code: str, *given: str) -> None:
-        """Have the user do something in a loop until the test ends."""
+        """Run a loop as the user until the test ends."""
         argv = [interpreters.python(), "-c", _LOOP, str(self.user.pw_uid), code, *given]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(process.communicate, timeout=DEADLINE)
@@ -83,7 +83,7 @@ class SocketTests(RaceTestCase):
         self.there = os.path.join(self.theirs, "s")
 
     def stale(self) -> None:
-        """Have the socket of a daemon that is gone."""
+        """Make a stale socket."""
         if not os.path.lexists(self.there):
             with socket.socket(socket.AF_UNIX) as gone:
                 gone.bind(self.there)

@@ -123,7 +123,7 @@ class DatagramTests(SharedTestCase):
 
     def say(self, word: str, host: str = "127.0.0.1") -> None:
         """
-        Have the service answer a new client.
+        Connect a client, and return the answer.
 
         Ask several times: a datagram in a socket that was replaced is lost.
         """
@@ -169,7 +169,7 @@ class DatagramTests(SharedTestCase):
         self.harmed("connect", "shut", "error", host="::1", net="udp6")
 
     def test_leftBehind(self) -> None:
-        """An orphan that does so again and again does not stop the service."""
+        """An orphan that misuses the socket repeatedly does not stop the service."""
         self.harmed("connect forever", "shut forever", "error forever", "drop forever")
 
     @skipUnless(LINUX, "only Linux tells who gets datagrams")
@@ -243,7 +243,7 @@ class AcceptTests(SharedTestCase):
     """Orphans that accept from a listening socket of the daemon's."""
 
     def stolen(self, port: int) -> bytes:
-        """Be a client of a service that orphans accept from; return the answer."""
+        """Connect to a service that orphans accept from, and return the answer."""
         with socket.create_connection(("127.0.0.1", port), 5) as client:
             client.settimeout(0.2)
             try:

@@ -60,7 +60,7 @@ class Beside:
 
 def beside(mixed: Mixed, flooded: str, measured: str, count: int) -> Beside:
     """
-    Be a client again and again, first alone and then beside a flood.
+    Measure clients one by one, first alone and then during a flood.
 
     The flood is one of connections to another service.
 
@@ -74,7 +74,7 @@ def beside(mixed: Mixed, flooded: str, measured: str, count: int) -> Beside:
 
 
 def _times(mixed: Mixed, name: str, count: int, outcomes: Outcomes) -> Times:
-    """Be the client of a service again and again."""
+    """Measure clients of a service, one by one."""
     seconds = []
     for number in range(count):
         began = time.perf_counter()

@@ -137,7 +137,7 @@ class Mixed:
 
 def talk(address: int | str, sent: bytes, before: bytes = b"") -> bytes:
     """
-    Be a client of a port or of a UNIX socket: send, and read to the end.
+    Connect to a port or a UNIX socket, send, and read to EOF.
 
     @param before: is sent first, and not sent back.
     """
@@ -162,7 +162,7 @@ def text(number: int) -> bytes:
 @dataclass
 class Outcomes:
     """
-    What became of clients.
+    The outcomes of clients.
 
     @ivar counts: how many have each outcome: C{right}, C{lost} (nothing came), C{short}
         (the beginning of what was sent), C{wrong}, C{refused}, C{reset}, and C{late}
@@ -191,7 +191,7 @@ class Outcomes:
 
 
 def outcome(client: Callable[[bytes], bytes], number: int) -> str:
-    """Be a client, and say what became of it."""
+    """Connect, and return the outcome."""
     sent = text(number)
     try:
         answer = client(sent)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class CommandTestCase(ServingTestCase):
-    """Have a file with one service."""
+    """A test case with a configuration of one service."""
 
     def setUp(self) -> None:
         """Write the file."""

@@ -31,7 +31,7 @@ CAT = "stream tcp nowait - /bin/cat cat"
 
 
 class ControlTestCase(ServingTestCase):
-    """Have a daemon, and the commands that ask it."""
+    """A test case with a daemon and the commands for it."""
 
     def setUp(self) -> None:
         """Have ports, and a place for the socket."""

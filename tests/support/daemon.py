@@ -181,7 +181,7 @@ def eventually(
 
 
 def talk(port: int, sent: bytes, host: str = "127.0.0.1") -> bytes:
-    """Be a TCP client: send everything, close that direction, read until the end."""
+    """Send everything over TCP, shut down that direction, and read to EOF."""
     with socket.create_connection((host, port), timeout=DEADLINE) as client:
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
@@ -203,7 +203,7 @@ def talkOrNothing(port: int, sent: bytes) -> bytes:
 
 
 def ask(port: int, sent: bytes, host: str = "127.0.0.1") -> bytes:
-    """Be a UDP client: send one datagram and wait for one."""
+    """Send one datagram, and wait for one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as client:
         client.settimeout(DEADLINE)

@@ -96,7 +96,7 @@ class Kind:
     way: str
 
     def ask(self, port: int) -> bytes:
-        """Be a client, and return what the program sends."""
+        """Connect, and return what the program sends."""
         # A connection from which not all was read is reset when it is closed.
         return talk(port, b"") if self.protocol == "tcp" else ask(port, b"?")
 
@@ -192,7 +192,7 @@ class ProbeTestCase(ServingTestCase):
         return self.path(name.replace(" ", "-"))
 
     def _knock(self, port: int, kind: Kind) -> Any:
-        """Be a client that wants no answer."""
+        """Connect without reading an answer."""
         if kind.protocol == "tcp":
             return self.connect(port)
         client = self.datagrams()

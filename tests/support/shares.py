@@ -45,7 +45,7 @@ def withLimit(count: int) -> list[str]:
 
 
 class SharesTestCase(FaultsTestCase):
-    """Have a daemon with few descriptors and every kind of service."""
+    """A test case with a daemon that has few descriptors and all kinds of services."""
 
     limit = LIMIT
 

@@ -179,7 +179,7 @@ class Terminal:
         return self._run(f"{{ {self._here(command)}\n}}")
 
     def _run(self, command: str) -> tuple[int, str]:
-        """Have the shell run a command to its end."""
+        """Run a command in the shell to its end."""
         self._count += 1
         output = os.path.join(self._hidden, f"output{self._count}")
         results = os.path.join(self._hidden, "results")

@@ -44,7 +44,7 @@ def starts(daemon: Daemon, name: str = "") -> list[str]:
 
 
 class WarmTestCase(ServingTestCase):
-    """Have a service that is warm."""
+    """A test case with a warm service."""
 
     def setUp(self) -> None:
         """Have a port."""

@@ -122,7 +122,7 @@ class EndsTests(ServingTestCase):
         return found
 
     def begin(self, served: Served, name: str) -> socket.socket:
-        """Be a client of a script."""
+        """Connect to a script."""
         for file in ("script.py", "out.txt"):
             path = os.path.join(served.directory, file)
             if os.path.exists(path):

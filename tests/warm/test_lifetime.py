@@ -32,7 +32,7 @@ class LifeTests(WarmTestCase):
         return self.warm(self.definition(f"{interpreters.python()} {script}", **keys))
 
     def said(self, text: bytes = b"HELLO\n") -> list[str]:
-        """Be a client, and return pid, parent, user and the answer."""
+        """Connect, and return pid, parent, user and the answer."""
         return talk(self.port, text).decode().split()
 
     def test_killed(self) -> None:
@@ -88,7 +88,7 @@ class LifeTests(WarmTestCase):
         self.assertIn("cold", starts(daemon))
 
     def test_orphans(self) -> None:
-        """The programs of one that is killed go on, and their ends are noticed."""
+        """The programs of a killed process continue, and their exits are logged."""
         daemon = self.serve()
         client = self.connect(self.port)
         client.sendall(b"ONE\n")
@@ -151,7 +151,7 @@ class LifeTests(WarmTestCase):
         self.assertStarted(daemon, "warm")
 
     def test_stopped(self) -> None:
-        """When the daemon stops, the process ends, and its programs go on."""
+        """When the daemon stops, the process exits, and its programs continue."""
         daemon = self.serve()
         client = self.connect(self.port)
         client.sendall(b"ONE\n")

@@ -54,7 +54,7 @@ def _said(*argv: str) -> str:
 
 class PathTestCase(WarmTestCase):
     """
-    Have directories full of modules named like the standard library's.
+    A test case with directories of modules named like the standard library's.
 
     They are a working directory, one of PYTHONPATH, and the user's own packages.
     """

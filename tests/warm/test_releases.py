@@ -24,11 +24,11 @@ CLIENTS = 5
 
 
 def _nothing(path: str) -> None:
-    """Have nothing at a path."""
+    """Remove what is at a path."""
 
 
 class ReleasesTestCase(WarmTestCase):
-    """Have two releases with files that are hard links to each other."""
+    """A test case with two releases, whose files are hard links to each other."""
 
     def release(self, name: str, text: str, library: str, before: str = "") -> None:
         """
@@ -79,12 +79,12 @@ class ReleasesTests(ReleasesTestCase):
     """A release takes the place of another."""
 
     def switch(self, name: str) -> None:
-        """Have the link lead to a release."""
+        """Switch the link to a release."""
         os.symlink(name, self.path("new"))
         os.replace(self.path("new"), self.path("current"))
 
     def move(self, name: str) -> None:
-        """Have a release itself be in the place."""
+        """Move a release to the path of the link."""
         os.rename(self.path("current"), self.path("old"))
         os.rename(self.path(name), self.path("current"))
 

@@ -124,7 +124,7 @@ class FormTests(WarmTestCase):
         self.assertStarted(daemon, "warm")
 
     def test_stderr(self) -> None:
-        """Standard error of a warm program goes where the line says."""
+        """Standard error of a warm program has the destination of the line."""
         script = self.write("fails.py", "print('before')\n1/0\n")
         daemon = self.warm(
             self.definition(f"{interpreters.python()} {script}", stderr="log")
@@ -177,7 +177,7 @@ class FormTests(WarmTestCase):
             self.assertStarted(daemon, "warm", "warm")
 
     def test_cannot(self) -> None:
-        """A line that asks for what cannot be is refused with the reason."""
+        """A line with an unsupported combination is refused with the reason."""
         port = freePort()
         good = f"{port} stream tcp nowait - /bin/cat cat\n"
         conf = good + self.definition("cat", exec="/bin/cat")
