@@ -32,7 +32,7 @@ from inetdtw.model.service import Settings
 from inetdtw.model.state import REFUSED, DaemonState, ServiceState
 from inetdtw.serve.factory import ProgramFactory
 from inetdtw.serve.runtime import Runtime
-from inetdtw.serve.services import RunningServices
+from inetdtw.serve.slots import SlotTable
 from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptors import Descriptors
 from inetdtw.system.hostnames import START_WAIT, HostNames
@@ -154,7 +154,7 @@ class InetdService(ApplicationService):
             hostNames=HostNames(self._lookedUp),
             descriptors=Descriptors(reactor.seconds),
         )
-        self._services = RunningServices(self._runtime, most)
+        self._slots = SlotTable(self._runtime, most)
         self._since = self._runtime.wallclock()
         self.aroundReload: Callable[[], AbstractContextManager[None]] = nullcontext
         paths = (conf,) if isinstance(conf, str) else tuple(conf)
@@ -175,11 +175,11 @@ class InetdService(ApplicationService):
         """Serve."""
         super().startService()
         self._bind()
-        self._services.slots.start()
+        self._slots.start()
 
     def _bind(self) -> None:
         """Create the sockets, unless that is done."""
-        if self._services.bound:
+        if self._slots.bound:
             return
         self._source.log(self.configuration, self._report)
         if self._required and not self.configuration.services:
@@ -189,7 +189,7 @@ class InetdService(ApplicationService):
         reserveStdio()
         names = self._runtime.hostNames
         self.configuration = self.configuration.placed(names.at)
-        self._services.bind(self.configuration.services)
+        self._slots.bind(self.configuration.services)
         self._lookUp()
         if not getattr(self._runtime.reactor, "running", True):
             # This delays nothing yet, and a port may need privileges that are dropped.
@@ -215,13 +215,13 @@ class InetdService(ApplicationService):
         before = self.configuration
         after = before.placed(names.at)
         unchanged = after.services == before.services
-        if unchanged or not self._services.bound or self._services.slots.draining:
+        if unchanged or not self._slots.bound or self._slots.draining:
             return
         self.configuration = after
         for warning in after.warnings:
             if warning not in before.warnings:
                 self._report.configWarning(warning)
-        self._services.place(after.services, bool(self.running))
+        self._slots.place(after.services, bool(self.running))
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -230,9 +230,9 @@ class InetdService(ApplicationService):
         @return: fires when the helper processes have exited.
         """
         stopped = super().stopService()
-        exited = self._services.stop()
+        exited = self._slots.stop()
         self._report.flush()
-        self._services = RunningServices(self._runtime, self._most)
+        self._slots = SlotTable(self._runtime, self._most)
         return DeferredList([exited] if stopped is None else [exited, stopped])
 
     def reload(self) -> ReloadResult:
@@ -245,7 +245,7 @@ class InetdService(ApplicationService):
 
         @return: true if the new configuration is served.
         """
-        if self._services.slots.draining:
+        if self._slots.draining:
             return ReloadResult(None, (REFUSED,))
         with self.aroundReload():
             return self._reload()
@@ -261,13 +261,13 @@ class InetdService(ApplicationService):
             reason = "the old configuration stays"
             count = len(problems)
             self._report.emit(events.RELOAD_REJECTED, problems=count, reason=reason)
-            self._services.slots.check()
+            self._slots.check()
             return ReloadResult(None, problems, warnings)
         self.configuration = configuration
         changes = Changes()
-        if self._services.bound:
+        if self._slots.bound:
             services = configuration.services
-            changes = self._services.apply(services, bool(self.running))
+            changes = self._slots.apply(services, bool(self.running))
             self._lookUp()
         return ReloadResult(changes, problems, warnings)
 
@@ -286,7 +286,7 @@ class InetdService(ApplicationService):
         changed = [each for each in new.services if before.get(each.key) != each]
         try:
             if self.running:
-                self._services.launchers.make(changed)
+                self._slots.launchers.make(changed)
         except Exception as why:
             if not isinstance(why, OSError):
                 logFailure("-")
@@ -306,7 +306,7 @@ class InetdService(ApplicationService):
         @raise AmbiguousService: if it is not clear which service is meant.
         @raise Draining: if no clients are accepted any more.
         """
-        return self._services.slots.pause(service)
+        return self._slots.pause(service)
 
     def resume(self, service: str) -> ServiceState:
         """
@@ -318,7 +318,7 @@ class InetdService(ApplicationService):
         @raise AmbiguousService: if it is not clear which service is meant.
         @raise Draining: if no clients are accepted any more.
         """
-        return self._services.slots.resume(service)
+        return self._slots.resume(service)
 
     def drain(self) -> Deferred[None]:
         """
@@ -326,11 +326,11 @@ class InetdService(ApplicationService):
 
         @return: fires when none runs any more; or when this service is stopped.
         """
-        return self._services.slots.drain()
+        return self._slots.drain()
 
     def state(self) -> DaemonState:
         """Return the state of the daemon and of all services."""
-        slots = self._services.slots
+        slots = self._slots
         return DaemonState(
             version=__version__,
             pid=os.getpid(),
@@ -346,7 +346,7 @@ class InetdService(ApplicationService):
 
     def logState(self) -> None:
         """Log the state of each service."""
-        for state in self._services.slots.states():
+        for state in self._slots.states():
             self._report.state(state)
 
     def alsoCheck(self, check: Callable[[], None]) -> None:
@@ -355,7 +355,7 @@ class InetdService(ApplicationService):
 
     def awaits(self, pid: int) -> bool:
         """Tell whether it waits for a child by itself, without the reactor."""
-        return self._services.launchers.awaits(pid)
+        return self._slots.launchers.awaits(pid)
 
     @property
     def descriptors(self) -> Any:
@@ -389,4 +389,4 @@ class InetdService(ApplicationService):
         They are of C{twisted.internet.address}.  The name is as C{"7/tcp"}, or the
         service's C{id}.
         """
-        return self._services.slots.hosts()
+        return self._slots.hosts()

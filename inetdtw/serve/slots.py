@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Union
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from inetdtw.launch.pool import LauncherPool
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log import events
 from inetdtw.log.failures import reasonOf, survived
 from inetdtw.log.report import logFailure
@@ -34,15 +37,22 @@ AnySlot = Union[Slot, PortlessSlot]
 
 class SlotTable:
     """
-    The slots of all services.
+    The slots and launchers of one run of the superserver, and its process budget.
 
-    @ivar draining: whether no clients are accepted any more.
+    Children of an earlier run are not counted, because its launchers are stopped.
+
+    @ivar bound: whether the sockets were created.
+    @ivar launchers: start the programs.
     """
 
-    def __init__(self, runtime: Runtime, launchers: LauncherPool) -> None:
-        """Start with no service."""
-        self._runtime = runtime
-        self._launchers = launchers
+    def __init__(self, runtime: Runtime, most: int) -> None:
+        """@param most: how many programs of all services may run at once; 0 is any."""
+        budget = ProcessBudget(most, runtime.report.atLimit)
+        self._runtime = runtime = replace(runtime, budget=budget)
+        self.launchers = LauncherPool(
+            runtime.reactor, runtime.report, budget, runtime.descriptors
+        )
+        self.bound = False
         self._slots: dict[Key, AnySlot] = {}
         self._gone: list[AnySlot] = []
         self._drained: Deferred[None] | None = None
@@ -54,6 +64,14 @@ class SlotTable:
         """Whether no clients are accepted any more."""
         return self._drained is not None
 
+    def bind(self, services: Sequence[Service]) -> None:
+        """Create the sockets of the services."""
+        self.bound = True
+        self._allot(services)
+        self.launchers.expect(services)
+        for service in services:
+            self.add(service)
+
     def add(self, service: Service, retry: float = FIRST_RETRY) -> AnySlot:
         """
         Open a service's socket.
@@ -61,19 +79,33 @@ class SlotTable:
         @param retry: the seconds until another attempt, if that fails.
         """
         make = PortlessSlot if service.isPortless else Slot
-        slot: AnySlot = make(service, self._runtime, self._launchers.of)
+        slot: AnySlot = make(service, self._runtime, self.launchers.of)
         slot.idle = self._idle
         self._slots[service.key] = slot
         # The log has a name that is looked up only if that takes long.
         slot.bind(SOON if service.address.isName else retry)
         return slot
 
+    def _allot(self, services: Sequence[Service]) -> None:
+        """Assign inherited sockets to services, and shares of the descriptors."""
+        for unused in self._runtime.inherited.assign(services):
+            self._runtime.report.emit(
+                events.UNUSED_SOCKET,
+                fd=unused.fd,
+                name=unused.name,
+                address=unused.where,
+                reason=unused.reason,
+            )
+        accounts = [self._runtime.accountOf(service) for service in services]
+        wanting = [each.purpose for each in accounts if each.each + each.more]
+        self._runtime.descriptors.expect(Counter(wanting))
+
     def start(self) -> None:
         """Serve the sockets that are open, and the others as soon as they open."""
         slots = self._slots.values()
         # The launchers of others are made with their sockets.
         ready = [each for each in slots if each.bound or each.service.isPortless]
-        self._launchers.need(each.service for each in ready)
+        self.launchers.need(each.service for each in ready)
         for slot in self._slots.values():
             slot.start()
         self._keepChecking()
@@ -94,8 +126,12 @@ class SlotTable:
         for check in self._runtime.checks:
             check()
 
-    def abandon(self) -> None:
-        """Close all sockets."""
+    def stop(self) -> Deferred[Any]:
+        """
+        Close all sockets; running children continue.
+
+        @return: fires when the helper processes have exited.
+        """
         if self._checks.running:
             self._checks.stop()
         drained, self._drained = self._drained, None
@@ -105,8 +141,36 @@ class SlotTable:
         self._gone.clear()
         if drained is not None and not drained.called:
             drained.callback(None)
+        for reader in list(self._runtime.stderrReaders):
+            reader.leave()
+        self._runtime.portless.close()
+        return self.launchers.stop()
 
-    def apply(self, services: Iterable[Service], serving: bool) -> Changes:
+    def apply(self, services: Sequence[Service], serving: bool) -> Changes:
+        """
+        Serve the services of a new configuration.
+
+        @return: the changes.
+        """
+        self._allot(services)
+        if serving:
+            self.launchers.need(services)
+        changes = self._change(services, serving)
+        self._runtime.report.emit(
+            events.RELOAD,
+            kept=len(changes.keep),
+            changed=len(changes.change),
+            started=len(changes.start),
+            stopped=len(changes.stop),
+        )
+        return changes
+
+    def place(self, services: Sequence[Service], serving: bool) -> None:
+        """Move services whose host names have other addresses now."""
+        self._allot(services)
+        self._change(services, serving)
+
+    def _change(self, services: Sequence[Service], serving: bool) -> Changes:
         """
         Start, change and stop services, as a new configuration requires.
 

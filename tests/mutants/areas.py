@@ -132,12 +132,6 @@ AREAS: dict[str, tuple[str, ...]] = {
         "warm.changes",
     ),
     "serve.port": (*_SERVING, *_SHORT, "robustness.clients"),
-    "serve.services": (
-        *_SERVING,
-        "behaviour.control",
-        "behaviour.operator",
-        "robustness.configuration",
-    ),
     "serve.slots": (
         *_SERVING,
         "behaviour.control",

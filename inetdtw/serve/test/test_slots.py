@@ -44,6 +44,9 @@ class FakePool:
         """Return the launcher of a service."""
         return self._launcher
 
+    def stop(self) -> None:
+        """Do nothing: there is no process."""
+
 
 class StartTests(ServingTestCase):
     """Tests for the start of a L{SlotTable}."""
@@ -52,8 +55,9 @@ class StartTests(ServingTestCase):
         """Start services, and return their launchers."""
         pool = FakePool(self.launcher)
         launchers: Any = pool
-        table = SlotTable(self.runtime, launchers)
-        self.addCleanup(table.abandon)
+        table = SlotTable(self.runtime, 0)
+        table.launchers = launchers
+        self.addCleanup(table.stop)
         for service in services:
             table.add(service)
         table.start()
