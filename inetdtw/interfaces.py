@@ -68,9 +68,6 @@ class LaunchRequest:
     @ivar extra: the variables that only this one gets.
     @ivar fds: the descriptors that become 0, 1 and 2; the caller owns them, and may
         close them when L{ILauncher.launch} has returned.
-    @ivar restarts: how often the program may be restarted when it has exited and
-        descriptor 0 has a datagram that was not there when it started.  A launcher need
-        not do that.
     @ivar search: the absolute paths to try at every start, in order, as execvp(3) does;
         empty if there is only L{executable}.
     """
@@ -80,7 +77,6 @@ class LaunchRequest:
     environment: Mapping[str, str]
     extra: Mapping[str, str]
     fds: tuple[int, int, int]
-    restarts: int = 0
     search: tuple[str, ...] = ()
 
     @property
@@ -109,13 +105,6 @@ class IChild(Interface):
 
     def ended(how: ExitStatus) -> None:
         """Note that the program has ended."""
-
-    def restarted(how: ExitStatus) -> IChild:
-        """
-        Note that the program has ended, and was restarted for the next datagram.
-
-        @return: the L{IChild} for the program that runs now.
-        """
 
 
 class ICapacity(Interface):
@@ -154,18 +143,15 @@ class ILauncher(ICapacity):
         @param child: an L{IChild}.
         """
 
-    def cancelRestarts() -> None:
-        """Restart none of the programs that run."""
-
 
 class IAcceptDelegate(Interface):
-    """What has delegated a listening socket to a launcher."""
+    """What has delegated a socket to a launcher."""
 
     def accepted(peer: Any) -> IChild:
         """
-        Count a connection that the launcher has accepted and started a program for.
+        Count a program that the launcher has started.
 
-        @param peer: the client's address, or C{None}.
+        @param peer: the address of the client whose connection it got, or C{None}.
 
         @return: an L{IChild}.
         """
@@ -178,8 +164,14 @@ class IAcceptDelegate(Interface):
             empty string if it has none; C{None} if there is no such client.
         """
 
-    def crowded() -> None:
-        """Accept again, as the launcher has as many programs as it may start."""
+    def returned(left: bool = False) -> None:
+        """
+        Start programs again, as the launcher does not for now.
+
+        It has as many programs as it may start, or the socket needs a look.
+
+        @param left: whether programs have left the first datagram in the socket.
+        """
 
 
 class IDelegatingLauncher(ILauncher):
@@ -197,10 +189,25 @@ class IDelegatingLauncher(ILauncher):
 
     def withdraw(number: int, free: Callable[[], None]) -> None:
         """
-        Accept no more from a socket.
+        Start no more programs for a socket.
 
         @param free: called when that is done.  Until then a process may be about to
-            call accept(2), which would block if the socket were made blocking.
+            call accept(2), which would block if the socket were made blocking, or to
+            start a program.
+        """
+
+
+class IWaitDelegatingLauncher(IDelegatingLauncher):
+    """A launcher that can also wait for datagrams in the daemon's place."""
+
+    def delegateWait(watcher: IAcceptDelegate, request: LaunchRequest) -> int:
+        """
+        Start a program whenever a datagram is there and the last one has exited.
+
+        @param watcher: an L{IAcceptDelegate}.
+        @param request: the program; descriptor 0 is the datagram socket.
+
+        @return: what C{withdraw} takes.
         """
 
 

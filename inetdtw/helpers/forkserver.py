@@ -23,7 +23,11 @@ import socket
 import struct
 
 from inetdtw.helpers.connection import pairs
-from inetdtw.helpers.listener import DelegatedListener
+from inetdtw.helpers.delegated import (
+    DelegatedDatagrams,
+    DelegatedListener,
+    DelegatedSocket,
+)
 from inetdtw.helpers.programs import ChildTable, drain, errnoOf, wakeOnExit
 from inetdtw.helpers.protocol import (
     BEGIN,
@@ -34,7 +38,6 @@ from inetdtw.helpers.protocol import (
 )
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    CROWDED,
     DROPPED,
     FAILED,
     HELLO,
@@ -42,10 +45,12 @@ from inetdtw.helpers.reports import (
     NOT_ACCEPTED,
     NOT_ENTERED,
     NOT_STARTED,
+    RETURNED,
     WITHDRAWN,
     Reports,
 )
-from inetdtw.helpers.requests import ACCEPT, CANCEL_RESTARTS, HEADER, LAUNCH, WITHDRAW
+from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WAIT, WITHDRAW
+from inetdtw.helpers.socketstate import Spoiled
 from inetdtw.helpers.spawn import (
     TRANSIENT_ERRORS,
     applyContext,
@@ -81,13 +86,13 @@ def timeout(reports: Reports) -> float | None:
 
 
 class ForkServer:
-    """The event loop of a fork server: requests, connections and exits of children."""
+    """The event loop of a fork server: requests, clients and exits of children."""
 
     def __init__(
         self, channel: socket.socket, reports: Reports, children: ChildTable
     ) -> None:
         """
-        Start with no listening sockets.
+        Start with no delegated sockets.
 
         @param channel: the socket to the daemon.
         @param reports: what is sent to the daemon.
@@ -97,7 +102,7 @@ class ForkServer:
         self._buffer = memoryview(bytearray(LARGEST))
         self._reports = reports
         self._children = children
-        self._listeners: dict[int, DelegatedListener] = {}
+        self._delegated: dict[int, DelegatedSocket] = {}
         self._most = 0
         self._poll: Any = select.epoll() if hasattr(select, "epoll") else select.poll()
 
@@ -133,16 +138,16 @@ class ForkServer:
                 if fd == exits:
                     drain(exits)
                     self._children.reap()
-                elif fd in self._listeners:
+                elif fd in self._delegated:
                     self._accept(fd)
+            self._waitAgain()
             if len(self._reports) >= BATCH:
                 self._reports.flush()
 
     def close(self) -> None:
-        """Close all listening sockets, and restart no program."""
-        self._children.cancelRestarts()
-        for listener in self._listeners.values():
-            listener.socket.close()
+        """Close all delegated sockets."""
+        for delegated in (*self._delegated.values(), *self._children.waited.values()):
+            delegated.socket.close()
         self._poll.close()
 
     def _idle(self) -> Any:
@@ -203,112 +208,152 @@ class ForkServer:
         @raise Exception: C{ValueError}, C{IndexError} or C{struct.error} if it cannot
             be decoded.
         """
-        kind, inFile, number, listener, most, length = HEADER.unpack_from(packet)
+        kind, inFile, number, socketNumber, most, length = HEADER.unpack_from(packet)
         body = packet[HEADER.size :]
         if inFile:
             *fds, file = fds
             body = read(file, length) + body
         if kind == LAUNCH:
-            self._launch(number, most, body[:length], body[length:], fds)
-        elif kind == ACCEPT:
+            self._launch(number, body[:length], body[length:], fds)
+        elif kind in (ACCEPT, WAIT):
             self._most = most
-            self._acceptFrom(listener, body, fds[0])
+            make = DelegatedListener if kind == ACCEPT else DelegatedDatagrams
+            self._delegate(make, socketNumber, body, fds[0])
         elif kind == WITHDRAW:
-            self._withdraw(listener)
-            self._reports.add(WITHDRAWN, listener, 0, 0)
-        elif kind == CANCEL_RESTARTS:
-            self._children.cancelRestarts()
+            self._waitAgain()
+            self._withdraw(socketNumber)
+            self._reports.add(WITHDRAWN, socketNumber, 0, 0)
         else:
             raise ValueError(f"unknown request {kind}")
 
-    def _launch(
-        self, number: int, restarts: int, shared: bytes, extra: bytes, fds: list[int]
-    ) -> None:
+    def _launch(self, number: int, shared: bytes, extra: bytes, fds: list[int]) -> None:
         """Start a program."""
         if self._children.enterDirectory(number):
             paths, argv, environment = self._children.decoded(shared)
             environment = {**environment, **pairs(extra.split(b"\0"))}
-            self._children.launch(number, (paths, argv, environment), fds, restarts)
+            self._children.launch(number, (paths, argv, environment), fds)
 
-    def _acceptFrom(self, number: int, program: bytes, fd: int) -> None:
-        """Accept from a listening socket."""
+    def _delegate(
+        self, make: type[DelegatedSocket], number: int, program: bytes, fd: int
+    ) -> None:
+        """Start programs for a socket from now on."""
         self._withdraw(number)
         decoded = self._children.decoded(program)
         try:
-            listener = DelegatedListener(number, os.dup(fd), decoded)
+            delegated = make(number, os.dup(fd), decoded)
         except OSError as why:
             self._reports.addConnection(DROPPED, number, errnoOf(why), NOT_ACCEPTED)
             return
-        self._listeners[listener.socket.fileno()] = listener
-        self._poll.register(listener.socket.fileno(), select.POLLIN | _EXCLUSIVE)
-        self._withdrawIfCrowded()
+        self._add(delegated)
+        self._returnIfCrowded()
 
-    def _withdrawIfCrowded(self) -> None:
-        """Return all listening sockets to the daemon if as many programs run as may."""
+    def _add(self, delegated: DelegatedSocket) -> None:
+        """Start a program when a socket is readable."""
+        self._delegated[delegated.socket.fileno()] = delegated
+        self._poll.register(delegated.socket.fileno(), select.POLLIN | _EXCLUSIVE)
+
+    def _remove(self, delegated: DelegatedSocket) -> None:
+        """Start no program for a socket."""
+        del self._delegated[delegated.socket.fileno()]
+        self._poll.unregister(delegated.socket.fileno())
+
+    def _returnIfCrowded(self) -> None:
+        """Return all sockets to the daemon if as many programs run as may."""
         if 0 < self._most <= len(self._children.accepted):
-            for listener in list(self._listeners.values()):
-                self._withdraw(listener.number)
-                self._reports.add(CROWDED, listener.number, 0, 0)
+            for delegated in list(self._delegated.values()):
+                self._return(delegated)
+
+    def _return(self, delegated: DelegatedSocket, left: bool = False) -> None:
+        """
+        Return a socket to the daemon.
+
+        @param left: whether programs have left the first datagram.
+        """
+        self._withdraw(delegated.number)
+        self._reports.add(RETURNED, delegated.number, 0, left)
 
     def _withdraw(self, number: int) -> None:
-        """Stop accepting from a listening socket."""
-        for fd, listener in list(self._listeners.items()):
-            if listener.number == number:
-                del self._listeners[fd]
-                self._poll.unregister(fd)
-                listener.socket.close()
+        """Forget a delegated socket, and leave its programs alone."""
+        for delegated in list(self._delegated.values()):
+            if delegated.number == number:
+                self._remove(delegated)
+                delegated.socket.close()
+        for pid, waited in list(self._children.waited.items()):
+            if waited.number == number:
+                self._children.waited.pop(pid).socket.close()
+
+    def _waitAgain(self) -> None:
+        """Wait for datagrams in the sockets whose program has exited."""
+        while self._children.free:
+            waited = self._children.free.pop()
+            self._add(waited)
+            try:
+                waited.restore()
+            except (OSError, Spoiled):
+                self._return(waited)
+                continue
+            if waited.peek.left():
+                self._return(waited, left=True)
 
     def _accept(self, fd: int) -> None:
-        """Accept a connection, if the listening socket was not withdrawn meanwhile."""
-        listener = self._listeners.get(fd)
-        if listener is None:
+        """Start a program for a socket, if it was not withdrawn meanwhile."""
+        delegated = self._delegated.get(fd)
+        if delegated is None:
             return
         try:
-            connection, peer, environment = listener.accept()
+            given, peer, environment = delegated.accept()
         except OSError as why:
             # EAGAIN: another process has accepted the connection.
             if why.errno in TRANSIENT_ERRORS and why.errno != errno.EAGAIN:
-                self._drop(listener, why, NOT_ACCEPTED)
+                self._drop(delegated, why, NOT_ACCEPTED)
             return
-        with connection:
-            self._serve(listener, environment, connection.fileno(), peer)
+        with given:
+            self._serve(delegated, environment, given.fileno(), peer)
 
     def _serve(
         self,
-        listener: DelegatedListener,
+        delegated: DelegatedSocket,
         environment: dict[bytes, bytes],
         fd: int,
         peer: Any,
     ) -> None:
-        """Start a program for an accepted connection."""
-        paths, argv, _ = listener.program
-        number = listener.number
+        """Start a program for a client."""
+        paths, argv, _ = delegated.program
+        number = delegated.number
         if not self._children.enterDirectory():
             missing = FileNotFoundError(errno.ENOENT, "")
-            self._drop(listener, missing, NOT_ENTERED, peer)
+            self._drop(delegated, missing, NOT_ENTERED, peer)
             return
         try:
             pid = self._children.startPatiently(
                 number, (paths, argv, environment), [fd]
             )
         except (OSError, ValueError) as why:
-            self._drop(listener, why, NOT_STARTED, peer)
+            self._drop(delegated, why, NOT_STARTED, peer)
             return
         self._children.accepted.add(pid)
         self._reports.addConnection(ACCEPTED, number, pid, peer=peer)
-        self._withdrawIfCrowded()
+        if isinstance(delegated, DelegatedDatagrams):
+            self._remove(delegated)
+            self._children.waited[pid] = delegated
+        self._returnIfCrowded()
 
     def _drop(
-        self, listener: DelegatedListener, why: Exception, what: int, peer: Any = None
+        self, delegated: DelegatedSocket, why: Exception, what: int, peer: Any = None
     ) -> None:
         """
-        Return a listening socket to the daemon after an error.
+        Return a socket to the daemon after an error.
+
+        A datagram is still in its socket, for a program that the daemon starts.
 
         @param what: whether a connection is lost by it, such as L{NOT_STARTED}.
         @param peer: the client's address.
         """
-        self._withdraw(listener.number)
-        self._reports.addConnection(DROPPED, listener.number, errnoOf(why), what, peer)
+        if isinstance(delegated, DelegatedDatagrams):
+            self._return(delegated)
+            return
+        self._withdraw(delegated.number)
+        self._reports.addConnection(DROPPED, delegated.number, errnoOf(why), what, peer)
 
 
 def main(arguments: Sequence[str], version: str) -> None:

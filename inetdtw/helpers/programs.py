@@ -2,35 +2,30 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The children of a fork server, and the restarts of C{dgram wait} programs."""
+"""The children of a fork server."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import operator
 import os
 import signal
-import socket
 import time
 
-from inetdtw.helpers.listener import owned
 from inetdtw.helpers.protocol import SMALL, Program, decode
 from inetdtw.helpers.reports import (
     ENDED,
     FAILED,
     NO_DIRECTORY,
-    RESTARTED,
     SHORTAGE,
     STARTED,
     Reports,
 )
-from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.helpers.spawn import TRANSIENT_ERRORS, Limit, forkAndExec, spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from inetdtw.helpers.delegated import DelegatedDatagrams
 
 #: The seconds for which a start is retried after a transient error.
 _PATIENCE = 10.0
@@ -64,70 +59,15 @@ def errnoOf(why: Exception) -> int:
     return getattr(why, "errno", errno.EINVAL) or errno.EIO
 
 
-class DatagramRestart:
-    """
-    Restarts a C{dgram wait} program when it exits and another datagram is there.
-
-    @ivar socket: the socket of the service.
-    @ivar program: the program.
-    """
-
-    program: Program
-
-    def __init__(self, times: int, fd: int) -> None:
-        """
-        Note the first datagram, and the state of the socket.
-
-        @param times: how many restarts are allowed.
-        @param fd: the socket of the service, which is duplicated.
-        @raise OSError: if the descriptor is not a socket, or there are no more.
-        """
-        self.socket = owned(os.dup(fd))
-        self._times = times
-        self._original = Original(self.socket)
-        self._first = self._peek()
-
-    def isDue(self) -> bool:
-        """
-        Restore the socket, count a restart, and tell whether it may be done.
-
-        @return: whether the first datagram is another one than before.
-        """
-        try:
-            self._original.restore()
-        except Spoiled:
-            return False
-        before, self._first = self._first, self._peek()
-        self._times -= 1
-        return self._times >= 0 and self._first not in (None, before)
-
-    def _peek(self) -> Any:
-        """Return the sender of the first datagram and how it begins, or C{None}."""
-        try:
-            return self.socket.recvfrom(512, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except OSError:
-            return None
-
-
-def datagramRestart(times: int, fd: int) -> DatagramRestart | None:
-    """
-    Return what restarts a program.
-
-    @return: C{None} if no restart is allowed, or descriptors are short.
-    """
-    if times:
-        with contextlib.suppress(OSError):
-            return DatagramRestart(times, fd)
-    return None
-
-
 class ChildTable:
     """
     The children of a fork server.
 
     @ivar numbers: the number of each child's launch request or listening socket, by
         pid.
-    @ivar accepted: the pids of the children whose connections were accepted here.
+    @ivar accepted: the pids of the children for delegated sockets.
+    @ivar waited: the sockets that one child at a time has, by the pid of that one.
+    @ivar free: those whose child has exited.
     """
 
     def __init__(self, reports: Reports, directory: str, limits: list[Limit]) -> None:
@@ -145,7 +85,8 @@ class ChildTable:
         self._known: dict[bytes, Program] = {}
         self.numbers: dict[int, int] = {}
         self.accepted: set[int] = set()
-        self._restarts: dict[int, DatagramRestart] = {}
+        self.waited: dict[int, DelegatedDatagrams] = {}
+        self.free: list[DelegatedDatagrams] = []
 
     def enterDirectory(self, number: int = 0) -> bool:
         """
@@ -187,55 +128,19 @@ class ChildTable:
             program = self._known[encoded] = decode(encoded)
         return program
 
-    def launch(
-        self, number: int, program: Program, fds: list[int], restarts: int = 0
-    ) -> None:
+    def launch(self, number: int, program: Program, fds: list[int]) -> None:
         """
         Start a program, and report that.
 
         @param number: the number of the launch request.
         @param fds: what becomes 0, 1 and 2.
-        @param restarts: how often the program may be restarted.
         """
-        restart = datagramRestart(restarts, fds[0])
         try:
             pid = self.startPatiently(number, program, fds)
         except (OSError, ValueError) as why:
             self._reports.add(FAILED, number, 0, errnoOf(why))
-            if restart is not None:
-                restart.socket.close()
             return
         self._reports.add(STARTED, number, pid, 0)
-        if restart is not None:
-            restart.program = program
-            self._restarts[pid] = restart
-
-    def cancelRestarts(self) -> None:
-        """Restart none of the programs that run."""
-        while self._restarts:
-            self._restarts.popitem()[1].socket.close()
-
-    def _restart(
-        self, restart: DatagramRestart, pid: int, status: int, cpu: float
-    ) -> bool:
-        """
-        Restart a program that has exited, if a datagram is there for it.
-
-        @return: whether it runs; if not, the daemon handles what is wrong.
-        """
-        if not (restart.isDue() and self.enterDirectory()):
-            restart.socket.close()
-            return False
-        try:
-            following = self._start(restart.program, [restart.socket.fileno()])
-        except OSError:
-            restart.socket.close()
-            return False
-        number = self.numbers[following] = self.numbers.pop(pid)
-        self._restarts[following] = restart
-        self._reports.add(RESTARTED, number, pid, status, cpu)
-        self._reports.add(STARTED, number, following, 0)
-        return True
 
     def startPatiently(self, number: int, program: Program, fds: list[int]) -> int:
         """
@@ -283,8 +188,8 @@ class ChildTable:
             if not pid:
                 return
             cpu = usage.ru_utime + usage.ru_stime
-            restart = self._restarts.pop(pid, None)
-            if restart is None or not self._restart(restart, pid, status, cpu):
-                number, urgent = self.numbers.pop(pid, 0), pid not in self.accepted
-                self._reports.add(ENDED, number, pid, status, cpu, urgent)
+            number, urgent = self.numbers.pop(pid, 0), pid not in self.accepted
+            self._reports.add(ENDED, number, pid, status, cpu, urgent)
             self.accepted.discard(pid)
+            if pid in self.waited:
+                self.free.append(self.waited.pop(pid))

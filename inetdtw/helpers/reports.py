@@ -28,18 +28,19 @@ HELLO = 1
 STARTED, FAILED, ENDED = range(2, 5)
 #: A start is retried after a transient error; failed without the working directory.
 SHORTAGE, NO_DIRECTORY = range(5, 7)
-#: A child has exited and was restarted: its L{STARTED} follows.
-RESTARTED = 7
-#: A connection was accepted and a child was started for it.
-ACCEPTED = 8
-#: A listening socket is accepted from no more: after an error; because the daemon has
-#: withdrawn it; because as many children run as may.
-DROPPED, WITHDRAWN, CROWDED = range(9, 12)
+#: A child was started for a delegated socket: for a connection that was accepted, or
+#: for a datagram.
+ACCEPTED = 7
+#: No more children are started for a delegated socket: after an error; because the
+#: daemon has withdrawn it; because as many children run as may, or the daemon has to
+#: look at the socket.
+DROPPED, WITHDRAWN, RETURNED = range(8, 11)
 #: The warm process should be replaced.
-STALE = 12
+STALE = 11
 
-#: kind, number of the launch request or of the listening socket, pid, wait status or
-#: errno or whether a program started cold, microseconds of CPU time
+#: kind, number of the launch request or of the delegated socket, pid, wait status or
+#: errno or whether a program started cold or has left a datagram, microseconds of CPU
+#: time
 REPORT = _struct.Struct("=BxxxIiiQ8x")
 #: L{ACCEPTED} or L{DROPPED}; why it was dropped, or whether a program started cold; the
 #: IP version of the client's address, or 0; its port; number of the listening socket;

@@ -10,9 +10,11 @@ and descriptors may come with it:
 
   - L{LAUNCH}: the program, then the variables that only this child gets, divided by NUL
     characters.  One to three descriptors become 0, 1 and 2 of the child.
-  - L{ACCEPT}: the program.  The descriptor is a listening socket to accept from.
-  - L{WITHDRAW}: nothing.  Stop accepting from a listening socket.
-  - L{CANCEL_RESTARTS}: nothing.  Restart none of the programs that run.
+  - L{ACCEPT}: the program.  The descriptor is a listening socket, which is delegated:
+    accept its connections, and start a program for each.
+  - L{WAIT}: the program.  The descriptor is a datagram socket, which is delegated:
+    start a program when it is readable, and wait for the exit of that one.
+  - L{WITHDRAW}: nothing.  Start no more programs for a delegated socket.
 
 A warm process runs one program only, so its requests do not name it.
 
@@ -24,13 +26,10 @@ from __future__ import annotations
 
 import _struct
 
-LAUNCH, ACCEPT, WITHDRAW, CANCEL_RESTARTS = range(1, 5)
+LAUNCH, ACCEPT, WAIT, WITHDRAW = range(1, 5)
 
 #: The kind; whether the program is in a file, the last of the descriptors, because a
 #: packet is too small for it; the number of the packet, which is also that of a launch
-#: request; the number of the listening socket; how many children there may be; and the
-#: length of the program.
-#:
-#: L{LAUNCH}: the program may be restarted so often.  L{ACCEPT}: so many children may
-#: run at once for connections that are accepted by the helper process; 0 for no limit.
+#: request; the number of the delegated socket; how many children may run at once for
+#: all delegated sockets, 0 for no limit; and the length of the program.
 HEADER = _struct.Struct("=B?xxIIII")

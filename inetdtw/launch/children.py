@@ -87,20 +87,8 @@ class RunningPrograms:
     def end(self, pid: int, how: ExitStatus) -> None:
         """Remove a program that has ended; ignore an unknown process id."""
         if pid in self._children:
-            self._take(pid).ended(how)
-
-    def restart(self, pid: int, how: ExitStatus) -> Any:
-        """
-        Remove a program that has ended and was restarted.
-
-        @return: the L{inetdtw.interfaces.IChild} for the next one.
-        """
-        return self._take(pid).restarted(how)
-
-    def _take(self, pid: int) -> Any:
-        """Remove a program."""
-        self._unwatch(pid)
-        return self._children.pop(pid)
+            self._unwatch(pid)
+            self._children.pop(pid).ended(how)
 
     def _unwatch(self, pid: int) -> None:
         if pid in self._watched:

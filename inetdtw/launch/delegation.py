@@ -3,7 +3,10 @@
 # See LICENSE for details.
 
 """
-The listening sockets that a helper process accepts from in the daemon's place.
+The sockets that are delegated to a helper process.
+
+It accepts the connections of a listening socket in the daemon's place, or waits for
+datagrams, and starts the programs.
 
 There may be more of them than the channel can hold requests, so these are queued.
 """
@@ -18,13 +21,13 @@ from typing import Any, Callable
 
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    CROWDED,
     DROPPED,
     NOT_ACCEPTED,
     NOT_ENTERED,
+    RETURNED,
     WITHDRAWN,
 )
-from inetdtw.helpers.requests import ACCEPT, WITHDRAW
+from inetdtw.helpers.requests import ACCEPT, WAIT, WITHDRAW
 from inetdtw.interfaces import IAcceptDelegate, IChild
 from inetdtw.launch.channel import Channel
 from inetdtw.launch.children import ProtocolViolation
@@ -39,23 +42,26 @@ _NEVER = (errno.EMSGSIZE, errno.E2BIG, errno.ENOSPC, errno.EFBIG)
 @dataclass
 class Delegation:
     """
-    A listening socket that a helper process accepts from.
+    A socket that is delegated to a helper process.
 
     @ivar watcher: an L{inetdtw.interfaces.IAcceptDelegate}.
     @ivar program: the program, as L{inetdtw.launch.packets.encodeProgram} encodes it.
     @ivar fd: the socket, which the watcher owns.
-    @ivar free: called when the helper process does not accept any more; C{None} while
-        it should.
+    @ivar kind: L{ACCEPT<inetdtw.helpers.requests.ACCEPT>} or
+        L{WAIT<inetdtw.helpers.requests.WAIT>}.
+    @ivar free: called when the helper process starts no more programs for it; C{None}
+        while it should.
     """
 
     watcher: IAcceptDelegate
     program: bytes
     fd: int
+    kind: int = ACCEPT
     free: Callable[[], None] | None = None
 
 
 class Delegations:
-    """The listening sockets of one helper process, and of its replacements."""
+    """The sockets that are delegated to one helper process, and its replacements."""
 
     def __init__(
         self, reactor: Any, channel: Channel, lease: Lease, directory: str = ""
@@ -76,7 +82,7 @@ class Delegations:
         self._queue = SendQueue(reactor, self._send)
 
     def __contains__(self, number: int) -> bool:
-        """Return whether the helper process may accept from a socket."""
+        """Return whether a socket is delegated."""
         return number in self._delegations
 
     def __len__(self) -> int:
@@ -85,31 +91,32 @@ class Delegations:
 
     def delegate(self, number: int, delegation: Delegation) -> None:
         """
-        Have the helper process accept from a socket, once it is up.
+        Have the helper process start programs for a socket, once it is up.
 
-        The watcher is told C{crowded} if this could exceed the limit on all programs.
+        The socket is returned to the watcher if this could exceed the limit on all
+        programs.
 
         @param number: the number for the socket.
         """
         if not self._lease.fits():
-            self._reactor.callLater(0, delegation.watcher.crowded)
+            self._reactor.callLater(0, delegation.watcher.returned)
             return
         self._lease.acquire()
         self._delegations[number] = delegation
         if self._up:
-            self._queue.add(number, ACCEPT)
+            self._queue.add(number, delegation.kind)
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
         """
-        Have the helper process accept from a socket no more.
+        Have the helper process start no more programs for a socket.
 
         @param free: called once when it does not, or is gone.
         """
         delegation = self._delegations.get(number)
         if delegation is None or not self._up:
             if delegation is not None and self._channel.unread:
-                # The request to accept may be in the socket still.  A replacement
-                # receives all requests before it accepts.
+                # The request to delegate may be in the channel still.  A replacement
+                # receives all requests before it starts programs.
                 with contextlib.suppress(OSError):
                     self._channel.send(WITHDRAW, number)
             self._forget(number)
@@ -119,7 +126,7 @@ class Delegations:
         self._queue.add(number, WITHDRAW)
 
     def _forget(self, number: int) -> None:
-        """Remove a socket that the helper process does not accept from any more."""
+        """Remove a socket that is not delegated any more."""
         self._delegations.pop(number, None)
         if not self._delegations:
             self._lease.release()
@@ -139,7 +146,8 @@ class Delegations:
         """
         Free the sockets that were being withdrawn, as the helper process is gone.
 
-        The others are delegated to a replacement, if there is one.
+        Listening sockets are delegated to a replacement, if there is one.  A program
+        may have a datagram socket still, so that one is returned.
         """
         self._up = False
         self._queue.clear()
@@ -148,6 +156,8 @@ class Delegations:
             if delegation.free is not None:
                 del self._delegations[number]
                 delegation.free()
+            elif delegation.kind == WAIT:
+                delegation.watcher.returned()
 
     def clear(self) -> None:
         """Forget all sockets, because there will be no replacement."""
@@ -170,8 +180,8 @@ class Delegations:
             where = f"{self._directory}: " * (report.detail == NOT_ENTERED)
             peer = None if report.detail == NOT_ACCEPTED else report.peer or ""
             delegation.watcher.dropped(peer, where + os.strerror(report.value))
-        elif kind == CROWDED:
-            delegation.watcher.crowded()
+        elif kind == RETURNED:
+            delegation.watcher.returned(bool(report.value))
         elif kind == WITHDRAWN and delegation.free is not None:
             self._forget(number)
             delegation.free()
@@ -184,14 +194,14 @@ class Delegations:
         @raise OSError: if it cannot be sent.
         """
         delegation = self._delegations.get(number)
-        if delegation is None or (kind == ACCEPT and delegation.free is not None):
+        if delegation is None or (kind != WITHDRAW and delegation.free is not None):
             return
         if kind == WITHDRAW:
             self._channel.send(WITHDRAW, number)
             return
         try:
             self._channel.send(
-                *(ACCEPT, number, self._lease.size, delegation.program),
+                *(kind, number, self._lease.size, delegation.program),
                 fds=[delegation.fd],
             )
         except OSError as why:

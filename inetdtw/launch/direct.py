@@ -117,9 +117,6 @@ class DirectLauncher:
         """Whether the last program could be started."""
         return not self._held
 
-    def cancelRestarts(self) -> None:
-        """Do nothing: this launcher restarts no program."""
-
     def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when there is capacity."""
         self._held.whenNone(callback)

@@ -16,7 +16,7 @@ class Tally:
     """
     The counters of one service's clients and programs.
 
-    @ivar admitted: how many clients were admitted, restarted programs included.
+    @ivar admitted: how many clients were admitted.
     @ivar refused: how many clients were refused.
     @ivar warm: how many programs a warm process started.
     @ivar cold: how many were started otherwise.

@@ -50,10 +50,6 @@ class _Starts:
             self._times.popleft()
         return len(self._times) >= bound
 
-    def left(self, bound: int, now: float) -> int:
-        """Return how many more starts C{bound} allows."""
-        return 0 if self.reached(bound, now) else bound - len(self._times)
-
     def add(self, now: float) -> None:
         self._times.append(now)
 
@@ -154,18 +150,6 @@ class ServiceLimits:
         reason = admission.value.format(self.bound(admission))
         _, slash, length = self.sourceOf(peer).rpartition("/")
         return reason.replace("per-address", f"per-/{length}") if slash else reason
-
-    def remaining(self, most: int) -> int:
-        """Return how many more may start now, up to C{most}."""
-        if not self.bounds.serviceMax:
-            return most
-        return min(most, self._starts.left(self.bounds.serviceMax, self._clock()))
-
-    def countRestart(self) -> None:
-        """Count a program that was restarted for another client."""
-        self.tally.admitted += 1
-        if self.bounds.serviceMax:
-            self._starts.add(self._clock())
 
     def resetRate(self) -> None:
         """Forget the starts of the last minute."""

@@ -200,14 +200,6 @@ class AdmissionControl:
         self._limits.resetRate()
         self._report.emit(events.RESUME, self._name)
 
-    def remaining(self, most: int) -> int:
-        """Return how many more programs may start by the rate, up to C{most}."""
-        return self._limits.remaining(most)
-
-    def countRestart(self) -> None:
-        """Count a program that was restarted for another client."""
-        self._limits.countRestart()
-
     def release(self, peer: Any = None) -> None:
         """Count an admitted client no more: it is served."""
         self._limits.release(hostOf(peer))

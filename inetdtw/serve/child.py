@@ -29,7 +29,6 @@ class Child:
     @ivar path: the executable, once it was found.
     @ivar warm: whether a warm process forked it; C{None} if the service has none.
     @ivar forget: called when the executable at C{path} could not be started.
-    @ivar again: called when it was restarted.
     @ivar stderr: what reads its standard error, if the log has it.
     @ivar over: whether its service was notified of its end.
     """
@@ -37,7 +36,6 @@ class Child:
     path: str | None = None
     stderr: StderrReader | None = None
     forget: Callable[[], None]
-    again: Callable[[], None]
 
     def __init__(
         self,
@@ -110,16 +108,6 @@ class Child:
         if not self.over:
             self.over = True
             self._done(self)
-
-    def restarted(self, how: ExitStatus) -> Child:
-        """Log the exit, and return the child that was started in its place."""
-        self._over(how)
-        self.again()
-        following = Child(self._service, self.peer, self._runtime, self._done)
-        following.path, following.forget = self.path, self.forget
-        following.again = self.again
-        following.warm = self.warm
-        return following
 
     def _over(self, how: ExitStatus) -> None:
         self.how = how

@@ -28,12 +28,10 @@ class BaseListener:
 
     It does not need the socket any more once it has stopped.
 
-    @ivar busy: whether a program has the socket.
     @ivar restored: called when a program has had the socket, to restore its options;
         returns whether the socket is still this listener's.
     """
 
-    busy = False
     restored: Callable[[], bool] = staticmethod(lambda: True)
 
     def __init__(
@@ -45,6 +43,11 @@ class BaseListener:
         """@param account: the descriptors of clients, if they are not the service's."""
         self._port = port
         self._admission = AdmissionControl(given, port.holds, account)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a program has the socket."""
+        return False
 
     def start(self) -> None:
         """Begin to accept clients."""

@@ -60,8 +60,6 @@ class ProgramStarter:
         fds: tuple[int, int, int],
         done: Callable[[Child], None],
         extra: Mapping[str, str] = environment.NOTHING,
-        restarts: int = 0,
-        again: Callable[[], None] = lambda: None,
     ) -> Child:
         """
         Start the program.
@@ -71,16 +69,14 @@ class ProgramStarter:
         @param done: called when it has ended or could not be started, which can be
             before this returns.
         @param extra: what only this program's environment has.
-        @param restarts: how often it may be started again for further datagrams.
-        @param again: called for every time that it was.
 
         @return: the child.  Whatever goes wrong, it has failed: nothing is raised.
         """
         child = Child(self._service, peer, self._runtime, done)
-        child.forget, child.again = self._forget, again
+        child.forget = self._forget
         try:
             path = child.path = self._find()
-            request = self._request(path, fds, extra, restarts)
+            request = self._request(path, fds, extra)
             if self._service.stderr == "socket":
                 self.launcher.launch(child, request)
             else:
@@ -113,11 +109,10 @@ class ProgramStarter:
         path: str,
         fds: tuple[int, int, int],
         extra: Mapping[str, str] = environment.NOTHING,
-        restarts: int = 0,
     ) -> LaunchRequest:
         """Return a launch request with what all programs of the service share."""
         argv, shared = self._program.argv, self._environment
-        return LaunchRequest(path, argv, shared, extra, fds, restarts, self._search)
+        return LaunchRequest(path, argv, shared, extra, fds, self._search)
 
     def prepare(self) -> None:
         """Let the launcher get ready for the program, if it can."""
@@ -129,8 +124,7 @@ class ProgramStarter:
         """Start a program whose standard error is not the client's."""
         try:
             with self._standardError(child) as fd:
-                # Another start would have the socket for everything.
-                request = replace(request, fds=(*request.fds[:2], fd), restarts=0)
+                request = replace(request, fds=(*request.fds[:2], fd))
                 self.launcher.launch(child, request)
         except OSError as why:
             child.path = None

@@ -6,29 +6,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from enum import Enum
 from typing import Any, Callable
 
 from zope.interface import implementer
 
 from inetdtw.helpers.connection import connectionEnvironment
-from inetdtw.interfaces import (
-    IAcceptDelegate,
-    IDelegatingLauncher,
-)
+from inetdtw.interfaces import IAcceptDelegate
 from inetdtw.log import events
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.child import Child
+from inetdtw.serve.delegation import SocketDelegation
 from inetdtw.serve.listener import ConnectionListener
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
-from inetdtw.system.executable import ExecutableNotFound
-
-#: How many sockets are delegated from the start.  Each descriptor of a process slows
-#: down all its starts of programs, so that others are delegated after a first client.
-IDLE = 64
 
 
 def _isThere(connection: socket.socket) -> bool:
@@ -38,20 +29,6 @@ def _isThere(connection: socket.socket) -> bool:
     except OSError:
         return False
     return True
-
-
-class Acceptor(Enum):
-    """
-    Which process accepts the connections of a socket.
-
-    @cvar DAEMON: the daemon.
-    @cvar LAUNCHER: a process of the launcher, to which the socket is delegated.
-    @cvar RETURNING: the daemon, and for a moment the launcher's process too.
-    """
-
-    DAEMON = "daemon"
-    LAUNCHER = "launcher"
-    RETURNING = "returning"
 
 
 @implementer(IAcceptDelegate)
@@ -68,16 +45,12 @@ class StreamListener(ConnectionListener):
         super().__init__(given, sock)
         assert given.launcher is not None
         self._service = given.service
-        self._socket = sock
         self._runtime = given.runtime
-        self._limits = given.limits
         self._served = given.released
         self._starter = ProgramStarter(given.service, given.runtime, given.launcher)
-        self._acceptor = Acceptor.DAEMON
-        self._delegation = 0
-        # Whether to delegate the socket when few programs run.
-        self._again = False
-        self._retired: Callable[[], None] | None = None
+        self._delegation = SocketDelegation(
+            given, self._port, self._starter, self, self._port.start
+        )
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """Start the program, unless a limit is exceeded."""
@@ -99,49 +72,8 @@ class StreamListener(ConnectionListener):
         self._served()
 
     def start(self) -> None:
-        """
-        Begin to accept, or delegate that to the launcher.
-
-        Where many sockets are delegated already, this one is after its first client.
-        """
-        self._starter.prepare()
-        many = self._runtime.budget.delegations >= IDLE
-        if many or not self._delegate():
-            self._again = many
-            super().start()
-
-    def _delegate(self) -> bool:
-        """
-        Delegate the socket to the launcher, if it can accept.
-
-        @return: whether it does.
-        """
-        launcher, budget = self._starter.launcher, self._runtime.budget
-        accepts = self._simple() and IDelegatingLauncher.providedBy(launcher)
-        if not (accepts and budget.mayDelegate):
-            return False
-        with contextlib.suppress(ExecutableNotFound):
-            request = self._starter.request(self._port.fileno())
-            self._delegation = IDelegatingLauncher(launcher).delegate(self, request)
-            self._acceptor = Acceptor.LAUNCHER
-            budget.addDelegation(self.crowded)
-        return self._acceptor is Acceptor.LAUNCHER
-
-    def _simple(self) -> bool:
-        """Return whether a connection takes nothing but the start of a program."""
-        shared = self._socket in self._runtime.shared
-        plain = self._service.bounds.none and self._service.stderr == "socket"
-        return plain and not shared
-
-    def crowded(self) -> None:
-        """
-        Take the socket back for now.
-
-        The programs of all services can be counted before they are started then.
-        """
-        if self._takeBack():
-            self._again = True
-            self._port.start()
+        """Begin to accept, or delegate that to the launcher."""
+        self._delegation.start()
 
     def accepted(self, peer: Any) -> Child:
         """Count a program that the launcher has started for a connection."""
@@ -160,30 +92,11 @@ class StreamListener(ConnectionListener):
             self._runtime.report.emit(
                 events.START_FAILED, self._service.name, peer=peer, reason=reason
             )
-        if self._takeBack():
-            self._again = peer is None
-            self._port.start()
+        self._delegation.takeBack(again=peer is None)
 
-    def _takeBack(self) -> bool:
-        """
-        Take the socket back from the launcher.
-
-        @return: whether it was delegated.
-        """
-        if self._acceptor is not Acceptor.LAUNCHER:
-            return False
-        self._acceptor = Acceptor.RETURNING
-        self._runtime.budget.removeDelegation(self.crowded)
-        launcher = IDelegatingLauncher(self._starter.launcher)
-        launcher.withdraw(self._delegation, self._returned)
-        return True
-
-    def _returned(self) -> None:
-        """Finish a retirement, as the launcher does not accept any more."""
-        self._acceptor = Acceptor.DAEMON
-        if self._retired is not None:
-            done, self._retired = self._retired, None
-            done()
+    def returned(self, left: bool = False) -> None:
+        """Take the socket back for now."""
+        self._delegation.takeBack()
 
     def retire(self, done: Callable[[], None]) -> None:
         """
@@ -193,27 +106,18 @@ class StreamListener(ConnectionListener):
         does.
         """
         self.stop()
-        if self._acceptor is Acceptor.RETURNING:
-            self._retired = done
-        else:
-            done()
+        self._delegation.whenFree(done)
 
     def stop(self) -> None:
         """Accept no more."""
-        self._again = False
-        self._takeBack()
+        self._delegation.stop()
         super().stop()
 
     def released(self) -> None:
         """Accept again, or delegate the socket again, as a program has exited."""
         super().released()
-        if not self._again or self._acceptor is not Acceptor.DAEMON:
-            return
-        few = self._limits.running <= self._runtime.budget.leaseSize // 2
-        if few and self._delegate():
-            self._again = False
-            self._port.holds.pause(PauseReason.IDLE)
+        self._delegation.released()
 
     def held(self) -> list[PauseReason]:
         """Return why no clients are accepted."""
-        return [] if self._acceptor is Acceptor.LAUNCHER else super().held()
+        return self._delegation.held()

@@ -6,6 +6,8 @@
 C{wait}: one program at a time has the service's own socket.
 
 The program has it from the moment the socket is readable until the program exits.
+A fork server waits for datagrams in the daemon's place if the service has no limits.
+
 A program that exits without consuming what triggered it would be started for it again,
 in a loop.  So a datagram is discarded that two programs in turn have left.  When
 connections are left, the service is paused with exponential backoff, which grows while
@@ -16,23 +18,26 @@ from __future__ import annotations
 
 import socket
 from functools import partial
-from typing import Callable
+from typing import Any, Callable
 
+from zope.interface import implementer
+
+from inetdtw.helpers.datagrampeek import DatagramPeek
+from inetdtw.interfaces import IAcceptDelegate
 from inetdtw.limits.backoff import BROKEN_PAUSE, Backoff
 from inetdtw.log import events
 from inetdtw.log.failures import survived
 from inetdtw.log.report import logFailure
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.child import Child
+from inetdtw.serve.delegation import SocketDelegation
 from inetdtw.serve.listener import BaseListener
 from inetdtw.serve.port import WaitPort
 from inetdtw.serve.refuser import ConnectionRefuser
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
-from inetdtw.system.peek import BacklogPeek, DatagramPeek
+from inetdtw.system.backlogpeek import BacklogPeek
 
-#: How many programs a launcher may start one after the other before it asks again.
-RESTARTS = 16
 #: A program that lived for so many seconds is not part of a loop.
 LONG_LIFE = 1.0
 #: The seconds of a pause when programs accept no connections, at first and at most, and
@@ -40,6 +45,7 @@ LONG_LIFE = 1.0
 FIRST_PAUSE, LONGEST_PAUSE, FREE_TRIES = 0.1, 30.0, 3
 
 
+@implementer(IAcceptDelegate)
 class WaitListener(BaseListener):
     """A socket that one program at a time has."""
 
@@ -54,6 +60,10 @@ class WaitListener(BaseListener):
         self._runtime = runtime
         self._served = given.released
         self._starter = ProgramStarter(service, runtime, given.launcher)
+        self._delegation = SocketDelegation(
+            given, self._port, self._starter, self, self._takenBack
+        )
+        self._running = 0
         self._datagram = DatagramPeek(sock)
         self._connections = BacklogPeek(sock)
         refused = partial(self._port.holds.resume, PauseReason.REFUSING)
@@ -64,32 +74,71 @@ class WaitListener(BaseListener):
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self._retired: Callable[[], None] | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a program has the socket, or may be about to get it."""
+        return self._running > 0 or (
+            self._delegation.active and self._datagram.isThere()
+        )
+
     def start(self) -> None:
-        """Begin to read the socket."""
-        self._starter.prepare()
-        super().start()
+        """Begin to read the socket, or delegate that to the launcher."""
+        self._delegation.start()
 
     def stop(self) -> None:
         """Start no more programs."""
+        self._delegation.stop()
         super().stop()
         self._refuser.stop()
-        self._starter.launcher.cancelRestarts()
 
     def retire(self, done: Callable[[], None]) -> None:
         """Start no more programs; the socket is free when the last has exited."""
         self.stop()
-        if self.busy:
-            self._retired = done
-        else:
+        self._retired = done
+        self._delegation.whenFree(self._finishRetirement)
+
+    def _finishRetirement(self) -> None:
+        if self._retired is not None and not self._running:
+            done, self._retired = self._retired, None
             done()
+
+    def accepted(self, peer: Any) -> Child:
+        """Count a program that the launcher has started for a datagram."""
+        self._admission.admit()
+        self._hold()
+        return Child(self._service, None, self._runtime, self._ended)
+
+    def dropped(self, peer: Any, reason: str) -> None:
+        """Take the socket back, as the launcher cannot use it."""
+        self._delegation.takeBack()
+
+    def returned(self, left: bool = False) -> None:
+        """
+        Take the socket back for now.
+
+        @param left: whether programs have left the first datagram, which is discarded.
+        """
+        if left:
+            self._discard()
+        self._delegation.takeBack()
+
+    def _takenBack(self) -> None:
+        """Read the socket here, as the launcher starts no more programs."""
+        if self._running or self.restored():
+            self._port.start()
+
+    def _hold(self) -> None:
+        """Start no other program while one has the socket."""
+        self._running += 1
+        self._port.holds.pause(PauseReason.CHILD)
 
     def _readable(self) -> None:
         """Start a program, if the service may have one."""
-        if self._admission.open() and self._admission.admit():
-            self._port.holds.pause(PauseReason.CHILD)
-            if not survived(self._service.name, self._begin):
-                self._port.holds.pauseFor(PauseReason.ERROR, BROKEN_PAUSE)
-                self._free()
+        if not (self._admission.open() and self._admission.admit()):
+            return
+        if not survived(self._service.name, self._begin):
+            self._port.holds.pauseFor(PauseReason.ERROR, BROKEN_PAUSE)
+            self._free()
 
     def _begin(self) -> None:
         """Start a program that was admitted."""
@@ -100,25 +149,19 @@ class WaitListener(BaseListener):
                 self._datagram.note()
             self._socket.setblocking(True)
             fd = self._socket.fileno()
-            restarts = (
-                0 if self._service.isStream else self._admission.remaining(RESTARTS)
-            )
         except Exception:
             self._admission.release()
             raise
-        self.busy = True
-        self._starter.launch(
-            None,
-            (fd, fd, fd),
-            self._ended,
-            restarts=restarts,
-            again=self._admission.countRestart,
-        )
+        self._hold()
+        self._starter.launch(None, (fd, fd, fd), self._ended)
 
     def _ended(self, child: Child) -> None:
         """Take the socket back, as the program has exited or could not be started."""
-        self.busy = False
+        self._running -= 1
         self._admission.release()
+        if self._running or self._delegation.active:
+            self._released()
+            return
         if self._socket.fileno() < 0 or not self.restored():
             self._served()
             return
@@ -149,11 +192,23 @@ class WaitListener(BaseListener):
     def _free(self) -> None:
         """Read the socket again, as no program has it."""
         self._socket.setblocking(False)
-        self._port.holds.resume(PauseReason.CHILD)
+        self._released()
+        self._finishRetirement()
+
+    def _released(self) -> None:
+        if not self._running:
+            self._port.holds.resume(PauseReason.CHILD)
         self._served()
-        if self._retired is not None:
-            done, self._retired = self._retired, None
-            done()
+
+    def released(self) -> None:
+        """Start programs again, or delegate the socket again, as one has exited."""
+        super().released()
+        if not self._running:
+            self._delegation.released()
+
+    def held(self) -> list[PauseReason]:
+        """Return why no clients are accepted."""
+        return self._delegation.held()
 
     def _more(self) -> bool:
         """
@@ -164,6 +219,7 @@ class WaitListener(BaseListener):
         return (
             self._datagram.seen
             and self._retired is None
+            and not self._delegation.due
             and self._port.holds.isOnly(PauseReason.CHILD)
             and self._admission.free()
         )
@@ -175,12 +231,16 @@ class WaitListener(BaseListener):
         A program that could not be started has certainly consumed nothing.
         """
         if self._datagram.left() or child.how is None:
-            peer = self._datagram.discard()
-            reason = "the program exited without receiving it"
-            self._runtime.tallies[self._service.name].dropped += 1
-            self._runtime.report.emit(
-                events.DROP, self._service.name, peer=peer, reason=reason
-            )
+            self._discard()
+
+    def _discard(self) -> None:
+        """Discard the first datagram."""
+        peer = self._datagram.discard()
+        reason = "the program exited without receiving it"
+        self._runtime.tallies[self._service.name].dropped += 1
+        self._runtime.report.emit(
+            events.DROP, self._service.name, peer=peer, reason=reason
+        )
 
     def _afterConnections(self, child: Child) -> None:
         """Pause if programs do not accept the connections."""

@@ -50,12 +50,6 @@ class FakeChild:
         """Remember the exit status."""
         self.told.append(how)
 
-    def restarted(self, how: ExitStatus) -> FakeChild:
-        """Return the child that was started in its place."""
-        self.told.append(how)
-        self.following = FakeChild()
-        return self.following
-
 
 class FakeProgram:
     """
@@ -128,10 +122,6 @@ class FakeLauncher:
     def stop(self) -> None:
         """Record the call."""
         self.said.append("stop")
-
-    def cancelRestarts(self) -> None:
-        """Record the call."""
-        self.said.append("cancelRestarts")
 
     def launch(self, child: IChild, request: LaunchRequest) -> None:
         """Remember a program, or fail."""

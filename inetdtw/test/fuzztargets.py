@@ -22,6 +22,7 @@ from zope.interface import implementer
 from inetdtw.config import loader
 from inetdtw.config.parser import Include, parse
 from inetdtw.helpers import forkserver, programs, reports
+from inetdtw.helpers.requests import WAIT
 from inetdtw.interfaces import IAcceptDelegate, LaunchRequest
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
@@ -250,7 +251,7 @@ class _Watcher:
     def dropped(self, peer: Any, reason: str) -> None:
         """Do nothing."""
 
-    def crowded(self) -> None:
+    def returned(self, left: bool = False) -> None:
         """Do nothing."""
 
 
@@ -271,11 +272,6 @@ class _Child(FakeChild):
         """Verify that it fails without having started."""
         assert not self.told, (reason, self.told)
         super().failed(reason)
-
-    def restarted(self, how: Any) -> _Child:
-        """Verify that it ends, and return another one."""
-        self.ended(how)
-        return _Child()
 
 
 class _Owner:
@@ -362,7 +358,8 @@ def forkServerReports(data: bytes) -> None:
         channel._ours = played
         helper.waiting.update(enumerate(_children(4), 1))
         helper.delegate(1, Delegation(_Watcher(), b"", 0))
-        helper.delegate(2, Delegation(_Watcher(), b"", 0, lambda: None))
+        helper.delegate(2, Delegation(_Watcher(), b"", 0, WAIT))
+        helper.delegate(3, Delegation(_Watcher(), b"", 0, free=lambda: None))
         channel.drain()
     finally:
         real.close()

@@ -23,7 +23,6 @@ from typing import Any
 from inetdtw.helpers.protocol import BEGIN, CHANNEL, versionNumber
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    CROWDED,
     DROPPED,
     ENDED,
     FAILED,
@@ -32,6 +31,7 @@ from inetdtw.helpers.reports import (
     NOT_ACCEPTED,
     NOT_ENTERED,
     NOT_STARTED,
+    RETURNED,
     STARTED,
     WITHDRAWN,
 )
@@ -58,12 +58,11 @@ def packed(
     argv: Sequence[str],
     environment: dict[str, str],
     extra: bytes = b"",
-    restarts: int = 0,
 ) -> bytes:
     """Return a request to execute the first of the arguments."""
     request = LaunchRequest(argv[0], tuple(argv), environment, {}, (0, 0, 0))
     program = encodeProgram(request)
-    head = HEADER.pack(LAUNCH, False, number, 0, restarts, len(program))
+    head = HEADER.pack(LAUNCH, False, number, 0, 0, len(program))
     return head + program + extra
 
 
@@ -121,9 +120,10 @@ class Running:
         server: socket.socket,
         search: tuple[str, ...] = (),
         most: int = 0,
+        kind: int = ACCEPT,
     ) -> None:
         """
-        Request it to accept connections.
+        Delegate a socket to it.
 
         @param most: how many children there may be.
         """
@@ -131,12 +131,12 @@ class Running:
             argv[0], tuple(argv), PATH, {}, (0, 0, 0), search=search
         )
         program = encodeProgram(request)
-        packet = HEADER.pack(ACCEPT, False, 1, number, most, len(program)) + program
+        packet = HEADER.pack(kind, False, 1, number, most, len(program)) + program
         rights = array.array("i", [server.fileno()])
         self.channel.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
     def withdraw(self, number: int) -> None:
-        """Withdraw a listening socket."""
+        """Withdraw a delegated socket."""
         self.channel.send(HEADER.pack(WITHDRAW, False, 7, number, 0, 0))
 
     def opened(self) -> tuple[int, int]:
@@ -457,7 +457,7 @@ class ProgramTests(ProgramTestCase):
         clients.append(self.client(servers[6]))
         self.assertEqual(helper.hear()[:2], (ACCEPTED, 6))
         crowded = sorted((helper.hear(), helper.hear()))
-        self.assertEqual(crowded, [(CROWDED, 5, 0, 0), (CROWDED, 6, 0, 0)])
+        self.assertEqual(crowded, [(RETURNED, 5, 0, 0), (RETURNED, 6, 0, 0)])
         self.assertEqual(helper.opened(), before)
         for server in servers.values():
             self.assertLeft(server)

@@ -10,177 +10,31 @@ import errno
 import os
 import resource
 import socket
-from collections.abc import Sequence
 from typing import Any
 
 from inetdtw.helpers import programs
 from inetdtw.helpers.forkserver import HOLD, ForkServer, timeout
-from inetdtw.helpers.programs import ChildTable, DatagramRestart, datagramRestart
+from inetdtw.helpers.programs import ChildTable
 from inetdtw.helpers.reports import (
     ACCEPTED,
     ENDED,
     FAILED,
-    RESTARTED,
     SHORTAGE,
     STARTED,
     Reports,
 )
-from inetdtw.helpers.requests import CANCEL_RESTARTS, HEADER
-from inetdtw.helpers.socketstate import Original, Spoiled
+from inetdtw.helpers.requests import HEADER
 from inetdtw.helpers.test.test_forkserver import (
-    ProgramTestCase,
     Report,
-    Running,
     packed,
 )
 from inetdtw.launch.packets import decodeReports
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
-    listening,
-    makeDatagrams,
     openDescriptors,
     openedSince,
 )
-
-#: Takes one datagram from its 0.
-TAKE_ONE = ("/bin/dd", "of=/dev/null", "count=1", "bs=1000", "status=none")
-
-
-class RepeatingTests(ProgramTestCase):
-    """Tests for programs that are started again for further datagrams."""
-
-    def setUp(self) -> None:
-        """Make a socket with three datagrams."""
-        super().setUp()
-        self.server = self.closing(listening(makeDatagrams()))
-        self.server.setblocking(True)
-        self.sender = self.client(self.server)
-        self.sends(b"1", b"2", b"3")
-
-    def sends(self, *datagrams: bytes) -> None:
-        """Send datagrams."""
-        for each in datagrams:
-            self.sender.send(each)
-
-    def kinds(self, helper: Running, argv: Sequence[str], repeats: int) -> list[int]:
-        """Return the kinds of reports until a program has ended for good."""
-        helper.launch(1, argv, self.server.fileno(), restarts=repeats)
-        said: list[Report] = []
-        while not said or said[-1][0] != ENDED:
-            said.append(helper.hear())
-        self.assertEqual({number for _, number, _, _ in said}, {1})
-        for before, after in zip(said[::2], said[1::2]):
-            self.assertEqual(before[2], after[2])
-        return [kind for kind, _, _, _ in said]
-
-    def left(self) -> list[bytes]:
-        """Return the datagrams that are left."""
-        self.server.setblocking(False)
-        left = []
-        while True:
-            try:
-                left.append(self.server.recv(100))
-            except BlockingIOError:
-                return left
-
-    def test_all(self) -> None:
-        """A program is restarted for each datagram, and each restart is reported."""
-        kinds = self.kinds(self.helper(), TAKE_ONE, 10)
-        again = [STARTED, RESTARTED]
-        self.assertEqual(kinds, [*again, *again, STARTED, ENDED])
-        self.assertEqual(self.left(), [])
-
-    def test_bound(self) -> None:
-        """A program is restarted as often as allowed."""
-        kinds = self.kinds(self.helper(), TAKE_ONE, 1)
-        self.assertEqual(kinds, [STARTED, RESTARTED, STARTED, ENDED])
-        self.assertEqual(self.left(), [b"3"])
-
-    def test_none(self) -> None:
-        """A program is not restarted when that is not allowed."""
-        kinds = self.kinds(self.helper(), TAKE_ONE, 0)
-        self.assertEqual(kinds, [STARTED, ENDED])
-        self.assertEqual(self.left(), [b"2", b"3"])
-
-    def test_unread(self) -> None:
-        """A datagram that was left is the daemon's to judge."""
-        kinds = self.kinds(self.helper(), ("/bin/true",), 10)
-        self.assertEqual(kinds, [STARTED, ENDED])
-        self.assertEqual(self.left(), [b"1", b"2", b"3"])
-
-    def test_alike(self) -> None:
-        """A program is not restarted for a datagram that is equal to the first."""
-        self.left()
-        self.server.setblocking(True)
-        self.sends(b"same", b"same")
-        kinds = self.kinds(self.helper(), TAKE_ONE, 10)
-        self.assertEqual(kinds, [STARTED, ENDED])
-
-    def test_settle(self) -> None:
-        """The daemon can take the permission back."""
-        helper = self.helper()
-        folder = os.path.abspath(self.mktemp())
-        os.mkdir(folder)
-        fifo = os.path.join(folder, "fifo")
-        os.mkfifo(fifo)
-        command = f"dd of=/dev/null count=1 bs=1000 status=none; cat {fifo}"
-        argv = ("/bin/sh", "-c", command)
-        helper.launch(1, argv, self.server.fileno(), restarts=10)
-        pid = helper.hear()[2]
-        helper.channel.send(HEADER.pack(CANCEL_RESTARTS, False, 2, 0, 0, 0))
-        # It has taken that when it has done what comes after it.
-        with open(os.devnull) as null:
-            helper.launch(3, ("/bin/true",), null.fileno())
-        heard = {helper.hear()[:2], helper.hear()[:2]}
-        self.assertEqual(heard, {(STARTED, 3), (ENDED, 3)})
-        with open(fifo, "w"):
-            pass  # The program exits now.
-        self.assertEqual(helper.hear()[:3], (ENDED, 1, pid))
-        self.assertEqual(self.left(), [b"2", b"3"])
-
-    def test_nothingKeptOfRepeats(self) -> None:
-        """No descriptor of a restart is left in the fork server."""
-        helper = self.helper()
-        before = len(os.listdir(f"/proc/{helper.pid}/fd"))
-        self.kinds(helper, TAKE_ONE, 10)
-        helper.launch(2, ("/nowhere",), self.server.fileno(), restarts=10)
-        self.assertEqual(helper.hear(), (FAILED, 2, 0, errno.ENOENT))
-        self.assertEqual(len(os.listdir(f"/proc/{helper.pid}/fd")), before)
-
-    def test_spoiled(self) -> None:
-        """A program is not restarted when its socket cannot be restored."""
-
-        class Lasting:
-            """A state that cannot be restored."""
-
-            def __init__(self, sock: socket.socket) -> None:
-                """Save nothing."""
-
-            def restore(self) -> None:
-                """Fail."""
-                raise Spoiled("a program has changed the address of its socket")
-
-        due = []
-        for state in (Original, Lasting):
-            self.patch(programs, "Original", state)
-            restart = DatagramRestart(5, self.server.fileno())
-            self.server.recv(100)
-            due.append(restart.isDue())
-            restart.socket.close()
-        self.assertEqual(due, [True, False])
-
-    def test_repeatOf(self) -> None:
-        """There is a restart when it is allowed and a descriptor is left."""
-        server = self.closing(listening(makeDatagrams()))
-        fd = server.fileno()
-        self.assertIsNone(datagramRestart(0, fd))
-        found: list[DatagramRestart | None] = []
-        self.noDescriptors(lambda: found.append(datagramRestart(1, fd)))
-        self.assertEqual(found, [None])
-        repeat = datagramRestart(1, fd)
-        assert repeat is not None
-        repeat.socket.close()
 
 
 class TableTestCase(ServingTestCase):

@@ -11,9 +11,9 @@ import errno
 import select
 
 from inetdtw.helpers.reports import (
-    CROWDED,
     DROPPED,
     NOT_ACCEPTED,
+    RETURNED,
     WITHDRAWN,
     Reports,
 )
@@ -98,7 +98,7 @@ class DelegatedListeners:
         """Return all sockets to the daemon, because as many children run as may."""
         for number, _ in list(self._sockets.values()):
             self._forget(number)
-            self._reports.add(CROWDED, number, 0, 0)
+            self._reports.add(RETURNED, number, 0, 0)
 
     def _forget(self, number: int) -> None:
         for fd, (each, listening) in list(self._sockets.items()):

@@ -8,13 +8,12 @@ Fork servers of a process context with C{chroot}.
 A process cannot leave its root directory.  The path may lead to another directory
 later, because a symbolic link was switched or the directory was replaced.  Then other
 fork servers replace those in the old one.  So the daemon looks before each start, and
-fork servers neither accept connections nor restart programs.
+delegates no socket.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Any, Callable
 
 from zope.interface import implementer
@@ -132,7 +131,7 @@ class ChrootForkServerPool:
         except OSError as why:
             child.failed(f"{self.context.chroot}: {why.strerror}")
             return
-        self._current.launch(child, replace(request, restarts=0))
+        self._current.launch(child, request)
 
     @property
     def hasCapacity(self) -> bool:
@@ -150,9 +149,6 @@ class ChrootForkServerPool:
         self._waiting.notify()
         if self._waiting:
             self._current.whenCapacity(self._tell)
-
-    def cancelRestarts(self) -> None:
-        """Do nothing: no program is restarted."""
 
     def retire(self) -> None:
         """Have each fork server exit once none of its programs runs."""

@@ -20,8 +20,8 @@ from typing import Any
 #: The modules of L{inetdtw.helpers} that a fork server consists of, each after those
 #: that it imports.
 MODULES = (
-    *("connection", "reports", "requests", "protocol", "listener", "socketstate"),
-    *("spawn", "programs", "forkserver"),
+    *("connection", "reports", "requests", "protocol", "socketstate"),
+    *("datagrampeek", "delegated", "spawn", "programs", "forkserver"),
 )
 
 #: The program of a fork server.  Its first argument is the length of the code, which it

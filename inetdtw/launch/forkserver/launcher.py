@@ -15,17 +15,17 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import replace
 from typing import Any, Callable
 
 from zope.interface import implementer
 
 from twisted.internet.defer import Deferred, DeferredList
 
+from inetdtw.helpers.requests import ACCEPT, WAIT
 from inetdtw.interfaces import (
     IAcceptDelegate,
     IChild,
-    IDelegatingLauncher,
+    IWaitDelegatingLauncher,
     LaunchRequest,
 )
 from inetdtw.launch.delegation import Delegation
@@ -54,7 +54,7 @@ def usualCount() -> int:
     return min(os.cpu_count() or 1, 4)
 
 
-@implementer(IDelegatingLauncher)
+@implementer(IWaitDelegatingLauncher)
 class ForkServerPool:
     """
     The fork servers of one process context.
@@ -152,11 +152,6 @@ class ForkServerPool:
             process.up and process.load < IN_FLIGHT for process in self._processes
         )
 
-    def cancelRestarts(self) -> None:
-        """Restart none of the programs that run."""
-        for process in self._processes:
-            process.cancelRestarts()
-
     def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when there is capacity."""
         self._waiting.add(callback)
@@ -181,7 +176,7 @@ class ForkServerPool:
         """
         process = min(self._processes, key=lambda each: (not each.up, each.load))
         extra, fds = encodeExtra(request)
-        process.launch(child, self._program(request), extra, fds, request.restarts)
+        process.launch(child, self._program(request), extra, fds)
 
     def _fail(self, child: IChild, why: OSError) -> None:
         """Fail a request that cannot be sent."""
@@ -195,8 +190,7 @@ class ForkServerPool:
         @return: whether descriptors are left for it.
         """
         try:
-            # Restarts may be cancelled before it is sent.
-            held = HeldRequest(child, replace(request, restarts=0))
+            held = HeldRequest(child, request)
         except OSError:
             return False
         self._queue.add(self._sendHeld, held)
@@ -218,15 +212,30 @@ class ForkServerPool:
 
     def delegate(self, watcher: IAcceptDelegate, request: LaunchRequest) -> int:
         """Have all fork servers accept from descriptor 0 of a request."""
+        return self._delegate(watcher, request, ACCEPT, self._processes)
+
+    def delegateWait(self, watcher: IAcceptDelegate, request: LaunchRequest) -> int:
+        """Have one fork server start programs for the datagrams of descriptor 0."""
+        process = self._processes[self._delegated % self.count]
+        return self._delegate(watcher, request, WAIT, [process])
+
+    def _delegate(
+        self,
+        watcher: IAcceptDelegate,
+        request: LaunchRequest,
+        kind: int,
+        processes: list[ForkServerProcess],
+    ) -> int:
+        """Delegate a socket to some of the fork servers."""
         self._delegated += 1
         program = self._program(request)
-        for process in self._processes:
-            delegation = Delegation(watcher, program, request.fds[0])
+        for process in processes:
+            delegation = Delegation(watcher, program, request.fds[0], kind)
             process.delegate(self._delegated, delegation)
         return self._delegated
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
-        """Have no fork server accept from a socket any more."""
+        """Have no fork server start programs for a socket any more."""
         left = len(self._processes)
 
         def freeOne() -> None:

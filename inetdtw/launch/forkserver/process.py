@@ -24,9 +24,9 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from inetdtw.helpers import protocol
-from inetdtw.helpers.reports import NO_DIRECTORY, RESTARTED, SHORTAGE
-from inetdtw.helpers.requests import CANCEL_RESTARTS, LAUNCH
-from inetdtw.interfaces import ExitStatus, IChild
+from inetdtw.helpers.reports import NO_DIRECTORY, SHORTAGE
+from inetdtw.helpers.requests import LAUNCH
+from inetdtw.interfaces import IChild
 from inetdtw.launch.forkserver.code import Code
 from inetdtw.launch.packets import HelperReport
 from inetdtw.launch.process import HelperProcess, State, strerror
@@ -128,7 +128,6 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         program: bytes,
         extra: bytes,
         fds: Sequence[int],
-        restarts: int = 0,
     ) -> None:
         """
         Send a launch request.
@@ -137,17 +136,10 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         @param program: the program.
         @param extra: the variables that only this child gets.
         @param fds: what becomes 0, 1 and 2; the caller may close them afterwards.
-        @param restarts: how often the program may be restarted.
         @raise OSError: if it cannot be sent.
         """
-        number = self.channel.send(LAUNCH, 0, restarts, program, extra, fds)
+        number = self.channel.send(LAUNCH, program=program, extra=extra, fds=fds)
         self.waiting[number] = child
-
-    def cancelRestarts(self) -> None:
-        """Have it restart none of the programs that run."""
-        # If this cannot be sent, the process is gone or has much to do before.
-        with contextlib.suppress(OSError):
-            self.channel.send(CANCEL_RESTARTS)
 
     def retire(self) -> None:
         """Stop the process once no program runs that it has started."""
@@ -263,9 +255,6 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
             self._owner.shortage(strerror(report))
         elif kind == NO_DIRECTORY:
             self.refused(report, f"{self._directory}: ")
-        elif kind == RESTARTED and report.pid in self.running:
-            how = ExitStatus.fromWait(report.value, report.cpu / 1e6)
-            self.waiting[report.number] = self.running.restart(report.pid, how)
         else:
             super()._handle(report)
 

@@ -9,7 +9,7 @@ import errno
 import os
 import subprocess
 
-from inetdtw.helpers.reports import ENDED, FAILED, NO_DIRECTORY, RESTARTED, STARTED
+from inetdtw.helpers.reports import ENDED, FAILED, NO_DIRECTORY
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch import children
 from inetdtw.launch.children import ProtocolViolation, RunningPrograms, ownerOf
@@ -166,15 +166,6 @@ class ForkServerTests(HelperTestCase):
         child = self.launch()
         self.say((NO_DIRECTORY, 1, 0, errno.ENOENT))
         self.assertEqual(child.told, [f"/folder: {os.strerror(errno.ENOENT)}"])
-
-    def test_repeated(self) -> None:
-        """A restarted program ends and starts, with the number of its one request."""
-        child = self.running()
-        self.say((RESTARTED, 1, PID, 3 << 8), (STARTED, 1, PID + 1, 0))
-        self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
-        self.assertEqual(child.following.told, [PID + 1])
-        self.say((ENDED, 1, PID + 1, 0))
-        self.assertEqual(child.following.told, [PID + 1, ExitStatus(0, cpu=1.5)])
 
 
 class ForkServerOrphanTests(HelperTestCase):

@@ -18,17 +18,17 @@ from zope.interface.verify import verifyObject
 
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    CROWDED,
     DROPPED,
     ENDED,
     HELLO,
     NOT_ACCEPTED,
     NOT_ENTERED,
     NOT_STARTED,
+    RETURNED,
     WITHDRAWN,
     Reports,
 )
-from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
+from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WAIT, WITHDRAW
 from inetdtw.interfaces import ExitStatus, IAcceptDelegate, IChild
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
@@ -57,9 +57,9 @@ class Watcher:
         """Record that no more connections are accepted."""
         self.told.append(("dropped", peer, reason))
 
-    def crowded(self) -> None:
+    def returned(self, left: bool = False) -> None:
         """Record that no more connections are accepted for now."""
-        self.told.append(("crowded",))
+        self.told.append(("left",) if left else ("returned",))
 
     def started(self, pid: int) -> None:
         """Record that the program runs."""
@@ -72,11 +72,6 @@ class Watcher:
     def ended(self, how: ExitStatus) -> None:
         """Record that the program has ended."""
         self.told.append(("ended", how.status))
-
-    def restarted(self, how: ExitStatus) -> Watcher:
-        """Record that the program has ended, and was restarted."""
-        self.told.append(("restarted", how.status))
-        return self
 
 
 class DelegationTests(HelperTestCase):
@@ -259,8 +254,43 @@ class DelegationTests(HelperTestCase):
     def test_crowded(self) -> None:
         """A fork server that has as many programs as may be returns its sockets."""
         self.taken()
-        self.say((CROWDED, 5, 0, 0))
-        self.assertEqual(self.watcher.told, [("crowded",)])
+        self.say((RETURNED, 5, 0, 0))
+        self.assertEqual(self.watcher.told, [("returned",)])
+
+    def test_wait(self) -> None:
+        """A datagram socket is delegated by a request of its own."""
+        self.taken()
+        self.wait()
+        self.say((ACCEPTED, 6, 77, 0), (ENDED, 6, 77, 0), (RETURNED, 6, 0, 1))
+        self.assertEqual(
+            self.watcher.told,
+            [("accepted", None), ("started", 77), ("ended", 0), ("left",)],
+        )
+
+    def wait(self) -> None:
+        """Delegate a datagram socket, and receive the request."""
+        given = Delegation(self.watcher, b"shared", self.server.fileno(), WAIT)
+        self.helper.delegate(6, given)
+        packet, (ancillary,), _, _ = self.played.channel.recvmsg(100, 100)
+        os.close(struct.unpack("i", ancillary[2])[0])
+        self.assertEqual(packet, HEADER.pack(WAIT, False, 2, 6, 0, 6) + b"shared")
+
+    def test_waitOfTheDead(self) -> None:
+        """
+        A datagram socket is returned when the fork server has died.
+
+        Its program may run still, so that the replacement must not start another.
+        """
+        self.taken()
+        self.wait()
+        freed: list[int] = []
+        withdraw = partial(self.helper.withdraw, 6, partial(freed.append, 6))
+        self.patch(self.watcher, "returned", withdraw)
+        self.played.die()
+        self.assertEqual(freed, [6])
+        self.succeed(0)
+        self.assertEqual(self.taken(), 5)
+        self.nothingMore()
 
     def test_share(self) -> None:
         """
@@ -432,7 +462,7 @@ class DelegationTests(HelperTestCase):
         self.played = self.play()
         self.say((HELLO, 0, 4, 0))
         self.reactor.advance(0)
-        self.assertEqual(self.watcher.told, [("crowded",), ("crowded",)])
+        self.assertEqual(self.watcher.told, [("returned",), ("returned",)])
         self.assertEqual(budget.leased, 0)
 
     def test_successor(self) -> None:

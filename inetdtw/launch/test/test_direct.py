@@ -87,7 +87,6 @@ class PidfdTests(DirectTestCase):
         launcher = self.launcherOf()
         verifyObject(ILauncher, launcher)
         launcher.retire()
-        launcher.cancelRestarts()
         self.assertTrue(launcher.hasCapacity)
 
     def test_over(self) -> None:

@@ -104,7 +104,7 @@ class DelegatingWarmLauncher(WarmLauncher):
             return
         if not process.lease.fits():
             # The daemon can send launch requests still.
-            self._reactor.callLater(0, delegated.watcher.crowded)
+            self._reactor.callLater(0, delegated.watcher.returned)
             return
         fd = delegated.request.fds[0]
         process.delegate(number, Delegation(delegated.watcher, b"", fd))

@@ -113,10 +113,6 @@ class WarmLauncher(WarmSupervisor):
             for callback in self._waiting.takeAll():
                 self._cold.whenCapacity(callback)
 
-    def cancelRestarts(self) -> None:
-        """Cancel the restarts of programs that were started cold."""
-        self._cold.cancelRestarts()
-
 
 def isReady(launcher: object) -> bool:
     """Return whether a launcher has a warm process that is ready."""

@@ -303,10 +303,6 @@ class WarmProcess(HelperProcess):
         """Note the exit of the interpreter."""
         self._exited(str(how), how.status)
 
-    def restarted(self, how: ExitStatus) -> IChild:
-        """Fail, as no restart is requested."""
-        raise AssertionError(how)
-
     def _exited(self, reason: str, status: int | None) -> None:
         """
         Wait for the end of the channel, if the interpreter was started.

@@ -285,20 +285,6 @@ class AdmissionControlTests(AdmissionTestCase):
         self.assertEqual(self.let(admission), ["served"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
-    def test_repeats(self) -> None:
-        """A restarted program counts for the rate."""
-        admission = self.admission(serviceMax=3)
-        admission.admit()
-        self.assertEqual(admission.remaining(16), 2)
-        admission.countRestart()
-        admission.countRestart()
-        self.assertEqual(admission.remaining(16), 0)
-        self.assertFalse(admission.admit())
-
-    def test_spare(self) -> None:
-        """Without a rate as many programs as wanted remain."""
-        self.assertEqual(self.admission().remaining(16), 16)
-
     def test_short(self) -> None:
         """A resource shortage is logged."""
         self.admission().short("Too many open files")

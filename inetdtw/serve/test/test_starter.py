@@ -57,22 +57,21 @@ class ProgramStarterTests(ProgramStarterCase):
         """The launch request has path, arguments, environment and descriptors."""
         self.install()
         extra = {"TCPREMOTEIP": "192.0.2.1"}
-        self.starter().launch(PEER, (0, 1, 2), self.done.append, extra, restarts=5)
+        self.starter().launch(PEER, (0, 1, 2), self.done.append, extra)
         order = self.launcher.last.request
         self.assertEqual(order.executable, self.path)
         self.assertEqual(order.argv, ("name", "one"))
         self.assertEqual(order.environment, {"LANG": "C", "PATH": "/bin"})
         self.assertEqual(order.extra, extra)
         self.assertEqual(order.fds, (0, 1, 2))
-        self.assertEqual(order.restarts, 5)
 
     def launched(self, stderr: str) -> FakeProgram:
-        """Launch a program with that standard error, for a client with restarts."""
+        """Launch a program with that standard error, for a client."""
         service = makeService(stderr=stderr, name="svc")
         with open(os.devnull) as client:
             fds = (client.fileno(),) * 3
             ProgramStarter(service, self.runtime, self.launcher).launch(
-                PEER, fds, self.done.append, restarts=5
+                PEER, fds, self.done.append
             )
         return self.launcher.last
 
@@ -80,10 +79,9 @@ class ProgramStarterTests(ProgramStarterCase):
         """
         Lines of standard error are logged with service, pid and client.
 
-        The client's socket is only 0 and 1, and the program is not restarted.
+        The client's socket is only 0 and 1.
         """
         program = self.launched("log")
-        self.assertEqual(program.request.restarts, 0)
         self.assertEqual(program.request.fds[0], program.request.fds[1])
         os.write(program.fds[2], b"Oh!\nAnd")
         program.start()
@@ -250,28 +248,6 @@ class ProgramStarterTests(ProgramStarterCase):
         self.starter().launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(len(self.said("start-failed")), 1)
-
-    def test_repeated(self) -> None:
-        """A restarted program is logged twice, and done when the second has exited."""
-        self.install()
-        again: list[None] = []
-        first = self.starter().launch(
-            None,
-            (0, 0, 0),
-            self.done.append,
-            restarts=2,
-            again=lambda: again.append(None),
-        )
-        first.started(4)
-        self.reactor.advance(1)
-        second = first.restarted(ExitStatus(0))
-        second.started(5)
-        self.assertEqual((self.done, again), ([], [None]))
-        self.reactor.advance(2)
-        second.ended(ExitStatus(7))
-        self.assertEqual(self.done, [second])
-        ends = [(end["pid"], end["seconds"]) for end in self.said("exit")]
-        self.assertEqual(ends, [(4, 1.0), (5, 2.0)])
 
     def test_identity(self) -> None:
         """Only the exec tells whether the user may execute a program."""

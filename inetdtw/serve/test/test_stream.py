@@ -22,7 +22,8 @@ from inetdtw.limits.budget import ProcessBudget
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.model.state import PauseReason
-from inetdtw.serve.stream import IDLE, StreamListener
+from inetdtw.serve.delegation import IDLE
+from inetdtw.serve.stream import StreamListener
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -467,7 +468,7 @@ class DelegatedTests(ServingTestCase):
         self.serve()
         self.runtime.budget.whenCapacity(lambda: None)
         self.assertOwn()
-        self.listener.crowded()
+        self.listener.returned()
         self.ran()
         self.assertOwn()
         running = self.limits.running = self.runtime.budget.leaseSize // 2 + 1
@@ -527,7 +528,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(self.runtime.budget.delegations, 0)
         self.accepting.withdrawn[0]()
         self.listener.dropped(None, "too many files")
-        self.listener.crowded()
+        self.listener.returned()
         child.started(9)
         child.ended(ExitStatus(0))
         self.assertEqual(len(self.accepting.orders), 1)
@@ -536,7 +537,7 @@ class DelegatedTests(ServingTestCase):
     def test_stopHandedBack(self) -> None:
         """A socket that would be delegated again is not after a stop."""
         self.serve()
-        self.listener.crowded()
+        self.listener.returned()
         self.accepting.withdrawn[0]()
         self.listener.stop()
         self.listener.released()

@@ -11,7 +11,7 @@ import socket
 from typing import Any
 from unittest import mock, skipUnless
 
-from inetdtw.interfaces import ExitStatus
+from inetdtw.helpers.datagrampeek import DatagramPeek
 from inetdtw.limits.backoff import BROKEN_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
@@ -22,11 +22,10 @@ from inetdtw.serve.wait import (
     FREE_TRIES,
     LONG_LIFE,
     LONGEST_PAUSE,
-    RESTARTS,
     WaitListener,
 )
-from inetdtw.system import peek
-from inetdtw.system.peek import BacklogPeek, DatagramPeek
+from inetdtw.system import backlogpeek as peek
+from inetdtw.system.backlogpeek import BacklogPeek
 from inetdtw.system.sockdiag import waiting
 from inetdtw.test import fakereactor
 from inetdtw.test.fakes import (
@@ -307,36 +306,6 @@ class DatagramTests(WaitingTestCase):
         self.launcher.regainCapacity()
         self.assertEqual(self.taken(self.requested(2)), b"2")
 
-    def test_repeats(self) -> None:
-        """The launcher may restart the program as often as the rate allows."""
-        self.sender.send(b"1")
-        self.assertEqual(self.requested(1).request.restarts, RESTARTS)
-        self.listener.stop()
-        self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=3)))
-        self.client(self.server).send(b"1")
-        self.assertEqual(self.requested(2).request.restarts, 2)
-
-    def test_repeated(self) -> None:
-        """
-        Programs that the launcher has restarted count for the rate.
-
-        The socket is the daemon's again when the last one has exited.
-        """
-        self.listener.stop()
-        self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=3)))
-        sender = self.client(self.server)
-        sender.send(b"1")
-        program = self.requested(1).start()
-        self.taken(program)
-        program.child = program.child.restarted(ExitStatus(0))
-        program.start()
-        self.assertTrue(isBlocking(self.server))
-        self.assertEqual(self.limits.running, 1)
-        program.end()
-        self.assertFalse(isBlocking(self.server))
-        self.assertEqual(self.limits.running, 0)
-        self.assertEqual(self.limits.remaining(16), 1)
-
     def test_retire(self) -> None:
         """The socket is free when its program has exited, and no other is started."""
         done: list[bool] = []
@@ -359,11 +328,6 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(done, [None])
         self.sender.send(b"1")
         self.assertIdle()
-
-    def test_retireSettles(self) -> None:
-        """The launcher must not restart programs after a retirement."""
-        self.listener.retire(lambda: None)
-        self.assertIn("cancelRestarts", self.launcher.said)
 
     def test_stop(self) -> None:
         """
@@ -407,7 +371,6 @@ class ConnectionTests(WaitingTestCase):
         """A program has the socket that listens as its 0, and it blocks."""
         client = self.client(self.server)
         program = self.requested(1)
-        self.assertEqual(program.request.restarts, 0)
         with program.socket() as server:
             self.assertTrue(isBlocking(server))
             listens = server.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)

@@ -22,9 +22,9 @@ import sys
 
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    CROWDED,
     DROPPED,
     ENDED,
+    RETURNED,
     STALE,
     STARTED,
     WITHDRAWN,
@@ -250,7 +250,7 @@ class AcceptTests(RunningTestCase):
         running.accept(5, server, 1)
         client = self.client(server)
         self.assertEqual(running.receive()[:2], (ACCEPTED, 5))
-        self.assertEqual(running.receive()[:2], (CROWDED, 5))
+        self.assertEqual(running.receive()[:2], (RETURNED, 5))
         self.assertEqual(client.recv(100), b"hello you\n")
 
     def test_noDescriptors(self) -> None:

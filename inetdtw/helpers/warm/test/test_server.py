@@ -17,13 +17,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    CROWDED,
     DROPPED,
     ENDED,
     FAILED,
     NOT_ACCEPTED,
     NOT_STARTED,
     REPORT,
+    RETURNED,
     STARTED,
     WITHDRAWN,
 )
@@ -255,7 +255,7 @@ class AcceptTests(ServerTestCase):
             self.assertEqual(list(self.listening()), [5, 6])
             self.accept()
         self.assertEqual(self.listening(), {})
-        crowded = [report(CROWDED, number, 0, 0) for number in (5, 6)]
+        crowded = [report(RETURNED, number, 0, 0) for number in (5, 6)]
         self.assertEqual(self.reports()[-2:], crowded)
         self.delegate(other, 6, 2)
         self.assertEqual((self.listening(), self.reports()), ({}, crowded[1:]))

@@ -24,7 +24,7 @@ from inetdtw.test.fakes import (
     openedSince,
 )
 
-ORDER = LaunchRequest("/bin/x", ("x",), {}, {}, (0, 0, 0), 5)
+ORDER = LaunchRequest("/bin/x", ("x",), {}, {}, (0, 0, 0))
 
 
 class RootedTests(ServingTestCase):
@@ -75,12 +75,9 @@ class RootedTests(ServingTestCase):
         return [len(each.programs) for each in self.made]
 
     def test_interface(self) -> None:
-        """It neither delegates nor restarts, because the daemon must look before."""
+        """It delegates nothing, because the daemon must look before each start."""
         verifyObject(ILauncher, self.rooted)
         self.assertFalse(IDelegatingLauncher.providedBy(self.rooted))
-        self.launch()
-        self.rooted.cancelRestarts()
-        self.assertEqual(self.made[0].programs[0].request.restarts, 0)
 
     def test_made(self) -> None:
         """Fork servers are made for the context, and started."""

@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 from inetdtw.helpers.connection import pairs
 from inetdtw.helpers.protocol import BEGIN, decode, receive
 from inetdtw.helpers.reports import ENDED, LARGEST, SHORTAGE, STARTED, WITHDRAWN
-from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
+from inetdtw.helpers.requests import ACCEPT, HEADER, WAIT, WITHDRAW
 from inetdtw.interfaces import ILauncher, LaunchRequest
 from inetdtw.launch.forkserver import launcher
 from inetdtw.launch.forkserver.code import BOOT
@@ -264,11 +264,23 @@ class ForkServersTests(ForkServersTestCase):
         self.reactor.settle()
         self.assertEqual(told, [None])
 
-    def test_settle(self) -> None:
-        """All fork servers are requested to restart no program."""
-        self.servers.cancelRestarts()
-        for played in self.played:
-            self.assertEqual(played.take()[1:], (b"", b"", []))
+    def test_delegateWait(self) -> None:
+        """One fork server, each time another, waits for datagrams; it can be freed."""
+        server = self.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        fds = (server.fileno(), 1, 2)
+        request = LaunchRequest("/bin/x", ("x",), ENVIRONMENT, {}, fds)
+        numbers = [self.servers.delegateWait(Watcher(), request) for _ in self.played]
+        for number, played in zip(numbers, self.played):
+            packet, (fd,) = receive(played.channel, memoryview(bytearray(LARGEST)))
+            os.close(fd)
+            kind, _, _, told, _, _ = HEADER.unpack_from(packet)
+            self.assertEqual((kind, told), (WAIT, number))
+        freed: list[int] = []
+        self.servers.withdraw(numbers[0], partial(freed.append, numbers[0]))
+        self.assertEqual(freed, [])
+        self.played[0].say((WITHDRAWN, numbers[0], 0, 0))
+        self.reactor.settle()
+        self.assertEqual(freed, numbers[:1])
 
     def test_withdraw(self) -> None:
         """
@@ -404,20 +416,6 @@ class FullTests(ForkServersTestCase):
         for _ in self.children:
             self.take()
         self.assertEqual(told, [True])
-
-    def test_noRepeats(self) -> None:
-        """
-        A request that is sent later allows no restarts.
-
-        They could have been cancelled meanwhile.
-        """
-        child = self.launch(environment=self.LARGE, restarts=7)
-        for _ in self.children:
-            self.take()
-        packet = self.played[0].channel.recv(LARGEST)
-        kind, _, _, _, restarts, _ = HEADER.unpack_from(packet)
-        self.assertEqual((kind, restarts), (LAUNCH, 0))
-        self.assertEqual(child.told, [])
 
     def test_noDescriptors(self) -> None:
         """A request fails when no descriptor is left to queue it."""

@@ -28,12 +28,11 @@ from inetdtw.helpers.reports import (
     LARGEST,
     NO_DIRECTORY,
     REPORT,
-    RESTARTED,
     SHORTAGE,
     STARTED,
     Reports,
 )
-from inetdtw.helpers.requests import CANCEL_RESTARTS, HEADER
+from inetdtw.helpers.requests import HEADER
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.forkserver import process
 from inetdtw.launch.forkserver.code import Code
@@ -341,13 +340,6 @@ class HelperTests(HelperTestCase):
         self.assertEqual(one.told, [PID, ExitStatus(0, cpu=1.5)])
         self.assertEqual(two.told, [PID])
 
-    def test_settle(self) -> None:
-        """The fork server is requested to restart nothing."""
-        self.helper.cancelRestarts()
-        packet = self.played.channel.recv(100)
-        self.assertEqual(packet, HEADER.pack(CANCEL_RESTARTS, False, 1, 0, 0, 0))
-        self.assertEqual(self.helper.load, 0)
-
     def test_garbage(self) -> None:
         """
         Reports that make no sense are ignored.
@@ -355,7 +347,7 @@ class HelperTests(HelperTestCase):
         They are about unknown requests and processes, of unknown kinds, or cut off.
         """
         child = self.launch()
-        for kind in (STARTED, FAILED, NO_DIRECTORY, ENDED, RESTARTED, 99):
+        for kind in (STARTED, FAILED, NO_DIRECTORY, ENDED, 99):
             self.say((kind, 12345, 12345, 0))
         self.played.channel.send(b"garbage")
         whole = REPORT.pack(STARTED, 1, PID, 0, 0)
@@ -650,13 +642,6 @@ class StopTests(HelperTestCase):
         self.successResultOf(helper.stop())
         self.assertTrue(helper.over)
         self.assertEqual(openedSince(before), {})
-
-    def test_settleStopped(self) -> None:
-        """To ask one that is given up for anything is no error."""
-        self.helper.stop()
-        self.helper.cancelRestarts()
-        self.played.die(0)
-        self.helper.cancelRestarts()
 
     def test_retire(self) -> None:
         """A fork server without programs is stopped at once when it is retired."""

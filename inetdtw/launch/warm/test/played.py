@@ -194,9 +194,9 @@ class Watcher:
         """Record a client and a reason."""
         self.told.append((peer, reason))
 
-    def crowded(self) -> None:
+    def returned(self, left: bool = False) -> None:
         """Record that too many programs run."""
-        self.told.append("crowded")
+        self.told.append("returned")
 
 
 class WarmProcessTestCase(ServingTestCase):

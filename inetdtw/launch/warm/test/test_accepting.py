@@ -114,8 +114,8 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.delegate()
         (watcher,) = self.launcher.watchers.values()
         watcher.dropped(PEER, "a reason")
-        watcher.crowded()
-        self.assertEqual(self.watcher.told, [(PEER, "a reason"), "crowded"])
+        watcher.returned()
+        self.assertEqual(self.watcher.told, [(PEER, "a reason"), "returned"])
 
     def test_warmFirst(self) -> None:
         """A process that is ready accepts at once."""
@@ -225,4 +225,4 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.greet()
         self.delegate()
         self.reactor.advance(0)
-        self.assertEqual(self.watcher.told, ["crowded"])
+        self.assertEqual(self.watcher.told, ["returned"])

@@ -211,11 +211,6 @@ class WarmTests(WarmTestCase):
         self.launcher.regainCapacity()
         self.assertEqual(calls, [1])
 
-    def test_cancelRestarts(self) -> None:
-        """The cold launcher cancels its restarts; a process restarts nothing."""
-        self.warm.cancelRestarts()
-        self.assertEqual(self.launcher.said, ["cancelRestarts"])
-
     def test_renew(self) -> None:
         """Programs are started during a renewal."""
         self.greet()

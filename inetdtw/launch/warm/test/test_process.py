@@ -36,10 +36,9 @@ class StartTests(WarmProcessTestCase):
     """Tests for the start of a L{WarmProcess}."""
 
     def test_interface(self) -> None:
-        """Its launcher has a child that is never restarted."""
+        """Its launcher has a child."""
         child = self.launcher.last.child
         verifyObject(IChild, child)
-        self.assertRaises(AssertionError, child.restarted, ExitStatus(0))
 
     def test_request(self) -> None:
         """An interpreter is launched with its program, the channel and a pipe."""

@@ -1,15 +1,16 @@
-# -*- test-case-name: inetdtw.system.test.test_peek -*-
+# -*- test-case-name: inetdtw.helpers.test.test_datagrampeek -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Detect C{wait} programs that exit without consuming what triggered them."""
+"""Detect C{dgram wait} programs that exit without receiving the datagram."""
 
 from __future__ import annotations
 
 import socket
-from typing import Any
 
-from inetdtw.system.sockdiag import Backlog, count, waiting
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 #: A datagram is discarded when so many programs in turn have left it.
 TURNS = 2
@@ -26,7 +27,7 @@ class DatagramPeek:
     Equal datagrams differ in the time when they were received, which the kernel stores
     with each (SO_TIMESTAMPNS).
 
-    @ivar seen: whether there was one when L{left} looked last.
+    @ivar seen: whether there was one at the last look.
     """
 
     _PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
@@ -38,9 +39,14 @@ class DatagramPeek:
         self._times = 0
         self.seen = False
 
+    def isThere(self) -> bool:
+        """Tell whether there is a datagram."""
+        return self._first() is not None
+
     def note(self) -> None:
         """Remember the first datagram."""
         before, self._noted = self._noted, self._first()
+        self.seen = self._noted is not None
         if self._noted != before:
             self._times = 0
 
@@ -89,53 +95,3 @@ class DatagramPeek:
         except OSError:
             return False
         return True
-
-
-class BacklogPeek:
-    """Detects that a program has left connections in a socket's backlog."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        """@param sock: the listening socket of the service."""
-        self._socket = sock
-        self._before: int | None = None
-        self._noted: Backlog | None = None
-
-    def note(self, closely: bool = False) -> None:
-        """
-        Remember how many connections are in the backlog.
-
-        @param closely: whether to remember which, for L{taken}, unless they are known.
-        """
-        self._before = count(self._socket)
-        if closely and self._noted is None:
-            self._noted = waiting(self._socket)
-
-    def left(self) -> bool:
-        """
-        Tell whether the backlog is not shorter than noted.
-
-        Then no connection seems to be accepted, unless others have come.
-        """
-        now = count(self._socket)
-        if now is None or self._before is None or now >= self._before:
-            return True
-        self._noted = None
-        return False
-
-    def taken(self) -> bool | None:
-        """
-        Tell whether one of the connections that were noted closely was accepted.
-
-        The next call is about those that are in the backlog now.
-
-        @return: C{None} if that is uncertain: a connection that its client has reset
-            looks as if it was accepted, though it is still in the backlog.
-        """
-        before, self._noted = self._noted, waiting(self._socket)
-        now = self._noted
-        if before is None or now is None:
-            return None
-        gone = not before.alive <= now.alive
-        if gone and now.dead <= before.dead:
-            return True
-        return None if gone or before.dead else False

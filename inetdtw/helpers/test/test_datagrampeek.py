@@ -1,31 +1,22 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.system.peek}."""
+"""Tests for L{inetdtw.helpers.datagrampeek}."""
 
 from __future__ import annotations
 
 import array
-import select
 import socket
-from typing import Any
-from unittest import skipUnless
 
-from inetdtw.model.service import Service
-from inetdtw.system import peek
-from inetdtw.system.peek import BacklogPeek, DatagramPeek
-from inetdtw.system.sockdiag import waiting
+from inetdtw.helpers import datagrampeek as peek
+from inetdtw.helpers.datagrampeek import DatagramPeek
 from inetdtw.test.fakes import (
-    PATIENCE,
     ServingTestCase,
     listening,
     makeDatagrams,
-    makeService,
     makeUnix,
     openDescriptors,
     openedSince,
-    reset,
-    tellsWhoWaits,
 )
 
 
@@ -154,131 +145,3 @@ class UnixDatagramTests(ServingTestCase):
         self.pending.discard()
         self.assertEqual(openedSince(before), {})
         self.assertFalse(self.look())
-
-
-class BacklogPeekTests(ServingTestCase):
-    """Tests for L{BacklogPeek}."""
-
-    def setUp(self) -> None:
-        """Have a socket with one connection waiting."""
-        super().setUp()
-        self.server = self.closing(listening(makeService()))
-        self.pending = BacklogPeek(self.server)
-        self.connect()
-
-    def connect(self) -> None:
-        """Have one more connection wait."""
-        self.client(self.server)
-        select.select([self.server], [], [], PATIENCE)
-
-    def accept(self) -> None:
-        """Take one."""
-        self.closing(self.server.accept()[0])
-
-    def test_left(self) -> None:
-        """If the backlog is as long as before, the connections were left."""
-        self.pending.note()
-        self.assertTrue(self.pending.left())
-
-    def test_taken(self) -> None:
-        """If the backlog is shorter, a connection was accepted."""
-        self.connect()
-        self.pending.note()
-        self.accept()
-        self.assertFalse(self.pending.left())
-
-    def test_unknown(self) -> None:
-        """Connections count as left where the backlog is unknown."""
-        unix: Any = self.closing(listening(makeUnix(self.mktemp())))
-        self.patch(peek, "waiting", lambda sock: None)
-        connections = BacklogPeek(unix)
-        connections.note(closely=True)
-        self.assertTrue(connections.left())
-        self.assertIsNone(connections.taken())
-
-    def test_notNoted(self) -> None:
-        """It is uncertain if the backlog was not noted closely before."""
-        self.pending.note()
-        self.assertIsNone(self.pending.taken())
-
-
-@skipUnless(tellsWhoWaits(), "the system does not tell who waits")
-class TakenTests(ServingTestCase):
-    """Tests for L{BacklogPeek.taken}."""
-
-    def serve(self, service: Service) -> None:
-        """Have a socket with two connections waiting, which were noted."""
-        self.server = self.closing(listening(service))
-        self.pending = BacklogPeek(self.server)
-        self.clients: list[socket.socket] = []
-        self.come(2)
-        self.pending.note(closely=True)
-
-    def setUp(self) -> None:
-        """Have one of TCP."""
-        super().setUp()
-        self.serve(makeService())
-
-    def come(self, number: int) -> None:
-        """Have others wait."""
-        before = self.waiting()
-        self.clients += [self.client(self.server) for _ in range(number)]
-        self.reactor.turnUntil(lambda: self.waiting() == before + number)
-
-    def waiting(self) -> int:
-        """Return how many connections are alive in the backlog."""
-        told = waiting(self.server)
-        assert told is not None
-        return len(told.alive)
-
-    def reset(self) -> None:
-        """Have the first client be gone."""
-        before = self.waiting()
-        reset(self.clients.pop(0))
-        self.reactor.turnUntil(lambda: self.waiting() < before)
-
-    def accept(self) -> None:
-        """Take one, and close it."""
-        self.server.accept()[0].close()
-
-    def test_none(self) -> None:
-        """No connection was accepted if all are there, also with later ones."""
-        self.come(1)
-        self.assertIs(self.pending.taken(), False)
-
-    def test_replaced(self) -> None:
-        """An accepted connection is detected once, also with a later one."""
-        self.accept()
-        self.come(1)
-        self.assertTrue(self.pending.left())
-        self.assertIs(self.pending.taken(), True)
-        self.pending.note(closely=True)
-        self.assertIs(self.pending.taken(), False)
-
-    def test_unix(self) -> None:
-        """An accepted connection of a UNIX socket is detected."""
-        self.serve(makeUnix(self.mktemp()))
-        self.come(1)
-        self.assertIs(self.pending.taken(), False)
-        self.accept()
-        self.come(1)
-        self.assertTrue(self.pending.left())
-        self.assertIs(self.pending.taken(), True)
-
-    def test_reset(self) -> None:
-        """It is uncertain whether a connection that was reset was accepted."""
-        self.reset()
-        self.assertIsNone(self.pending.taken())
-        self.assertIsNone(self.pending.taken())
-        self.accept()
-        self.come(1)
-        self.assertIsNone(self.pending.taken())
-        self.assertIs(self.pending.taken(), False)
-
-    def test_fewer(self) -> None:
-        """The backlog is noted again when it is shorter."""
-        self.accept()
-        self.assertFalse(self.pending.left())
-        self.pending.note(closely=True)
-        self.come(1)
-        self.assertIs(self.pending.taken(), False)

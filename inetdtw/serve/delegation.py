@@ -1,0 +1,188 @@
+# -*- test-case-name: inetdtw.serve.test.test_delegation -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Which process starts the programs for a socket: the daemon, or one of its launcher.
+
+A socket is delegated where a client takes nothing but the start of a program.  It is
+returned when the launcher cannot go on, or the daemon has to count programs before they
+start, and delegated again after a client.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from enum import Enum
+from typing import Callable
+
+from inetdtw.interfaces import (
+    IAcceptDelegate,
+    IDelegatingLauncher,
+    IWaitDelegatingLauncher,
+)
+from inetdtw.model.state import PauseReason
+from inetdtw.serve.port import SocketPort
+from inetdtw.serve.runtime import ServiceRuntime
+from inetdtw.serve.starter import ProgramStarter
+from inetdtw.system.executable import ExecutableNotFound
+
+#: How many sockets are delegated from the start.  Each descriptor of a process slows
+#: down all its starts of programs, so that others are delegated after a first client.
+IDLE = 64
+
+
+class Acceptor(Enum):
+    """
+    Which process starts the programs for a socket.
+
+    @cvar DAEMON: the daemon.
+    @cvar LAUNCHER: a process of the launcher, to which the socket is delegated.
+    @cvar RETURNING: the launcher's process still may, though it was told to stop.
+    """
+
+    DAEMON = "daemon"
+    LAUNCHER = "launcher"
+    RETURNING = "returning"
+
+
+class SocketDelegation:
+    """The delegation of one socket to the launcher of its service."""
+
+    def __init__(
+        self,
+        given: ServiceRuntime,
+        port: SocketPort,
+        starter: ProgramStarter,
+        watcher: IAcceptDelegate,
+        resume: Callable[[], None],
+    ) -> None:
+        """
+        Delegate nothing yet.
+
+        @param port: the socket; it is paused while it is delegated.
+        @param watcher: what counts the programs that the launcher has started.
+        @param resume: called when the daemon is to read a socket that was delegated.
+        """
+        self._service = given.service
+        self._budget = given.runtime.budget
+        self._shared = given.runtime.shared
+        self._limits = given.limits
+        self._port = port
+        self._starter = starter
+        self._watcher = watcher
+        self._resume = resume
+        self._acceptor = Acceptor.DAEMON
+        self._number = 0
+        self._serving = False
+        # Whether to delegate the socket when few programs run.
+        self._again = False
+        self._retired: Callable[[], None] | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a process of the launcher may start programs."""
+        return self._acceptor is not Acceptor.DAEMON
+
+    @property
+    def due(self) -> bool:
+        """Whether to delegate the socket again after a client."""
+        few = self._limits.running <= self._budget.leaseSize // 2
+        return self._again and self._acceptor is Acceptor.DAEMON and few
+
+    def start(self) -> None:
+        """
+        Delegate the socket, or have the daemon read it.
+
+        Where many sockets are delegated already, this one is after its first client.
+        """
+        self._serving = True
+        self._starter.prepare()
+        many = self._budget.delegations >= IDLE
+        if many or not self._begin():
+            self._again = many
+            self._port.start()
+
+    def _begin(self) -> bool:
+        """
+        Delegate the socket, if the launcher can do that.
+
+        @return: whether it is delegated.
+        """
+        delegate = self._delegate()
+        if delegate is None or not self._budget.mayDelegate:
+            return False
+        with contextlib.suppress(ExecutableNotFound):
+            request = self._starter.request(self._port.fileno())
+            self._acceptor, self._again = Acceptor.LAUNCHER, False
+            self._number = delegate(self._watcher, request)
+            self._budget.addDelegation(self.takeBack)
+        return self._acceptor is Acceptor.LAUNCHER
+
+    def _delegate(self) -> Callable[..., int] | None:
+        """Return what delegates the socket; C{None} if the daemon is needed."""
+        service, launcher = self._service, self._starter.launcher
+        if not service.bounds.none or service.stderr != "socket":
+            return None
+        if not service.wait:
+            accepts = IDelegatingLauncher.providedBy(launcher)
+            alone = self._port.socket not in self._shared
+            return IDelegatingLauncher(launcher).delegate if accepts and alone else None
+        waits = IWaitDelegatingLauncher.providedBy(launcher) and not service.isStream
+        return IWaitDelegatingLauncher(launcher).delegateWait if waits else None
+
+    def takeBack(self, again: bool = True) -> None:
+        """
+        Have the daemon read the socket, if it is delegated.
+
+        The programs of all services can be counted before they are started then.
+
+        @param again: whether it may be delegated again.
+        """
+        if self._acceptor is not Acceptor.LAUNCHER:
+            return
+        self._again = again
+        self._withdraw()
+        if not self._service.wait:
+            # Until the launcher's process has stopped, both accept.
+            self._resume()
+
+    def _withdraw(self) -> None:
+        self._acceptor = Acceptor.RETURNING
+        self._budget.removeDelegation(self.takeBack)
+        launcher = IDelegatingLauncher(self._starter.launcher)
+        launcher.withdraw(self._number, self._withdrawn)
+
+    def _withdrawn(self) -> None:
+        """Go on, as the launcher starts no more programs."""
+        self._acceptor = Acceptor.DAEMON
+        if self._retired is not None:
+            done, self._retired = self._retired, None
+            done()
+        elif self._service.wait and self._serving:
+            self._resume()
+
+    def stop(self) -> None:
+        """Do not delegate the socket any more."""
+        self._serving = self._again = False
+        if self._acceptor is Acceptor.LAUNCHER:
+            self._withdraw()
+
+    def whenFree(self, done: Callable[[], None]) -> None:
+        """Call C{done} when the launcher starts no more programs, after L{stop}."""
+        if self._acceptor is Acceptor.RETURNING:
+            self._retired = done
+        else:
+            done()
+
+    def released(self) -> None:
+        """Delegate the socket again, if that is due, as a program has exited."""
+        if self.due and self._begin():
+            self._port.holds.pause(PauseReason.IDLE)
+
+    def held(self) -> list[PauseReason]:
+        """Return why no clients are accepted, wherever that is done."""
+        reasons = self._port.holds.reasons
+        if self._acceptor is not Acceptor.LAUNCHER:
+            return reasons
+        return [reason for reason in reasons if reason is PauseReason.CHILD]
