@@ -12,10 +12,10 @@ from unittest import skipUnless
 
 from inetdtw.test.fakes import tellsWhoWaits
 from tests.support import users
-from tests.support.daemon import ask, eventually, freePort, talk
+from tests.support.daemon import Daemon, ask, eventually, freePort, talk
 from tests.support.oneservice import OneServiceTestCase
 from tests.support.probe import LAUNCHES
-from tests.support.processes import programs
+from tests.support.processes import forkServers, programs
 from tests.support.serving import readAll
 
 #: Serve connections until one has sent C{end}; report the pid and the socket's state.
@@ -214,6 +214,43 @@ class DatagramWaitTests(OneServiceTestCase):
                 self.assertEqual(ask(self.port, b"end").split()[0], first)
                 second = ask(self.port, b"2").split()[0]
                 self.assertEqual(self.started(daemon, 2), [int(first), int(second)])
+
+    def test_forkServerKilled(self) -> None:
+        """
+        A program keeps the socket for itself when its fork server is killed.
+
+        The next datagram after its end starts another, and so does one after the death
+        of a fork server without programs.
+        """
+        other = freePort()
+        line = f"{other} stream tcp nowait - /bin/cat\n"
+        with self.serve("forkserver", self.keys(), line) as daemon:
+            first = ask(self.port, b"1").split()[0]
+            os.kill(int(first), signal.SIGSTOP)
+            client = self.datagrams()
+            client.sendto(b"end", ("127.0.0.1", self.port))
+            self.killForkServers(daemon)
+            for number in range(20):
+                talk(other, b"%d" % number)
+            os.kill(int(first), signal.SIGCONT)
+            self.assertEqual(client.recv(100), first + b" end")
+            second = ask(self.port, b"end").split()[0]
+            self.killForkServers(daemon)
+            third = ask(self.port, b"end").split()[0]
+            pids = [int(pid) for pid in (first, second, third)]
+            self.assertEqual(self.started(daemon, 3), pids)
+
+    def killForkServers(self, daemon: Daemon) -> None:
+        """Kill all fork servers, and wait for their replacements."""
+        killed = forkServers(daemon.process.pid)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+
+        def replaced() -> bool:
+            now = forkServers(daemon.process.pid)
+            return len(now) == len(killed) and not set(now) & set(killed)
+
+        eventually(replaced, daemon.log)
 
     def test_neverReads(self) -> None:
         """A datagram that no program receives is discarded, without a loop."""

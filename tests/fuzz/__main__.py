@@ -27,9 +27,9 @@ with atheris.instrument_imports(include=["inetdtw"]):
     from inetdtw.helpers import reports
     from inetdtw.helpers.requests import (
         ACCEPT,
-        CANCEL_RESTARTS,
         HEADER,
         LAUNCH,
+        WAIT,
         WITHDRAW,
     )
     from inetdtw.test.fuzztargets import TARGETS
@@ -61,10 +61,10 @@ def _requests() -> Iterator[bytes]:
     length, extra = len(program), b"REMOTE_ADDR=192.0.2.1"
     for head, rest in (
         ((LAUNCH, False, 1, 0, 0, length), program + extra),
-        ((LAUNCH, False, 2, 0, 3, length), program),
+        ((LAUNCH, False, 2, 0, 0, length), program),
         ((ACCEPT, False, 3, 7, 2, length), program),
         ((WITHDRAW, False, 4, 7, 0, 0), b""),
-        ((CANCEL_RESTARTS, False, 5, 0, 0, 0), b""),
+        ((WAIT, False, 5, 8, 2, length), program),
     ):
         packet = HEADER.pack(*head) + rest
         yield bytes((len(packet), 1)) + packet
@@ -72,7 +72,7 @@ def _requests() -> Iterator[bytes]:
 
 def _reports() -> Iterator[bytes]:
     """Return reports of each kind."""
-    for kind in range(1, 13):
+    for kind in range(1, 12):
         for number in (1, 2, 5, 6):
             started = reports.REPORT.pack(2, number, 100, 0, 0)
             yield b"\x02" + started + reports.REPORT.pack(kind, number, 100, 0, 0)
