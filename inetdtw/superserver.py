@@ -188,13 +188,13 @@ class InetdService(ApplicationService):
             raise NothingToServe(reason)
         reserveStdio()
         names = self._runtime.hostNames
-        self.configuration = self.configuration.placed(names.at)
+        self.configuration = self.configuration.withAddresses(names.at)
         self._slots.bind(self.configuration.services)
         self._lookUp()
         if not getattr(self._runtime.reactor, "running", True):
             # This delays nothing yet, and a port may need privileges that are dropped.
             names.wait(START_WAIT)
-            self._place()
+            self._useAddresses()
 
     def _lookUp(self) -> None:
         """Look up the host names of the configuration, in threads."""
@@ -203,17 +203,17 @@ class InetdService(ApplicationService):
         names.ask(self.configuration.names)
 
     def _lookedUp(self) -> None:
-        """Call L{_place} in the reactor's thread: this is called in another one."""
-        self._runtime.reactor.callFromThread(self._place)
+        """Use the addresses in the reactor's thread; this is called in another one."""
+        self._runtime.reactor.callFromThread(self._useAddresses)
 
-    def _place(self) -> None:
+    def _useAddresses(self) -> None:
         """Serve at the addresses that host names have now."""
         names = self._runtime.hostNames
         for name, why in names.collect().items():
             reason = f"'{name}': {why}: the old addresses stay"
             self._report.configWarning(self._source.error(reason))
         before = self.configuration
-        after = before.placed(names.at)
+        after = before.withAddresses(names.at)
         unchanged = after.services == before.services
         if unchanged or not self._slots.bound or self._slots.draining:
             return
@@ -221,7 +221,7 @@ class InetdService(ApplicationService):
         for warning in after.warnings:
             if warning not in before.warnings:
                 self._report.configWarning(warning)
-        self._slots.place(after.services, bool(self.running))
+        self._slots.useAddresses(after.services, bool(self.running))
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -251,7 +251,7 @@ class InetdService(ApplicationService):
             return self._reload()
 
     def _reload(self) -> ReloadResult:
-        read = self._source.read().placed(self._runtime.hostNames.at)
+        read = self._source.read().withAddresses(self._runtime.hostNames.at)
         configuration = self._checked(read)
         self._problems = configuration.problems
         self._source.log(configuration, self._report)

@@ -47,9 +47,9 @@ def check(paths: Sequence[str], settings: Settings, ask: Lookups) -> bool:
     configuration = loader.load(paths, settings, ask)
     names.ask(configuration.names)
     names.wait(CHECK_WAIT)
-    configuration = configuration.placed(names.at)
+    configuration = configuration.withAddresses(names.at)
     errors, warnings = _divided(configuration)
-    warnings += _unplaced(configuration, names)
+    warnings += _unresolved(configuration, names)
     if not configuration.services and not errors:
         errors = [loader.nothingToServe(paths)]
     marked = [(each, "") for each in errors] + [
@@ -76,7 +76,9 @@ def _divided(configuration: Configuration) -> tuple[list[_Finding], list[ConfWar
     return [*configuration.problems, *twice], others
 
 
-def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[ConfWarning]:
+def _unresolved(
+    configuration: Configuration, names: HostNames
+) -> Iterator[ConfWarning]:
     """Warn of each service whose host name has no address."""
     for service in configuration.services:
         if service.address.isName:

@@ -91,7 +91,7 @@ def _all(
     names.ask(name for _, resolved in found for name in resolved.names())
     names.wait(CHECK_WAIT)
     for entry, resolved in found:
-        for service in resolved.placed(names.at):
+        for service in resolved.withAddresses(names.at):
             yield entry, service
 
 
@@ -114,7 +114,7 @@ def explanation(entry: Entry, service: Service) -> str:
 def _values(entry: Entry, service: Service) -> Iterator[tuple[str, object]]:
     """Yield the value of every key, of the service, or else of the entry."""
     yield from entry.values.items()
-    yield from _place(service)
+    yield from _socketKeys(service)
     bounds, options = service.bounds, service.options
     yield "wait", service.wait
     yield "accept_max", bounds.acceptMax
@@ -147,7 +147,7 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, object]]:
     yield from _context(service)
 
 
-def _place(service: Service) -> Iterator[tuple[str, object]]:
+def _socketKeys(service: Service) -> Iterator[tuple[str, object]]:
     """Yield the keys for the name and the socket."""
     address = service.address
     protocol = _protocol(service)

@@ -67,7 +67,7 @@ class _Findings:
         services: list[Service] = []
         warnings = list(self.warnings)
         for each in dropDuplicates(
-            on for one in self.resolved for on in one.placed(at)
+            on for one in self.resolved for on in one.withAddresses(at)
         ):
             if isinstance(each, ConfWarning):
                 warnings.append(each)
@@ -102,7 +102,7 @@ class Configuration:
     names: tuple[str, ...] = ()
     _findings: _Findings | None = field(default=None, repr=False, compare=False)
 
-    def placed(self, at: At) -> Configuration:
+    def withAddresses(self, at: At) -> Configuration:
         """
         Return the same configuration, with host names resolved.
 

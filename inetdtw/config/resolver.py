@@ -72,7 +72,7 @@ class Resolved:
         named = self.services if self.base is not None else ()
         return (each.address.host for each in named if each.address.isName)
 
-    def placed(self, at: At) -> Sequence[Service]:
+    def withAddresses(self, at: At) -> Sequence[Service]:
         """
         Return the services at the addresses that host names have.
 
@@ -115,7 +115,7 @@ class _Resolver(Resolution):
         if self._isMuxed:
             services: tuple[Service, ...] = (self._muxed(service),)
         else:
-            services = tuple(self._sockets.placed(service))
+            services = tuple(self._sockets.withAddresses(service))
         warnings = (
             *self._programs.warnings(service),
             *self._sockets.warnings(service.ownership),

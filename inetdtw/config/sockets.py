@@ -85,7 +85,7 @@ class SocketResolver(Resolution):
             raise self._error("socktype", reason)
         return SOCKTYPES[given]
 
-    def placed(self, service: Service) -> Iterator[Service]:
+    def withAddresses(self, service: Service) -> Iterator[Service]:
         """Yield the service at each of its addresses."""
         if self.base == "unix":
             self._checkPath()

@@ -82,7 +82,7 @@ class ServiceSocket:
 
     def _create(self) -> socket.socket:
         if self.service.address.isName:
-            raise OSError(self._runtime.hostNames.sought(self.service.address))
+            raise OSError(self._runtime.hostNames.retry(self.service.address))
         descriptors = self._runtime.descriptors
         if not descriptors.spare():
             # The services that have their socket could serve no client.

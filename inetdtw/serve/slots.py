@@ -165,7 +165,7 @@ class SlotTable:
         )
         return changes
 
-    def place(self, services: Sequence[Service], serving: bool) -> None:
+    def useAddresses(self, services: Sequence[Service], serving: bool) -> None:
         """Move services whose host names have other addresses now."""
         self._allot(services)
         self._change(services, serving)

@@ -231,7 +231,7 @@ class HostNames:
             if family in families
         ] or (address,)
 
-    def sought(self, address: Address) -> str:
+    def retry(self, address: Address) -> str:
         """
         Look a name up again.
 

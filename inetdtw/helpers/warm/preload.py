@@ -87,7 +87,7 @@ class Preloaded:
     The modules that were imported before a client connected.
 
     @ivar path: C{sys.path} of the program, without the script's directory.
-    @ivar placed: whether it has the script's directory already.
+    @ivar hasDirectory: whether it has the script's directory already.
     """
 
     def __init__(self, program: Any, asked: str, library: StandardLibrary) -> None:
@@ -108,7 +108,7 @@ class Preloaded:
         self._directory: str | None = None
         self._stale = False
         self.path = _PATH
-        self.placed = False
+        self.hasDirectory = False
 
     def load(self, hasDirectory: bool) -> None:
         """
@@ -125,7 +125,7 @@ class Preloaded:
         if self._asked in ("", "-"):
             self._import()
         else:
-            self.placed = directory is not None
+            self.hasDirectory = directory is not None
             self.path[:0] = own
             self._importFrom(self.path)
         self._look(begun)
@@ -252,7 +252,7 @@ class Preloaded:
         if any(stamp(path) != before for path, before in self._files.items()):
             return True
         if self._directory not in (None, self._program.directory()) and (
-            self.placed or self._entries
+            self.hasDirectory or self._entries
         ):
             return True
         return any(entry.changed() for entry in self._entries)

@@ -134,7 +134,7 @@ class Template:
         self._streams.renew()
         sys.argv = self.program.argv
         sys.path = self._preloaded.path
-        if self._hasDirectory and not self._preloaded.placed:
+        if self._hasDirectory and not self._preloaded.hasDirectory:
             sys.path.insert(0, self.program.directory())
         if self._collects:
             gc.enable()

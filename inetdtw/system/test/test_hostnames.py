@@ -121,7 +121,7 @@ class HostNamesTests(SynchronousTestCase):
         self.names.ask(["four", "four"])
         address = Address(FOUR, "four", 7, isName=True)
         said = f"host name look-up: {PENDING}"
-        self.assertEqual(self.names.sought(address), said)
+        self.assertEqual(self.names.retry(address), said)
         self.assertEqual(len(self.threads), 1)
         self.end()
         self.names.ask(["four"])

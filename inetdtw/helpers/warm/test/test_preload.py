@@ -116,7 +116,7 @@ class PreloadedTests(DirectoryTestCase):
         preloaded = self.load("warmown")
         self.assertIn("warmown", sys.modules)
         self.assertNotIn("sched", sys.modules)
-        self.assertTrue(preloaded.placed)
+        self.assertTrue(preloaded.hasDirectory)
         self.assertEqual(preloaded.path[:2], [self.directory.path, self.other.path])
         self.assertEqual([preloaded.stale(), preloaded.stale()], [False, False])
         path = f"{self.other.path}/warmown.py"
@@ -148,7 +148,7 @@ class PreloadedTests(DirectoryTestCase):
         preloaded = self.load("")
         self.assertIn("sched", sys.modules)
         self.assertNotIn("warmown", sys.modules)
-        self.assertFalse(preloaded.placed)
+        self.assertFalse(preloaded.hasDirectory)
         self.assertEqual(preloaded.path[0], self.other.path)
         self.assertFalse(preloaded.stale())
         self.write("other/sched.py", "")
@@ -231,7 +231,7 @@ class PreloadedTests(DirectoryTestCase):
         preloaded.path = [self.other.path, *sys.path]
         preloaded.load(False)
         self.assertIn("warmown", sys.modules)
-        self.assertFalse(preloaded.placed)
+        self.assertFalse(preloaded.hasDirectory)
         self.assertEqual(preloaded.path[0], self.other.path)
         self.patch(script, "directory", lambda: "/elsewhere")
         self.assertFalse(preloaded.stale())

@@ -170,7 +170,7 @@ class PrepareTests(ServerTestCase):
             (False, False, ["/a"]),
         ):
             self.template._preloaded.path = ["/a"]
-            self.template._preloaded.placed = placed
+            self.template._preloaded.hasDirectory = placed
             self.patch(self.template, "_hasDirectory", has)
             self.enter()
             self.assertEqual(sys.path, path)
