@@ -10,7 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from enum import Enum
-from typing import Any
+from typing import Any, Callable
 
 from zope.interface import implementer
 
@@ -55,6 +55,7 @@ class HelperProcess(ABC):
     @ivar running: the programs that it has started.
     @ivar lease: the programs that it may start by itself.
     @ivar delegations: the listening sockets that it accepts from.
+    @ivar handlers: what handles a report, by its kind; others are about delegations.
     @ivar waiting: what waits for the answers to launch requests, by their numbers.
     """
 
@@ -92,6 +93,12 @@ class HelperProcess(ABC):
         self.delegations = Delegations(reactor, self.channel, self.lease, directory)
         exits = ExitWatcher(reactor) if exits is None else exits
         self.running = RunningPrograms(exits, self.flushed, orphans)
+        self.handlers: dict[int, Callable[[HelperReport], None]] = {
+            ENDED: self.exited,
+            STARTED: self.launched,
+            FAILED: self.refused,
+            HELLO: self.greeted,
+        }
 
     @property
     def load(self) -> int:
@@ -117,29 +124,16 @@ class HelperProcess(ABC):
         self.delegations.withdraw(number, free)
 
     def received(self, report: HelperReport) -> None:
-        """Handle a report; stop to trust the process if it is impossible."""
-        try:
-            self._handle(report)
-        except ProtocolViolation as why:
-            self.distrust(f"impossible report: {why}")
-
-    def _handle(self, report: HelperReport) -> None:
         """
         Handle a report; ignore one about what is not known.
 
-        @raise ProtocolViolation: if it is impossible.
+        An impossible one shows that the process cannot be trusted.
         """
-        kind = report.kind
-        if kind == ENDED:
-            self.exited(report)
-        elif kind == STARTED:
-            self.launched(report)
-        elif kind == FAILED:
-            self.refused(report)
-        elif kind == HELLO:
-            self.greeted(report)
-        elif report.number in self.delegations:
-            self._delegated(report)
+        handle = self.handlers.get(report.kind, self._delegated)
+        try:
+            handle(report)
+        except ProtocolViolation as why:
+            self.distrust(f"impossible report: {why}")
 
     def exited(self, report: HelperReport) -> None:
         """Note that a program has exited."""
@@ -148,7 +142,13 @@ class HelperProcess(ABC):
         self.running.end(report.pid, how)
 
     def _delegated(self, report: HelperReport) -> None:
-        """Handle a report about a listening socket."""
+        """
+        Handle a report about a delegated socket.
+
+        @raise ProtocolViolation: if it is impossible.
+        """
+        if report.number not in self.delegations:
+            return
         if report.kind == ACCEPTED:
             self.running.check(report.pid)
         child = self.delegations.received(report)

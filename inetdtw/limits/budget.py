@@ -102,8 +102,7 @@ class ProcessBudget:
     def ended(self) -> None:
         """Count a program that has ended, or could not be started."""
         self.running -= 1
-        if self._waiting:
-            self._waiting.notify()
+        self._waiting.notify()
 
     def lease(self, count: int) -> None:
         """Reserve C{count} starts for a delegate."""
@@ -112,8 +111,7 @@ class ProcessBudget:
     def reclaim(self, count: int) -> None:
         """Take back C{count} starts that a delegate does not need."""
         self.leased -= count
-        if self._waiting:
-            self._waiting.notify()
+        self._waiting.notify()
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when the daemon may start a program, and recall all delegations."""
@@ -157,7 +155,7 @@ class Lease:
 
     @property
     def _left(self) -> int:
-        return max(0, self.size - len(self._running))
+        return max(0, self._budget.leaseSize - len(self._running))
 
     @property
     def exhausted(self) -> bool:
@@ -190,12 +188,11 @@ class Lease:
 
         The budget counts it as running already.
         """
-        if not self.size:
+        if not self.size or pid in self._running:
             return
-        before = self._left
+        if self._active and self._left:
+            self._budget.reclaim(1)
         self._running.add(pid)
-        if self._active:
-            self._budget.reclaim(before - self._left)
 
     def ended(self, pid: int) -> None:
         """
@@ -205,10 +202,9 @@ class Lease:
         """
         if pid not in self._running:
             return
-        before = self._left
         self._running.remove(pid)
-        if self._active:
-            self._budget.lease(self._left - before)
+        if self._active and self._left:
+            self._budget.lease(1)
 
     def reset(self) -> None:
         """Forget the programs of a helper that has died; its successor has none."""

@@ -81,6 +81,8 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         @raise OSError: if descriptors are short.
         """
         super().__init__(owner, reactor, directory, budget, exits)
+        self.handlers[SHORTAGE] = self._short
+        self.handlers[NO_DIRECTORY] = self._withoutDirectory
         self._command = list(map(os.fsencode, command))
         self._code = code
         self._credentials = credentials
@@ -249,14 +251,11 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         if report.number in self.waiting:
             self.waiting.pop(report.number).failed(where + strerror(report))
 
-    def _handle(self, report: HelperReport) -> None:
-        kind = report.kind
-        if kind == SHORTAGE:
-            self._owner.shortage(strerror(report))
-        elif kind == NO_DIRECTORY:
-            self.refused(report, f"{self._directory}: ")
-        else:
-            super()._handle(report)
+    def _short(self, report: HelperReport) -> None:
+        self._owner.shortage(strerror(report))
+
+    def _withoutDirectory(self, report: HelperReport) -> None:
+        self.refused(report, f"{self._directory}: ")
 
     def errReceived(self, data: bytes) -> None:
         """Keep the end of the standard error output."""

@@ -100,6 +100,7 @@ class WarmProcess(HelperProcess):
         if not self._descriptors.spare(OF_WARM):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         super().__init__(owner, reactor, "", budget, exits, orphans)
+        self.handlers[STALE] = self._stale
         self._claim: Claim = self._descriptors.take(OF_WARM, Purpose.HELPER, "warm")
         self._readers = readers
         self._context = context
@@ -231,11 +232,8 @@ class WarmProcess(HelperProcess):
             self._begin(report, True)
         super().exited(report)
 
-    def _handle(self, report: HelperReport) -> None:
-        if report.kind == STALE:
-            self._owner.stale(self)
-        else:
-            super()._handle(report)
+    def _stale(self, report: HelperReport) -> None:
+        self._owner.stale(self)
 
     def flushed(self) -> None:
         """Announce that there may be capacity, and stop if that is wanted."""
