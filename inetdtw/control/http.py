@@ -28,7 +28,7 @@ from inetdtw.text import fromBytes
 TIMEOUT = 10
 #: The most bytes of the body of a request.
 LONGEST = 4096
-#: The length tells a client that still sends of the response before the end.
+#: With a length, a client that still sends can find the end of the response.
 _TOO_LARGE = (
     b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )

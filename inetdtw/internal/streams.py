@@ -54,7 +54,7 @@ class _Stream(Protocol):
 
 @implementer(IHalfCloseableProtocol)
 class Echo(_Stream):
-    """Sends everything back, and reads no more while the client does not read."""
+    """Sends everything back, and stops reading while the client does not read."""
 
     transport: ITransport
 

@@ -59,7 +59,7 @@ class Address:
     @ivar dual: whether an IPv6 socket accepts IPv4 as well.
     @ivar ordinal: distinguishes addresses with port 0, which are otherwise equal.
     @ivar isName: whether the host is a name that is not resolved; then C{family} is the
-        wanted one, and C{dual} tells whether IPv4 is wanted as well.
+        wanted one, and C{dual} is whether IPv4 is wanted as well.
     """
 
     family: int

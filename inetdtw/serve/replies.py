@@ -145,7 +145,7 @@ class DatagramSession:
                 self._close()
 
     def leave(self) -> None:
-        """Send no more replies."""
+        """Stop sending replies."""
         for reply in list(self._replies):
             reply.close()
 

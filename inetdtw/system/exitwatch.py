@@ -68,7 +68,7 @@ class PidfdWatch:
         self._gone()
 
     def cancel(self) -> None:
-        """Wait no more."""
+        """Cancel the watch."""
         if self._fd >= 0:
             self._reactor.removeReader(self)
             os.close(self._fd)
@@ -150,7 +150,7 @@ class PollWatch:
             self._gone()
 
     def cancel(self) -> None:
-        """Wait no more."""
+        """Cancel the watch."""
         self._polls.discard(self)
 
 

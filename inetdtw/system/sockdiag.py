@@ -5,10 +5,9 @@
 """
 The backlog of a listening socket, without accepting a connection.
 
-The socket itself has the length of the backlog, in C{TCP_INFO} of tcp(7).  Linux also
-tells which connections these are, over a socket of netlink(7): see sock_diag(7).  That
-costs more, but far less than C{/proc/net/tcp}, which lists all connections of the
-machine.
+C{TCP_INFO} of tcp(7) has the length of the backlog.  On Linux, sock_diag(7) over a
+netlink(7) socket also lists its connections.  That costs more, but far less than
+C{/proc/net/tcp}, which lists all connections of the machine.
 """
 
 from __future__ import annotations

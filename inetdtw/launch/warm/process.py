@@ -248,7 +248,7 @@ class WarmProcess(HelperProcess):
             self.close()
 
     def close(self) -> None:
-        """Stop the process; its programs go on."""
+        """Stop the process; its programs continue."""
         self.running.leave()
         self.delegations.stop()
         self._closeChannel()

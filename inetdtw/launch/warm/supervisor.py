@@ -208,11 +208,11 @@ class WarmSupervisor(ABC):
 
     @property
     def over(self) -> bool:
-        """Whether all processes have exited for good."""
+        """Whether all processes have exited, and none will be started."""
         return self.stopped and all(process.over for process in self._all())
 
     def stop(self) -> None:
-        """Stop all processes; their programs go on."""
+        """Stop all processes; their programs continue."""
         self.stopped = True
         self._timer.cancel()
         for process in self._all():
