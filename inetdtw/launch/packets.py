@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
@@ -84,15 +84,12 @@ def encodeExtra(request: LaunchRequest) -> tuple[bytes, list[int]]:
     return toBytes(extra), list(fds)
 
 
-def sendWith(
-    sock: socket.socket, parts: Sequence[bytes], fds: Iterable[int] = ()
-) -> None:
+def sendWith(sock: socket.socket, parts: list[bytes], fds: Sequence[int]) -> None:
     """
     Send one packet with descriptors.
 
     @raise OSError: if it cannot be sent.
     """
-    fds = list(fds)
     if fds:
         socket.send_fds(sock, parts, fds)
     else:

@@ -89,13 +89,7 @@ class SlotTable:
     def _allot(self, services: Sequence[Service]) -> None:
         """Assign inherited sockets to services, and shares of the descriptors."""
         for unused in self._runtime.inherited.assign(services):
-            self._runtime.report.emit(
-                events.UNUSED_SOCKET,
-                fd=unused.fd,
-                name=unused.name,
-                address=unused.where,
-                reason=unused.reason,
-            )
+            self._runtime.report.emit(events.UNUSED_SOCKET, **unused)
         accounts = [self._runtime.accountOf(service) for service in services]
         wanting = [each.purpose for each in accounts if each.each + each.more]
         self._runtime.descriptors.expect(Counter(wanting))

@@ -22,7 +22,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Callable
 
-from inetdtw.model.activation import UnusedSocket
 from inetdtw.model.address import hostIn, peerText
 from inetdtw.model.service import Key, Service
 from inetdtw.text import native, textOf
@@ -95,7 +94,7 @@ class Inherited:
             _take(FIRST + index, names[index] or NAMELESS) for index in range(count)
         )
 
-    def assign(self, services: Iterable[Service]) -> list[UnusedSocket]:
+    def assign(self, services: Iterable[Service]) -> list[dict[str, object]]:
         """
         Assign the sockets to the services that are configured now.
 
@@ -103,7 +102,8 @@ class Inherited:
         A socket that was assigned once stays assigned: the process that made it has it
         too, so that its address could not be bound again.
 
-        @return: the sockets that were closed.
+        @return: the sockets that were closed, as the fields of
+            L{events.UNUSED_SOCKET<inetdtw.log.events.UNUSED_SOCKET>}.
         """
         services = [service for service in services if not service.isPortless]
         before = self._owners
@@ -136,10 +136,12 @@ class Inherited:
         taken = {given.fd for given in self._owners.values()}
         return (given for given in self._given if given.fd not in taken)
 
-    def _closeUnused(self) -> list[UnusedSocket]:
+    def _closeUnused(self) -> list[dict[str, object]]:
         unused = []
         for given in list(self._free()):
-            unused.append(UnusedSocket(given.fd, given.name, given.where, _why(given)))
+            address, reason = given.where, _why(given)
+            fields = {"fd": given.fd, "name": given.name}
+            unused.append({**fields, "address": address, "reason": reason})
             self._given.remove(given)
             given.close()
         return unused

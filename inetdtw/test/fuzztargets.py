@@ -386,8 +386,8 @@ def warmReports(data: bytes) -> None:
     reactor: Any = _Reactor()
     request = LaunchRequest("/x", ("x",), {}, {}, (0, 0, 0))
     process = WarmProcess(
-        *(_Owner(), reactor, set(), {}, request),
-        *(ProcessBudget(), ProcessContext(), ExitWatcher(reactor)),
+        *(_Owner(), reactor, set(), {}, ProcessBudget(), ProcessContext()),
+        *(ExitWatcher(reactor), request),
     )
     process.pid, process.state = 1 << 30, State.STARTING
     channel = process.channel

@@ -79,20 +79,20 @@ class WarmProcess(HelperProcess):
         reactor: Any,
         readers: set[StderrReader],
         orphans: dict[int, Watch],
-        request: LaunchRequest,
         budget: ProcessBudget,
         context: ProcessContext,
         exits: ExitWatcher,
+        request: LaunchRequest,
     ) -> None:
         """
         Start nothing yet.
 
         @param readers: the readers of the standard error of such processes.
         @param orphans: the programs of other processes that are watched.
-        @param request: a cold start of the program.
         @param budget: counts the programs of all services.
         @param context: the process context.
         @param exits: watches for the exits of programs without a parent.
+        @param request: a cold start of the program.
 
         @raise OSError: if descriptors are short.
         """

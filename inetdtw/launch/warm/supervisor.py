@@ -13,6 +13,7 @@ restarted with backoff.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any
 
 from inetdtw.helpers.warm.protocol import THREADED, UNFIT
@@ -67,12 +68,14 @@ class WarmSupervisor(ABC):
         """
         self._cold, self._spec = cold, spec
         self._reactor, self._report, self._name = reactor, report, name
-        self._budget, self._context, self._exits = budget, context, exits
+        self._context = context
         self._preload = spec.preload
         self._next: WarmProcess | None = None
         self._replaced: set[WarmProcess] = set()
         self._readers: set[StderrReader] = set()
         self._orphans: dict[int, Watch] = {}
+        given = (reactor, self._readers, self._orphans, budget, context, exits)
+        self._make = partial(WarmProcess, self, *given)
         self._backoff = Backoff()
         self._timer = Timer(reactor)
         self._unsupported = False
@@ -103,10 +106,7 @@ class WarmSupervisor(ABC):
         request = self.request
         command = warmCommand(self._spec, request, self._preload, self._context)
         try:
-            process = self._next = WarmProcess(
-                *(self, self._reactor, self._readers, self._orphans, request),
-                *(self._budget, self._context, self._exits),
-            )
+            process = self._next = self._make(request)
             process.start(self._cold, *command)
             process.moves = getattr(self._cold, "moves", 0)
         except OSError as why:

@@ -10,7 +10,6 @@ import socket
 from dataclasses import replace
 from typing import Any
 
-from inetdtw.model.activation import UnusedSocket
 from inetdtw.model.address import Address
 from inetdtw.model.service import Service
 from inetdtw.serve.slot import Slot
@@ -185,7 +184,7 @@ class AssignTests(InheritedTestCase):
         self.given.append(PassedSocket(reading, "pipe", None))
         numbers = [given.fd for given in self.given]
         self.assertEqual(self.assigned(at("127.0.0.1", 1, name="deaf")), [None])
-        reasons = [(each.fd, each.name, each.reason) for each in self.unused]
+        reasons = [(each["fd"], each["name"], each["reason"]) for each in self.unused]
         self.assertEqual(
             reasons,
             [
@@ -194,7 +193,7 @@ class AssignTests(InheritedTestCase):
                 (numbers[2], "pipe", "not a socket"),
             ],
         )
-        self.assertEqual(self.unused[0].where, f"127.0.0.1:{port}")
+        self.assertEqual(self.unused[0]["address"], f"127.0.0.1:{port}")
         for fd in numbers[:2]:
             self.assertRaises(OSError, os.fstat, fd)
         os.fstat(reading)
@@ -234,7 +233,7 @@ class AssignTests(InheritedTestCase):
 class FromEnvironmentTests(InheritedTestCase):
     """Tests for L{Inherited.fromEnvironment}."""
 
-    def listed(self, **environ: str) -> list[UnusedSocket]:
+    def listed(self, **environ: str) -> list[dict[str, object]]:
         """Take sockets from an environment, with descriptors that are not open."""
         self.patch(activation, "FIRST", 1 << 20)
         return Inherited.fromEnvironment(environ, PID).assign([])
@@ -262,7 +261,7 @@ class FromEnvironmentTests(InheritedTestCase):
         environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
         (unused,) = Inherited.fromEnvironment(environ, PID).assign([])
         reason = "address family AF_NETLINK is not supported"
-        self.assertEqual((unused.where, unused.reason), ("-", reason))
+        self.assertEqual((unused["address"], unused["reason"]), ("-", reason))
         self.assertRaises(OSError, os.fstat, fd)
 
     def test_names(self) -> None:
@@ -272,10 +271,10 @@ class FromEnvironmentTests(InheritedTestCase):
         A descriptor that is not open is not a socket.
         """
         listed = self.listed(LISTEN_FDS="3", LISTEN_PID=str(PID), LISTEN_FDNAMES="a::")
-        self.assertEqual([each.name for each in listed], ["a", "unknown", "unknown"])
-        self.assertEqual({each.reason for each in listed}, {"not a socket"})
+        self.assertEqual([each["name"] for each in listed], ["a", "unknown", "unknown"])
+        self.assertEqual({each["reason"] for each in listed}, {"not a socket"})
         listed = self.listed(LISTEN_FDS="1", LISTEN_PID=str(PID))
-        self.assertEqual([each.name for each in listed], ["unknown"])
+        self.assertEqual([each["name"] for each in listed], ["unknown"])
 
     def test_first(self) -> None:
         """The first descriptor is 3."""
@@ -288,7 +287,7 @@ class FromEnvironmentTests(InheritedTestCase):
         environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
         found = Inherited.fromEnvironment(environ, PID)
         (unused,) = found.assign([at("127.0.0.1", port)])
-        self.assertEqual(unused.reason, "not a socket")
+        self.assertEqual(unused["reason"], "not a socket")
         os.fstat(self.given[0].fd)
 
     def test_inheritance(self) -> None:

@@ -228,8 +228,9 @@ class WarmProcessTestCase(ServingTestCase):
     ) -> WarmProcess:
         """Make a process that is not started yet."""
         process = WarmProcess(
-            *(owner, self.reactor, set(), {}, request, ProcessBudget()),
+            *(owner, self.reactor, set(), {}, ProcessBudget()),
             *(context or ProcessContext(), exits or ExitWatcher(self.reactor)),
+            request,
         )
         self.addCleanup(process.close)
         return process
