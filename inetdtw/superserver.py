@@ -364,7 +364,7 @@ class InetdService(ApplicationService):
 
     @property
     def starts(self) -> Mapping[str, Tally]:
-        """How programs of each service were started, and how they ended, by name."""
+        """The counters of each service's clients and programs, by name."""
         return self._runtime.tallies
 
     def factory(self, name: str) -> ProgramFactory:

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What the parts of the resolver have in common."""
+"""The base of the parts of the resolver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""How a program is started: direct, by a fork server, or warm."""
+"""The launchers, which start programs: direct, fork server and warm."""

@@ -80,11 +80,11 @@ class Channel:
         self._ours.setblocking(False)
 
     def start(self) -> None:
-        """Have the reactor read reports."""
+        """Start reading reports."""
         self._reactor.addReader(self)
 
     def pause(self) -> None:
-        """Have the reactor read no reports."""
+        """Stop reading reports."""
         self._reactor.removeReader(self)
 
     def send(

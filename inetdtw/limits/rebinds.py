@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-How often a service's socket was replaced recently.
+Count the recent replacements of a service's socket.
 
 One replacement is harmless: its path was removed, for example.  When they follow each
 other, the service's own programs spoil the socket, and lose the clients in between.
@@ -45,7 +45,7 @@ class Rebinds:
 
     @property
     def trouble(self) -> str | None:
-        """Why the service is failing, if its socket was replaced too often."""
+        """The reason why the service is failing; C{None} if it is not."""
         count = len(self._recent())
         if count <= HARMLESS:
             return None

@@ -48,7 +48,7 @@ class Program:
 @dataclass(frozen=True)
 class WarmSpec:
     """
-    How to start a warm process for a Python program.
+    The command of a warm process for a Python program.
 
     @ivar starter: the interpreter in the C{#!} line of the program, or an empty string
         if the program is the interpreter.
@@ -115,7 +115,7 @@ class Bounds:
 @dataclass(frozen=True)
 class SocketOptions:
     """
-    How to set up a service's socket.
+    The options of a service's socket.
 
     @ivar backlog: for listen(2).
     @ivar sendBuffer: bytes, or C{None} for the system's choice.

@@ -60,7 +60,7 @@ class BaseSlot:
 
     @property
     def running(self) -> int:
-        """How many of its programs run."""
+        """The number of its running programs."""
         return self._limits.running
 
     def _serviceRuntime(self, released: Callable[[], None]) -> ServiceRuntime:

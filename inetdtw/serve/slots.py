@@ -258,7 +258,7 @@ class SlotTable:
 
     @property
     def running(self) -> int:
-        """How many programs run, and clients of internal services are served."""
+        """The number of running programs and of clients of internal services."""
         return sum(slot.running for slot in (*self._slots.values(), *self._gone))
 
     def states(self) -> tuple[ServiceState, ...]:

@@ -1,4 +1,4 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What the daemon asks of the operating system, each thing once."""
+"""The daemon's interface to the operating system: each system facility once."""

@@ -82,14 +82,14 @@ class Headroom:
 
     @property
     def known(self) -> int:
-        """How many descriptors are open, as far as that is known."""
+        """The number of open descriptors, as far as that is known."""
         if self._foreign is None:
             self._count()
         return self.total + (self._foreign or 0)
 
     @property
     def foreign(self) -> int:
-        """How many foreign descriptors were open when they were last counted."""
+        """The number of open foreign descriptors at the last count."""
         return self.known - self.total
 
     def _count(self) -> bool:
@@ -111,7 +111,7 @@ class Headroom:
 
     @property
     def reserve(self) -> int:
-        """How many descriptors are reserved for the daemon itself."""
+        """The number of descriptors that are reserved for the daemon itself."""
         return max(0, min(RESERVE, (self.limit - self.foreign) // 4))
 
     def available(self) -> int:

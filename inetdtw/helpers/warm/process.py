@@ -95,7 +95,7 @@ def countThreads() -> int:
 
 def endWithDaemon(fd: int, on: bool) -> None:
     """
-    Have SIGIO kill this process when the daemon closes the channel, or stop that.
+    Make SIGIO kill this process when the daemon closes the channel, or undo that.
 
     An import can block for ever.  If the daemon has gone already, this exits.
 

@@ -170,7 +170,7 @@ class WarmProcess(HelperProcess):
         self._becomeUp()
 
     def _becomeUp(self) -> None:
-        """Be up, when both the process and its launcher have reported its start."""
+        """Change to C{UP}, once process and launcher have reported the start."""
         if self.pid is None or not self._greeted or self.state is not State.STARTING:
             return
         wrong = mismatch(self.pid, self._context.credentials)
@@ -266,12 +266,12 @@ class WarmProcess(HelperProcess):
         self.channel.close()
 
     def distrust(self, why: str) -> None:
-        """Be over, whatever becomes of the process."""
+        """Give the process up at once, because it has broken the protocol."""
         self._reason = why
         self._abandon()
 
     def _abandon(self) -> None:
-        """Be over, without waiting for the exit or for the end of the channel."""
+        """Change to C{OVER} without waiting for the exit or the end of the channel."""
         self._timer.cancel()
         if self._reason is None:
             self._reason = "it has closed its channel"
@@ -294,7 +294,7 @@ class WarmProcess(HelperProcess):
         self._finish()
 
     def failed(self, reason: str) -> None:
-        """Be over, as the interpreter could not be started."""
+        """Change to C{OVER}, as the interpreter could not be started."""
         self._exited(reason, None)
 
     def ended(self, how: ExitStatus) -> None:
@@ -315,7 +315,7 @@ class WarmProcess(HelperProcess):
         self._finish()
 
     def _finish(self) -> None:
-        """Be over, if the process has exited and its channel is closed."""
+        """Change to C{OVER}, if the process has exited and its channel is closed."""
         if self._reason is None:
             return
         if self._reader is not None:
