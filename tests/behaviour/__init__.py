@@ -1,4 +1,4 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What clients and operators see of the daemon: keys, limits, commands, the log."""
+"""Tests for clients and operators: keys, limits, commands, the log."""

@@ -51,7 +51,7 @@ class KeysTestCase(ServingTestCase):
         )
 
     def setUp(self) -> None:
-        """Have a port."""
+        """Choose a port."""
         super().setUp()
         self.port = freePort()
 

@@ -21,7 +21,7 @@ class LimitsTests(ServingTestCase):
     """Each limit by the line of a service, and all by options."""
 
     def setUp(self) -> None:
-        """Have two ports."""
+        """Choose two ports."""
         super().setUp()
         self.port, self.other = freePort(), freePort()
 

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What the C{inetd} command prints when it does not serve."""
+"""Tests for what the C{inetd} command prints when it does not serve."""
 
 from __future__ import annotations
 

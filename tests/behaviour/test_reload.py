@@ -60,7 +60,7 @@ class LoadTests(ServingTestCase):
     """Reloads under load."""
 
     def setUp(self) -> None:
-        """Have ports and programs."""
+        """Choose ports, and write programs."""
         super().setUp()
         self.same, self.changed, self.either, self.patient, self.added = (
             freePort() for _ in range(5)

@@ -15,7 +15,7 @@ class TcpmuxTests(ServingTestCase):
     """Tests for tcpmux and what is behind it (item 90)."""
 
     def setUp(self) -> None:
-        """Have a port."""
+        """Choose a port."""
         super().setUp()
         self.port = freePort()
         self.conf = (

@@ -38,7 +38,7 @@ class ContribTestCase(ServingTestCase):
     tools: tuple[str, ...] = ()
 
     def setUp(self) -> None:
-        """Have the tools."""
+        """Find the tools."""
         super().setUp()
         missing = [tool for tool in self.tools if shutil.which(tool) is None]
         if missing:

@@ -56,7 +56,7 @@ class RunnerTests(SynchronousTestCase):
     """Twisted's runners with two commands of one name."""
 
     def setUp(self) -> None:
-        """Have a file that the command can read."""
+        """Write a file that the command can read."""
         self.arguments = ["inetd", "--conf", f"{checkout.path()}/etc/inetd.conf"]
 
     def test_twistd(self) -> None:

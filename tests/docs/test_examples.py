@@ -38,7 +38,7 @@ class ProgramTestCase(SynchronousTestCase):
     """Start a program on a socket and talk to it."""
 
     def keep(self, sock: socket) -> socket:
-        """Have a socket closed at the end of the test."""
+        """Close a socket at the end of the test."""
         self.addCleanup(sock.close)
         return sock
 

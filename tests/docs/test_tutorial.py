@@ -118,7 +118,7 @@ class TutorialTests(ServingTestCase):
     """The tutorial, when the user C{alpine} runs the daemon."""
 
     def setUp(self) -> None:
-        """Have the programs at home, and the lines with free ports."""
+        """Copy the programs, and set free ports in the lines."""
         super().setUp()
         self.home = Home(self)
         self.ports = [freePort() for _ in range(3)]

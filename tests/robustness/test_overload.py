@@ -23,7 +23,7 @@ class OverloadTests(ServingTestCase):
     """More clients come than there may be programs."""
 
     def setUp(self) -> None:
-        """Have a program."""
+        """Write a program."""
         super().setUp()
         self.hello = self.program("hello.py", HELLO)
 

@@ -31,7 +31,7 @@ class KindsTests(ServingTestCase):
     """Files of all kinds."""
 
     def setUp(self) -> None:
-        """Have them, in a directory of the user of a service if that is possible."""
+        """Make files of all types, in a directory of the service's user."""
         super().setUp()
         theirs = self.path("theirs")
         os.mkdir(theirs)

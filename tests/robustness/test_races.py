@@ -49,7 +49,7 @@ class RaceTestCase(ServingTestCase):
         skip = users.NOT_ROOT
 
     def setUp(self) -> None:
-        """Have the directory, and a file of root's in it."""
+        """Make the directory, and a file of root in it."""
         super().setUp()
         self.user: pwd.struct_passwd = users.alpine()
         self.theirs = self.path("theirs")
@@ -78,7 +78,7 @@ class SocketTests(RaceTestCase):
     """UNIX sockets."""
 
     def setUp(self) -> None:
-        """Have a path for one."""
+        """Choose a path."""
         super().setUp()
         self.there = os.path.join(self.theirs, "s")
 
@@ -151,7 +151,7 @@ class DaemonTests(RaceTestCase):
         return Daemon(inetd("-f", "-e", "-p", pid, conf))
 
     def setUp(self) -> None:
-        """Have a port."""
+        """Choose a port."""
         super().setUp()
         self.port = freePort()
 

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What programs do to a socket that they share with the daemon, and to its path."""
+"""Tests for programs that misuse the socket they share with the daemon."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class StreamTests(SharedTestCase):
     """C{stream wait}."""
 
     def say(self, word: str) -> None:
-        """Have the service answer a new client, however often it must be asked."""
+        """Connect until the service answers, and return the answer."""
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
             try:

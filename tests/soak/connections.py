@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Times:
-    """How long the clients of a service waited, in seconds, in order."""
+    """The seconds that the clients of a service waited, in order."""
 
     seconds: tuple[float, ...]
 

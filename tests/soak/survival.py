@@ -179,7 +179,7 @@ class Survival:
 
     @contextmanager
     def _clients(self, count: int) -> Iterator[None]:
-        """Have clients of all services, one after the other in each of some threads."""
+        """Connect clients to all services, one by one in each of some threads."""
         stopped = threading.Event()
         names = list(self._mixed.clients)
 
@@ -204,7 +204,7 @@ class Survival:
                 thread.join()
 
     def _reload(self) -> None:
-        """Have another configuration read."""
+        """Reload with another configuration."""
         self.reloads += 1
         extra = (
             _EXTRA.format(directory=self._mixed.directory) if self.reloads % 2 else ""

@@ -34,7 +34,7 @@ class ControlTestCase(ServingTestCase):
     """A test case with a daemon and the commands for it."""
 
     def setUp(self) -> None:
-        """Have ports, and a place for the socket."""
+        """Choose ports, and the path of the socket."""
         super().setUp()
         self.cat, self.bad, self.udp = freePort(), freePort(), freePort()
         self.socket = self.path("control")

@@ -83,11 +83,11 @@ class _Measured(SourceFileLoader):
             self._ofForkServers(module)
 
     def _ofWarmProcesses(self, module: Any) -> None:
-        """Have warm processes begin with the notes."""
+        """Make warm processes start with the measurement."""
         module.BOOT = _begin({_PACKAGE: module.__file__}, self.notes) + module.BOOT
 
     def _ofForkServers(self, module: Any) -> None:
-        """Have fork servers begin with the notes."""
+        """Make fork servers start with the measurement."""
         directory = os.path.abspath(f"{module.__file__}/../../../helpers")
         paths = [os.path.join(directory, name) for name in os.listdir(directory)]
         files = {path: path for path in paths if path.endswith(".py")}
@@ -138,7 +138,7 @@ class Measuring(CoveragePlugin):
 
 
 def _handNothingOn(config: Any) -> None:
-    """Have no process measured only because this one has started it."""
+    """Do not measure a process only because this one has started it."""
     for name in _STARTED_BY:
         os.environ.pop(name, None)
     config.set_option("run:patch", [])
@@ -199,5 +199,5 @@ def _inPart(file: str, arc: tuple[int, int]) -> tuple[str, tuple[int, int]]:
 
 
 def coverage_init(registry: Any, options: object) -> None:
-    """Be a plugin."""
+    """Register the plugin."""
     registry.add_configurer(Measuring())

@@ -50,7 +50,7 @@ class SharesTestCase(FaultsTestCase):
     limit = LIMIT
 
     def setUp(self) -> None:
-        """Have ports, programs and a control socket."""
+        """Choose ports, and write programs."""
         super().setUp()
         limit([os.getpid()], 7, -1)
         self.clients: list[socket.socket] = []

@@ -43,7 +43,7 @@ class Thing:
     """Something to pickle."""
 
     def __init__(self) -> None:
-        """Have an attribute."""
+        """Set an attribute."""
         self.x = 1
 
 

@@ -47,7 +47,7 @@ class WarmTestCase(ServingTestCase):
     """A test case with a warm service."""
 
     def setUp(self) -> None:
-        """Have a port."""
+        """Choose a port."""
         super().setUp()
         self.port = freePort()
 

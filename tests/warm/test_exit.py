@@ -54,7 +54,7 @@ class EndsTests(ServingTestCase):
     """Serve one script warm and cold, and have it be another each time."""
 
     def served(self, name: str) -> Served:
-        """Have a directory and a port for a service."""
+        """Make a directory, and choose a port."""
         os.mkdir(self.path(name), 0o755)
         self.write(f"{name}/opener.py", MODULE)
         self.write(f"{name}/script.py", "")

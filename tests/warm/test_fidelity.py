@@ -50,7 +50,7 @@ class ProbeTestCase(ServingTestCase):
     user = "-"
 
     def setUp(self) -> None:
-        """Have the probe as a script and in a package."""
+        """Write the probe as a script and in a package."""
         super().setUp()
         os.mkdir(self.path("probes"), 0o755)
         self.write("probes/__init__.py", "")

@@ -106,7 +106,7 @@ class ForgedTests(WarmTestCase):
 
 
 class LeftTests(WarmTestCase):
-    """What a warm service leaves behind."""
+    """Tests for what a warm service leaves behind."""
 
     def lower(self, **keys: str) -> str:
         """Return the definition of a service that answers in lower case."""

@@ -108,7 +108,7 @@ class PathTestCase(WarmTestCase):
             return file.read()
 
     def fill(self, directory: str, wanted: set[str]) -> None:
-        """Have modules in a directory that report who imports them."""
+        """Write modules that report which process imports them."""
         text = _HOSTILE.format(mark=self.mark)
         first = None
         for name in wanted:

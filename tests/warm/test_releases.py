@@ -185,7 +185,7 @@ class ShadowTests(ReleasesTestCase):
     """A module comes that goes before one that was imported in advance."""
 
     def setUp(self) -> None:
-        """Have a script, and a place for modules beside it."""
+        """Write a script, and make a directory for modules beside it."""
         super().setUp()
         self.release("app", "1", "beside")
         os.mkdir(self.path("path"), 0o755)

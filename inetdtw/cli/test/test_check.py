@@ -21,7 +21,7 @@ class CheckCase(SynchronousTestCase):
     """A test with configuration files."""
 
     def setUp(self) -> None:
-        """Have a directory, and no lines."""
+        """Make a directory."""
         self.directory = os.path.abspath(self.mktemp())
         os.mkdir(self.directory)
         self.lines: list[str] = []

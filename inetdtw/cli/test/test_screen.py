@@ -34,7 +34,7 @@ class WatchTests(SynchronousTestCase):
     """Tests for L{screen.watch}."""
 
     def setUp(self) -> None:
-        """Have a terminal of 40 columns and 3 lines."""
+        """Set a terminal of 40 columns and 3 lines."""
         self.patch(shutil, "get_terminal_size", lambda: os.terminal_size((40, 3)))
         self.widths: list[int | None] = []
         self.lines = ["one", "two"]

@@ -26,7 +26,7 @@ class MakeServiceTests(SynchronousTestCase):
     """Tests for L{makeService}."""
 
     def setUp(self) -> None:
-        """Have a file."""
+        """Choose the path of the configuration."""
         self.path = os.path.abspath(self.mktemp())
         self.write("127.0.0.1:0 stream tcp nowait - /bin/cat cat\n")
         self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})

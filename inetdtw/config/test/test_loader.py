@@ -28,7 +28,7 @@ class FilesCase(SynchronousTestCase):
     """A test with configuration files."""
 
     def setUp(self) -> None:
-        """Have a directory."""
+        """Make a directory."""
         self.directory = os.path.abspath(self.mktemp())
         os.mkdir(self.directory)
 

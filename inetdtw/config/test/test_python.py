@@ -82,7 +82,7 @@ class InterpretedTests(SynchronousTestCase):
     """Tests for L{interpretedBy}."""
 
     def setUp(self) -> None:
-        """Have a directory."""
+        """Make a directory."""
         self.directory = FilePath(self.mktemp())
         self.directory.makedirs()
 

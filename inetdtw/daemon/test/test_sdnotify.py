@@ -263,7 +263,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [["READY=1", status]])
 
     def test_stopping(self) -> None:
-        """It notifies that it stops, and closes everything."""
+        """A stop is notified, and closes everything."""
         before = openDescriptors()
         service = self.started(1.0)
         self.heard()

@@ -29,14 +29,14 @@ class BacklogPeekTests(ServingTestCase):
     """Tests for L{BacklogPeek}."""
 
     def setUp(self) -> None:
-        """Have a socket with one connection waiting."""
+        """Make a socket with one connection in the backlog."""
         super().setUp()
         self.server = self.closing(listening(makeService()))
         self.pending = BacklogPeek(self.server)
         self.connect()
 
     def connect(self) -> None:
-        """Have one more connection wait."""
+        """Add a connection to the backlog."""
         self.client(self.server)
         select.select([self.server], [], [], PATIENCE)
 
@@ -66,7 +66,7 @@ class BacklogPeekTests(ServingTestCase):
         self.assertIsNone(connections.taken())
 
     def test_notNoted(self) -> None:
-        """It is uncertain if the backlog was not noted closely before."""
+        """The result is uncertain if the backlog was not noted closely before."""
         self.pending.note()
         self.assertIsNone(self.pending.taken())
 
@@ -76,7 +76,7 @@ class TakenTests(ServingTestCase):
     """Tests for L{BacklogPeek.taken}."""
 
     def serve(self, service: Service) -> None:
-        """Have a socket with two connections waiting, which were noted."""
+        """Make a socket with two connections in the backlog, and note these."""
         self.server = self.closing(listening(service))
         self.pending = BacklogPeek(self.server)
         self.clients: list[socket.socket] = []
@@ -84,12 +84,12 @@ class TakenTests(ServingTestCase):
         self.pending.note(closely=True)
 
     def setUp(self) -> None:
-        """Have one of TCP."""
+        """Make a TCP socket."""
         super().setUp()
         self.serve(makeService())
 
     def come(self, number: int) -> None:
-        """Have others wait."""
+        """Add connections to the backlog."""
         before = self.waiting()
         self.clients += [self.client(self.server) for _ in range(number)]
         self.reactor.turnUntil(lambda: self.waiting() == before + number)
@@ -101,7 +101,7 @@ class TakenTests(ServingTestCase):
         return len(told.alive)
 
     def reset(self) -> None:
-        """Have the first client be gone."""
+        """Reset the connection of the first client."""
         before = self.waiting()
         reset(self.clients.pop(0))
         self.reactor.turnUntil(lambda: self.waiting() < before)
@@ -135,7 +135,7 @@ class TakenTests(ServingTestCase):
         self.assertIs(self.pending.taken(), True)
 
     def test_reset(self) -> None:
-        """It is uncertain whether a connection that was reset was accepted."""
+        """The result is uncertain for a connection that was reset."""
         self.reset()
         self.assertIsNone(self.pending.taken())
         self.assertIsNone(self.pending.taken())

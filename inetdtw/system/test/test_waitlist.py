@@ -17,7 +17,7 @@ class WaitListTests(SynchronousTestCase):
     """Tests for L{WaitList}."""
 
     def setUp(self) -> None:
-        """Have capacity for as many callbacks as a test wants."""
+        """Make a list with capacity for some callbacks."""
         self.capacity = 10
         self.calls: list[str] = []
         self.waiting = WaitList(lambda: self.capacity > 0)
@@ -73,7 +73,7 @@ class WaitListTests(SynchronousTestCase):
         self.assertEqual(self.calls, ["again"] * 2)
 
     def test_takeAll(self) -> None:
-        """What was taken is not called, also when a callback takes it."""
+        """Callbacks that were removed are not called."""
         for name in ("one", "two"):
             self.waiting.add(partial(self.take, name))
         for callback in self.waiting.takeAll():

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What the tests of warm processes share."""
+"""Test cases for warm processes."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ class ServerTestCase(ServingTestCase):
         self.assertIsNone(self.receive())
 
     def receive(self) -> Any:
-        """Have the server handle a packet of the daemon."""
+        """Send a packet of the daemon, and handle it."""
         return self.server._ready(self.channel.fileno())
 
     def listening(self) -> dict[int, int]:
@@ -244,7 +244,7 @@ class ServerTestCase(ServingTestCase):
         return {number: fd for fd, (number, _) in sockets.items()}
 
     def accept(self) -> None:
-        """Have the server accept a connection from the first socket."""
+        """Accept a connection from the first socket."""
         fd = next(iter(self.listening().values()))
         poll = select.poll()
         poll.register(fd, select.POLLIN)
@@ -252,7 +252,7 @@ class ServerTestCase(ServingTestCase):
         self.assertIsNone(self.server._ready(fd))
 
     def reap(self, *exited: tuple[int, int]) -> None:
-        """Have children exit, with their wait statuses."""
+        """Report the exits of children, with their wait statuses."""
         self.exited = list(exited)
         self.server._children.reap()
 

@@ -172,7 +172,7 @@ class ColdStartTests(SynchronousTestCase):
             self.assertEqual(gone.args, (127,))
 
     def test_same(self) -> None:
-        """It is the same while its directory, program and interpreter are."""
+        """A cold start is the same while its directory, program and interpreter are."""
         self.assertTrue(self.cold.same())
         for name in ("directory", "program", "interpreter"):
             same = self.parts[name].same
@@ -186,7 +186,7 @@ class ColdStartTests(SynchronousTestCase):
             same.return_value = True
 
     def test_possible(self) -> None:
-        """It is possible while its directory, program and interpreter exist."""
+        """A cold start is possible while its directory and files exist."""
         self.assertTrue(self.cold.isPossible())
         for name in ("directory", "program"):
             self.parts[name].isThere.return_value = False

@@ -306,7 +306,7 @@ class ChildTests(ServerTestCase):
         self.assertEqual(self.received(), (STARTED, 3, os.getpid(), 0))
 
     def be(self, number: int, cold: bool) -> Any:
-        """Be a child."""
+        """Run as a child."""
         self.patch(self.server, "_announce", self.record("announce"))
         self.patch(self.server, "_take", self.record("take"))
         return self.server._child(number, cold, [9], lambda: {b"B": b"2"})

@@ -139,7 +139,7 @@ class PrepareTests(ServerTestCase):
         self.streams.flush.assert_called_once_with()
 
     def enter(self, collects: bool = True) -> None:
-        """Be a child."""
+        """Run as a child."""
         self.template._collects = collects
         self.called.clear()
         self.addCleanup(os.environ.pop, "INETDTW_TEST", None)

@@ -93,7 +93,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         return number, what
 
     def test_interface(self) -> None:
-        """It is a delegating launcher if its cold launcher is one."""
+        """The launcher delegates if its cold launcher does."""
         verifyObject(IDelegatingLauncher, self.warm)
         warm = warmLauncherFor(*self.given(FakeLauncher()))
         self.assertIs(type(warm), WarmLauncher)

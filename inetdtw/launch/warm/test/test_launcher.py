@@ -91,7 +91,7 @@ class WarmTests(WarmTestCase):
     """Tests for L{WarmLauncher}."""
 
     def test_interface(self) -> None:
-        """It is a launcher that can prepare."""
+        """The launcher provides C{IPreparing}."""
         verifyObject(ILauncher, self.warm)
         verifyObject(IPreparing, self.warm)
         self.warm.start()
