@@ -199,13 +199,10 @@ class StderrReader:
             most -= 1
             assert self._log is not None
             if self._log(line) is False:
-                self._skip()
+                # Those that were read already are left out, too.
+                self._skipping = True
+                self._suppressed(sum(1 for _ in self._waiting))
         return most
-
-    def _skip(self) -> None:
-        """Leave out the next lines, and those that were read already."""
-        self._skipping = True
-        self._suppressed(sum(1 for _ in self._waiting))
 
     def _logBatch(self) -> None:
         """Log as many lines as one program may have in a reactor iteration."""

@@ -162,12 +162,9 @@ def _pairs(
     @raise OSError: if there are no descriptors left.
     """
     with contextlib.ExitStack() as opened:
-        ours, given = socket.socketpair()
-        opened.enter_context(ours)
-        opened.enter_context(given)
-        answers, taken = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        opened.enter_context(answers)
-        opened.enter_context(taken)
+        ours, given = map(opened.enter_context, socket.socketpair())
+        packets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        answers, taken = map(opened.enter_context, packets)
         # A datagram is never larger than the buffer of a new socket.
         ours.sendall(datagram)
         ours.shutdown(socket.SHUT_WR)

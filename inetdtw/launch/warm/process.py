@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,10 +30,11 @@ from inetdtw.launch.packets import HelperReport, encodeExtra, fileOf
 from inetdtw.launch.process import HelperProcess, State
 from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.stderr import StderrReader
-from inetdtw.launch.warm.command import VERSION, program
+from inetdtw.launch.warm.command import VERSION, program, warmCommand
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import ProcessContext
+from inetdtw.model.service import WarmSpec
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.exitwatch import ExitWatcher, Watch
@@ -113,24 +113,19 @@ class WarmProcess(HelperProcess):
         self.startedAt: float = reactor.seconds()
         self.moves = 0
 
-    def start(
-        self,
-        launcher: ILauncher,
-        executable: str,
-        argv: Sequence[str],
-        parameters: Mapping[str, object],
-    ) -> None:
+    def start(self, launcher: ILauncher, spec: WarmSpec, preload: str) -> None:
         """
         Start the process.
 
         @param launcher: the launcher of its process context.
-        @param executable: the interpreter.
-        @param argv: its arguments.
-        @param parameters: what the process has to know: see
-            L{inetdtw.helpers.warm.protocol.PARAMETERS}.
+        @param spec: the interpreter.
+        @param preload: the modules to preload.
 
         @raise OSError: if descriptors are short; the process is over then.
         """
+        executable, argv, parameters = warmCommand(
+            spec, self.request, preload, self._context
+        )
         self.state = State.STARTING
         with contextlib.ExitStack() as stack:
             try:

@@ -19,7 +19,6 @@ from typing import Any
 from inetdtw.helpers.warm.protocol import THREADED, UNFIT
 from inetdtw.interfaces import IChild, ILauncher, LaunchRequest
 from inetdtw.launch.stderr import StderrReader
-from inetdtw.launch.warm.command import warmCommand
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.budget import ProcessBudget
@@ -68,7 +67,6 @@ class WarmSupervisor(ABC):
         """
         self._cold, self._spec = cold, spec
         self._reactor, self._report, self._name = reactor, report, name
-        self._context = context
         self._preload = spec.preload
         self._next: WarmProcess | None = None
         self._replaced: set[WarmProcess] = set()
@@ -103,11 +101,9 @@ class WarmSupervisor(ABC):
         if self._next is not None:
             self._replaced.add(self._next)
             self._next.retire()
-        request = self.request
-        command = warmCommand(self._spec, request, self._preload, self._context)
         try:
-            process = self._next = self._make(request)
-            process.start(self._cold, *command)
+            process = self._next = self._make(self.request)
+            process.start(self._cold, self._spec, self._preload)
             process.moves = getattr(self._cold, "moves", 0)
         except OSError as why:
             self._next = None

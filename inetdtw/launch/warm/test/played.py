@@ -215,7 +215,7 @@ class WarmProcessTestCase(ServingTestCase):
         super().setUp()
         self.owner = Owner()
         self.process = self.make(self.owner)
-        self.process.start(self.launcher, "/bin/py", ["py", "-c", "boot"], {})
+        self.process.start(self.launcher, KEPT, "auto")
         self.played = self.play()
         self.launcher.last.start()
 

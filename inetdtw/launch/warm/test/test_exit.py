@@ -11,7 +11,7 @@ from inetdtw.helpers.reports import ACCEPTED, ENDED, HELLO, STALE, STARTED
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.warm.process import LINGER
-from inetdtw.launch.warm.test.played import PID, RunningTestCase, Watcher
+from inetdtw.launch.warm.test.played import KEPT, PID, RunningTestCase, Watcher
 from inetdtw.test.fakes import killed
 
 
@@ -135,7 +135,7 @@ class EndTests(RunningTestCase):
     def test_watched(self) -> None:
         """Programs of its user are watched after a process has died."""
         process = self.make(self.owner)
-        process.start(self.launcher, "/bin/py", ["py"], {})
+        process.start(self.launcher, KEPT, "")
         self.process, self.played = process, self.play()
         self.launcher.last.child.started(os.getpid())
         child = self.running(os.getpid())

@@ -15,11 +15,12 @@ from zope.interface.verify import verifyObject
 from inetdtw.helpers.reports import ENDED, FAILED, HELLO, STALE, STARTED
 from inetdtw.helpers.requests import LAUNCH
 from inetdtw.interfaces import ExitStatus, IChild, LaunchRequest
-from inetdtw.launch.warm.command import VERSION, program
+from inetdtw.launch.warm.command import VERSION, program, warmCommand
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.launch.warm.test import played
 from inetdtw.launch.warm.test.played import (
     ENVIRONMENT,
+    KEPT,
     PID,
     START,
     Owner,
@@ -44,11 +45,12 @@ class StartTests(WarmProcessTestCase):
         """An interpreter is launched with its program, the channel and a pipe."""
         request = self.launcher.last.request
         self.assertEqual(request.executable, "/bin/py")
-        self.assertEqual(request.argv, ("py", "-c", "boot"))
+        self.assertEqual(request.argv, ("py", "/dev/fd/0", "script.py"))
         self.assertIs(request.environment, ENVIRONMENT)
         links = [os.readlink(f"/proc/self/fd/{fd}") for fd in self.launcher.last.fds]
+        _, _, parameters = warmCommand(KEPT, START, "auto", ProcessContext())
         with open(f"/proc/self/fd/{self.launcher.last.fds[0]}", "rb") as file:
-            self.assertEqual(file.read(), program({}))
+            self.assertEqual(file.read(), program(parameters))
         self.assertTrue(links[1].startswith("socket:"), links)
         self.assertTrue(links[2].startswith("pipe:"), links)
 
@@ -56,9 +58,9 @@ class StartTests(WarmProcessTestCase):
         """An interpreter is searched for by its launcher, unless a script names it."""
         paths = ("/one/py", "/bin/py")
         made = replace(START, search=paths)
-        for executable, wanted in (("/bin/py", paths), ("/bin/env", ("/bin/env",))):
+        for starter, wanted in (("", paths), ("/bin/env", ("/bin/env",))):
             process = self.make(self.owner, made)
-            process.start(self.launcher, executable, ["py"], {})
+            process.start(self.launcher, replace(KEPT, starter=starter), "")
             self.assertEqual(self.launcher.last.request.paths, wanted)
             self.launcher.last.start()
 
@@ -74,7 +76,7 @@ class StartTests(WarmProcessTestCase):
         """A process is not up before its launcher has reported its process id."""
         owner = Owner()
         process = self.make(owner)
-        process.start(self.launcher, "/bin/py", ["py"], {})
+        process.start(self.launcher, KEPT, "")
         self.played = self.play()
         self.greet()
         self.assertEqual((process.up, owner.told), (False, []))
@@ -97,7 +99,7 @@ class StartTests(WarmProcessTestCase):
         owner = Owner()
         credentials = Credentials(os.geteuid() + 1, os.getegid(), ())
         process = self.make(owner, context=ProcessContext(credentials))
-        process.start(self.launcher, "/bin/py", ["py"], {})
+        process.start(self.launcher, KEPT, "")
         self.played = self.play()
         self.launcher.last.child.started(os.getpid())
         self.greet()
@@ -108,7 +110,7 @@ class StartTests(WarmProcessTestCase):
     def test_sameUser(self) -> None:
         """A process of its service's user is up."""
         process = self.make(self.owner)
-        process.start(self.launcher, "/bin/py", ["py"], {})
+        process.start(self.launcher, KEPT, "")
         self.played = self.play()
         self.launcher.last.child.started(os.getpid())
         self.greet()
@@ -126,7 +128,7 @@ class StartTests(WarmProcessTestCase):
         process = self.make(owner)
 
         def work() -> None:
-            process.start(self.launcher, "/bin/py", ["py"], {})
+            process.start(self.launcher, KEPT, "")
 
         self.launcher.refusal = "no such file"
         self.leavesNothingOpen(work)
@@ -141,7 +143,7 @@ class StartTests(WarmProcessTestCase):
 
         def work() -> None:
             process = self.make(Owner(), exits=exits)
-            process.start(self.launcher, "/bin/py", ["py"], {})
+            process.start(self.launcher, KEPT, "")
 
         for left in range(4):
             fails = partial(self.assertRaises, OSError, work)
@@ -160,7 +162,7 @@ class StartTests(WarmProcessTestCase):
         self.patch(account, "spare", lambda count: True)
         process = make()
         self.assertEqual(account.taken(Purpose.HELPER), OF_WARM)
-        process.start(self.launcher, "/bin/py", ["py"], {})
+        process.start(self.launcher, KEPT, "")
         process.close()
         self.assertEqual(account.taken(Purpose.HELPER), 0)
         self.launcher.last.fail()
