@@ -9,7 +9,7 @@ import os
 
 from twisted.trial.unittest import TestCase
 
-from tests.mutants.__main__ import sample
+from tests.mutants.__main__ import CHECKOUT, equivalents, sample
 from tests.mutants.areas import AREAS
 from tests.mutants.mutations import fileOf, mutantsOf
 from tests.support import checkout
@@ -87,6 +87,15 @@ class SampleTests(TestCase):
         """The same seed gives the same mutants of the same code."""
         self.assertEqual(sample(AREAS, 20, 1), sample(AREAS, 20, 1))
         self.assertNotEqual(sample(AREAS, 20, 1), sample(AREAS, 20, 2))
+
+    def test_equivalents(self) -> None:
+        """Each mutant that is left out is one that the code has."""
+        made = {
+            str(mutant)
+            for module in AREAS
+            for mutant in mutantsOf(module, (CHECKOUT / fileOf(module)).read_bytes())
+        }
+        self.assertEqual(equivalents() - made, set())
 
     def test_areas(self) -> None:
         """Each module is there, and so is each test that looks at it."""
