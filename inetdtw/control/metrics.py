@@ -118,7 +118,7 @@ _OF_SERVICE = (
         "exit_failures_total",
         "counter",
         "Programs that exited with a nonzero status or by a signal.",
-        "bad",
+        "exitFailures",
     ),
     (
         "cpu_seconds_total",

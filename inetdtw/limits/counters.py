@@ -22,7 +22,7 @@ class Tally:
     @ivar cold: how many were started otherwise.
     @ivar failed: how many could not be started.
     @ivar ended: how many have exited.
-    @ivar bad: how many of these had a nonzero status or were killed by a signal.
+    @ivar exitFailures: how many of these had a nonzero status, or a signal killed them.
     @ivar dropped: how many datagrams were discarded.
     @ivar cpu: the seconds of CPU time of those that have exited; C{None} as long as it
         is known of none.
@@ -33,7 +33,7 @@ class Tally:
     cold: int = 0
     failed: int = 0
     ended: int = 0
-    bad: int = 0
+    exitFailures: int = 0
     dropped: int = 0
     cpu: float | None = None
     last: ExitStatus | None = None
@@ -54,7 +54,7 @@ class Tally:
     def end(self, how: ExitStatus) -> None:
         """Count a program that has exited."""
         self.ended += 1
-        self.bad += how.isFailure
+        self.exitFailures += how.isFailure
         self.last = how
         if how.cpu is not None:
             self.cpu = (self.cpu or 0.0) + how.cpu

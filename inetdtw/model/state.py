@@ -120,7 +120,7 @@ class ServiceState:
     @ivar failed: how many programs could not be started.
     @ivar dropped: the number of dropped datagrams.
     @ivar ended: how many programs exited.
-    @ivar bad: how many of these exited with a nonzero status or by a signal.
+    @ivar exitFailures: how many of these exited with a nonzero status or by a signal.
     @ivar last: how the last one exited.
     @ivar cpu: the processor time of those that exited, in seconds, if that is known.
     """
@@ -140,7 +140,7 @@ class ServiceState:
     failed: int = 0
     dropped: int = 0
     ended: int = 0
-    bad: int = 0
+    exitFailures: int = 0
     last: ExitStatus | None = None
     cpu: float | None = None
 
@@ -176,7 +176,7 @@ class ServiceState:
             "start_failures": self.failed,
             "dropped": self.dropped,
             "exited": self.ended,
-            "exit_failures": self.bad,
+            "exit_failures": self.exitFailures,
             "last_exit": last,
             "cpu": None if self.cpu is None else round(self.cpu, 6),
         }

@@ -112,7 +112,7 @@ class BaseSlot:
             failed=tally.failed,
             dropped=tally.dropped,
             ended=tally.ended,
-            bad=tally.bad,
+            exitFailures=tally.exitFailures,
             last=tally.last,
             cpu=tally.cpu,
         )

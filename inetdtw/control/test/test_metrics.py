@@ -58,7 +58,7 @@ class ExpositionTests(SynchronousTestCase):
         one = replace(
             *(ONE,), running=2, most=5, started=9, warm=4, refused=3, failed=1, cpu=0.25
         )
-        lines = self.text(replace(one, ended=6, bad=2, dropped=8)).split("\n")
+        lines = self.text(replace(one, ended=6, exitFailures=2, dropped=8)).split("\n")
         for name, value in {
             "children": "2",
             "children_max": "5",
@@ -104,7 +104,7 @@ class ExpositionTests(SynchronousTestCase):
         from prometheus_client.parser import text_string_to_metric_families
 
         name = 'a"b\\c\nd'
-        strange = replace(ONE, name=name, cpu=1e-7, most=3, ready=True, bad=2)
+        strange = replace(ONE, name=name, cpu=1e-7, most=3, ready=True, exitFailures=2)
         families = list(text_string_to_metric_families(self.text(ONE, strange)))
         self.assertTrue(all(each.documentation for each in families))
         samples = {

@@ -24,10 +24,10 @@ class TallyTests(SynchronousTestCase):
     def test_ends(self) -> None:
         """Exits are counted, failures separately, and the last one is kept."""
         tally = Tally()
-        self.assertEqual((tally.ended, tally.bad, tally.last), (0, 0, None))
+        self.assertEqual((tally.ended, tally.exitFailures, tally.last), (0, 0, None))
         for how in (ExitStatus(0), ExitStatus(3), ExitStatus(signal=9)):
             tally.end(how)
-        self.assertEqual((tally.ended, tally.bad), (3, 2))
+        self.assertEqual((tally.ended, tally.exitFailures), (3, 2))
         self.assertEqual(tally.last, ExitStatus(signal=9))
 
     def test_cpu(self) -> None:

@@ -97,7 +97,7 @@ class StateTests(SlotTestCase):
         self.assertEqual(
             (found.most, found.refused, found.started, found.warm), (10, 5, 7, 3)
         )
-        self.assertEqual((found.failed, found.dropped, found.bad), (1, 1, 2))
+        self.assertEqual((found.failed, found.dropped, found.exitFailures), (1, 1, 2))
         self.assertEqual((found.last, found.cpu, found.ended), (ExitStatus(3), 0.5, 6))
 
     def test_most(self) -> None:
