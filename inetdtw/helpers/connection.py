@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAPPED = "::ffff:"
-_PREFIX = b"\0" * 10 + b"\xff\xff"
 
 
 def plain(host: str) -> str:
@@ -59,27 +58,24 @@ def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
     return {name: value for name, _, value in divided}
 
 
-def packPeer(peer: object) -> tuple[int, int, bytes]:
+def packPeer(peer: object) -> tuple[int, bytes]:
     """
     Return a client's address as C{CONNECTION} of L{inetdtw.helpers.reports} has it.
 
     @param peer: the address, as accept(2) returns it.
 
-    @return: the IP version, the port and the address as IPv6; the version is 0 for a
-        client without an address, such as that of a UNIX socket.
+    @return: the port and the address as IPv6; the latter is empty for a client without
+        an address, such as that of a UNIX socket.
     """
     if not isinstance(peer, tuple):
-        return 0, 0, b""
-    host = plain(peer[0]).partition("%")[0]
-    if ":" in host:
-        return 6, peer[1], _socket.inet_pton(_socket.AF_INET6, host)
-    return 4, peer[1], _PREFIX + _socket.inet_aton(host)
+        return 0, b""
+    host = peer[0].partition("%")[0]
+    six = host if ":" in host else _MAPPED + host
+    return peer[1], _socket.inet_pton(_socket.AF_INET6, six)
 
 
-def unpackPeer(version: int, port: int, packed: bytes) -> tuple[str, int] | None:
+def unpackPeer(port: int, packed: bytes) -> tuple[str, int] | None:
     """Return the address and the port of L{packPeer}, or C{None} without an address."""
-    if version == 4:
-        return _socket.inet_ntoa(packed[12:]), port
-    if version == 6:
-        return _socket.inet_ntop(_socket.AF_INET6, packed), port
-    return None
+    if not any(packed):
+        return None
+    return plain(_socket.inet_ntop(_socket.AF_INET6, packed)), port

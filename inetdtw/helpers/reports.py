@@ -43,9 +43,9 @@ STALE = 11
 #: time
 REPORT = _struct.Struct("=BxxxIiiQ8x")
 #: L{ACCEPTED} or L{DROPPED}; why it was dropped, or whether a program started cold; the
-#: IP version of the client's address, or 0; its port; number of the listening socket;
-#: pid or errno; the address, as IPv6.  It is as long as a L{REPORT}.
-CONNECTION = _struct.Struct("=BBBxHxxIi16s")
+#: port of the client; number of the listening socket; pid or errno; the address of the
+#: client as IPv6, or zeros.  It is as long as a L{REPORT}.
+CONNECTION = _struct.Struct("=BBxxHxxIi16s")
 #: Why a socket was dropped: no connection could be accepted; or a connection is lost,
 #: because its program could not be started, or the working directory not be entered.
 NOT_ACCEPTED, NOT_STARTED, NOT_ENTERED = range(3)
@@ -103,10 +103,9 @@ class Reports:
         @param detail: whether the program started cold, or why it was dropped.
         @param peer: the address of the client, as accept(2) returns it.
         """
-        version, port, packed = packPeer(peer)
-        self._records.append(
-            CONNECTION.pack(kind, detail, version, port, number, value, packed)
-        )
+        port, packed = packPeer(peer)
+        record = CONNECTION.pack(kind, detail, port, number, value, packed)
+        self._records.append(record)
         self.urgent = True
 
     def addRecord(self, record: bytes) -> None:

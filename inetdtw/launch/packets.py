@@ -56,10 +56,8 @@ def decodeReports(packet: bytes) -> list[HelperReport]:
         if packet[at] not in (ACCEPTED, DROPPED):
             found.append(HelperReport(*REPORT.unpack_from(packet, at)))
             continue
-        kind, detail, version, port, number, value, packed = CONNECTION.unpack_from(
-            packet, at
-        )
-        peer = unpackPeer(version, port, packed)
+        kind, detail, port, number, value, packed = CONNECTION.unpack_from(packet, at)
+        peer = unpackPeer(port, packed)
         found.append(HelperReport(kind, number, value, value, 0, detail, peer))
     return found
 

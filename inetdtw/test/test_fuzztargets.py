@@ -100,7 +100,7 @@ class AnyBytesTests(SynchronousTestCase):
         connection = st.builds(
             reports.CONNECTION.pack,
             st.sampled_from((reports.ACCEPTED, reports.DROPPED)),
-            *(few, few, port, few, value, st.binary(max_size=16)),
+            *(few, port, few, value, st.binary(max_size=16)),
         )
         report |= connection
         packets = report.map(lambda each: b"\x01" + each)

@@ -122,8 +122,8 @@ def connection(
     kind: int, number: int, value: int, detail: int = 0, peer: Any = None
 ) -> bytes:
     """Return a report about a connection."""
-    version, port, packed = packPeer(peer)
-    return CONNECTION.pack(kind, detail, version, port, number, value, packed)
+    port, packed = packPeer(peer)
+    return CONNECTION.pack(kind, detail, port, number, value, packed)
 
 
 class Recorder(Reports):

@@ -76,8 +76,8 @@ class PlayedWarm:
         for kind, number, pid, value in reports:
             if kind in (ACCEPTED, DROPPED):
                 detail, last = (value, pid) if kind == ACCEPTED else (pid, value)
-                version, port, packed = packPeer(peer)
-                about = (kind, detail, version, port, number, last, packed)
+                port, packed = packPeer(peer)
+                about = (kind, detail, port, number, last, packed)
                 records.append(CONNECTION.pack(*about))
                 peer = None
             else:
