@@ -140,7 +140,7 @@ class Delegations:
 
     def stop(self) -> None:
         """Send no more requests."""
-        self._queue.clear()
+        self._queue.takeAll()
 
     def lost(self) -> None:
         """
@@ -150,7 +150,7 @@ class Delegations:
         may have a datagram socket still, so that one is returned.
         """
         self._up = False
-        self._queue.clear()
+        self._queue.takeAll()
         self._lease.reset()
         for number, delegation in list(self._delegations.items()):
             if delegation.free is not None:

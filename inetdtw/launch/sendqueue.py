@@ -63,10 +63,6 @@ class SendQueue:
                     self._waiting.appendleft(message)
                     self._timer.start(PAUSE, self._sendAll)
 
-    def clear(self) -> None:
-        """Drop all messages."""
-        self.takeAll()
-
     def takeAll(self) -> list[tuple[Any, ...]]:
         """
         Drop all messages.

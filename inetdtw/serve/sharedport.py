@@ -201,7 +201,11 @@ class SharedStreamPort(ConnectionPort):
         elif fds:
             self._take(fds[0])
         else:
-            self._failed(*ANSWER.unpack(answer))
+            (error,) = ANSWER.unpack(answer)
+            if error in SHORTAGES:
+                self._short(error)
+            else:
+                self._drop()
         self._ask()
 
     def _take(self, fd: int) -> None:
@@ -214,13 +218,6 @@ class SharedStreamPort(ConnectionPort):
             connection.close()
         else:
             self._give(connection, peer)
-
-    def _failed(self, error: int) -> None:
-        """Pause, as accept(2) has failed."""
-        if error in SHORTAGES:
-            self._short(error)
-        else:
-            self._drop()
 
 
 def streamPort(
