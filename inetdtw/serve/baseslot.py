@@ -7,18 +7,14 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
-from inetdtw.interfaces import ILauncher
 from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
 from inetdtw.model.state import PauseReason, ServiceState, explanationOf, kindOf
 from inetdtw.serve.runtime import Runtime, ServiceRuntime
 from inetdtw.system.clock import clockOf
-
-#: What returns the launcher of a service, or raises an exception.
-LauncherOf = Callable[[Service], Optional[ILauncher]]
 
 
 def failing(method: Callable[..., None]) -> Callable[..., None]:
@@ -44,17 +40,11 @@ class BaseSlot:
 
     idle: Callable[[], None] = staticmethod(lambda: None)
 
-    def __init__(
-        self, service: Service, runtime: Runtime, launcherOf: LauncherOf
-    ) -> None:
-        """
-        Start with the counters that the daemon has for the service.
-
-        @param launcherOf: returns the launcher of a service.
-        """
+    def __init__(self, service: Service, runtime: Runtime) -> None:
+        """Start with the counters that the daemon has for the service."""
         self.service = service
         self._runtime = runtime
-        self._launcherOf = launcherOf
+        self._launcherOf = runtime.launcherOf
         clock, tally = clockOf(runtime.reactor), runtime.tallies[service.name]
         self._limits = ServiceLimits(service.bounds, clock, tally)
 

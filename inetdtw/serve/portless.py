@@ -21,7 +21,7 @@ from inetdtw.log.report import logFailure
 from inetdtw.model.service import Service
 from inetdtw.model.state import PauseReason, ServiceState
 from inetdtw.serve.admission import SHARE, AdmissionControl
-from inetdtw.serve.baseslot import BaseSlot, LauncherOf, failing
+from inetdtw.serve.baseslot import BaseSlot, failing
 from inetdtw.serve.bindretry import LONGEST_RETRY
 from inetdtw.serve.child import Child
 from inetdtw.serve.holds import Holds
@@ -46,11 +46,9 @@ class PortlessSlot(BaseSlot):
 
     bound = False
 
-    def __init__(
-        self, service: Service, runtime: Runtime, launcherOf: LauncherOf
-    ) -> None:
+    def __init__(self, service: Service, runtime: Runtime) -> None:
         """Serve no client before L{start}."""
-        super().__init__(service, runtime, launcherOf)
+        super().__init__(service, runtime)
         self._holds = Holds(runtime.reactor, lambda: None, self._next)
         self._waiting: deque[AcceptedClient] = deque()
         self._started = self._drained = False

@@ -60,6 +60,7 @@ class Runtime:
     @ivar shared: the listening sockets that other processes have too, so that accept(2)
         may block.
     @ivar checks: called whenever the sockets are checked.
+    @ivar launcherOf: returns the launcher of a service, or raises an exception.
     """
 
     reactor: Any
@@ -77,6 +78,7 @@ class Runtime:
     descriptors: Descriptors = field(default_factory=Descriptors)
     shared: set[socket.socket] = field(default_factory=set)
     checks: list[Callable[[], None]] = field(default_factory=list)
+    launcherOf: Callable[[Service], ILauncher | None] = lambda service: None
 
     def closeReplies(self, sock: socket.socket) -> None:
         """Stop sending replies through a socket."""

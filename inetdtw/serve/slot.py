@@ -19,7 +19,7 @@ from inetdtw.log import events
 from inetdtw.log.failures import survived
 from inetdtw.model.service import Service
 from inetdtw.model.state import PauseReason, ServiceState
-from inetdtw.serve.baseslot import BaseSlot, LauncherOf, failing
+from inetdtw.serve.baseslot import BaseSlot, failing
 from inetdtw.serve.bindretry import FIRST_RETRY, BindRetry
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
@@ -83,11 +83,9 @@ class Slot(BaseSlot):
     event raises leads to C{UNBOUND} and another attempt.
     """
 
-    def __init__(
-        self, service: Service, runtime: Runtime, launcherOf: LauncherOf
-    ) -> None:
+    def __init__(self, service: Service, runtime: Runtime) -> None:
         """Open no socket before L{bind}."""
-        super().__init__(service, runtime, launcherOf)
+        super().__init__(service, runtime)
         self._socket = ServiceSocket(service, runtime)
         self._retry = BindRetry(runtime, self._again)
         self._state = SlotState.UNBOUND

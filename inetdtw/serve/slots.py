@@ -48,10 +48,10 @@ class SlotTable:
     def __init__(self, runtime: Runtime, most: int) -> None:
         """@param most: how many programs of all services may run at once; 0 is any."""
         budget = ProcessBudget(most, runtime.report.atLimit)
-        self._runtime = runtime = replace(runtime, budget=budget)
         self.launchers = LauncherPool(
             runtime.reactor, runtime.report, budget, runtime.descriptors
         )
+        self._runtime = replace(runtime, budget=budget, launcherOf=self.launchers.of)
         self.bound = False
         self._slots: dict[Key, AnySlot] = {}
         self._gone: list[AnySlot] = []
@@ -79,7 +79,7 @@ class SlotTable:
         @param retry: the seconds until another attempt, if that fails.
         """
         make = PortlessSlot if service.isPortless else Slot
-        slot: AnySlot = make(service, self._runtime, self.launchers.of)
+        slot: AnySlot = make(service, self._runtime)
         slot.idle = self._idle
         self._slots[service.key] = slot
         # The log has a name that is looked up only if that takes long.

@@ -184,9 +184,15 @@ class ServingTestCase(SynchronousTestCase):
             {"LANG": "C", "PATH": "/bin"},
             ReflectorGuard(),
             lambda: NOW,
+            launcherOf=self.launcherFor,
         )
         case: Any = self  # The observer is typed for tests with a reactor only.
         self.events = EventLoggingObserver.createWithCleanup(case, globalLogPublisher)
+
+    def launcherFor(self, service: Service) -> ILauncher | None:
+        """Return the launcher of a service."""
+        launcher: ILauncher = self.launcher
+        return launcher if service.program is not None else None
 
     def serviceRuntime(
         self,

@@ -10,7 +10,6 @@ from typing import Any
 
 from twisted.internet.address import UNIXAddress
 
-from inetdtw.interfaces import ILauncher
 from inetdtw.model.service import Service
 from inetdtw.serve.slot import Slot
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
@@ -21,15 +20,10 @@ class SlotTestCase(ServingTestCase):
 
     def slot(self, service: Service) -> Slot:
         """Return the slot of a service, with its socket if that can be bound."""
-        slot = Slot(service, self.runtime, self.launcherOf)
+        slot = Slot(service, self.runtime)
         self.addCleanup(slot.stop)
         slot.bind()
         return slot
-
-    def launcherOf(self, service: Service) -> ILauncher | None:
-        """Return the launcher of a service."""
-        launcher: ILauncher = self.launcher
-        return launcher if service.program is not None else None
 
     def serving(self, service: Service) -> Slot:
         """Return the slot of a service that is served."""

@@ -180,7 +180,7 @@ class FaultTests(SlotTestCase):
             self.why = why
             before = openDescriptors()
             with mock.patch.object(sockets, "createListener", self.failing):
-                slot = Slot(makeService(), self.runtime, self.launcherOf)
+                slot = Slot(makeService(), self.runtime)
                 self.assertFails(slot, slot.bind)
             self.again(slot)
             slot = self.slot(makeService())

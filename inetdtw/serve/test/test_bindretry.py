@@ -197,7 +197,7 @@ class BindTests(SlotTestCase):
         Nothing is logged unless the port stays in use.
         """
         other, service = self.taken()
-        slot = Slot(service, self.runtime, self.launcherOf)
+        slot = Slot(service, self.runtime)
         self.addCleanup(slot.stop)
         slot.bind(SOON)
         for _ in range(6):

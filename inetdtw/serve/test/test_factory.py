@@ -77,7 +77,7 @@ class ProgramFactoryTests(ServingTestCase):
         """Serve a service without a socket."""
         address = Address(socket.AF_UNSPEC, "tcpmux/x")
         service = makeService(name="tcpmux/x", address=address, **given)
-        self.slot = PortlessSlot(service, self.runtime, lambda _: self.launcher)
+        self.slot = PortlessSlot(service, self.runtime)
         self.slot.start()
 
     def accept(self) -> None:

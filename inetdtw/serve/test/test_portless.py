@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -55,9 +56,7 @@ class PortlessCase(ServingTestCase):
             self.server,
         )
         self.mux.start()
-        self.slot = PortlessSlot(
-            makePortless(**given), self.runtime, lambda _: self.launcher
-        )
+        self.slot = PortlessSlot(makePortless(**given), self.runtime)
         self.addCleanup(self.slot.stop)
         self.slot.bind()
         self.slot.start()
@@ -338,7 +337,8 @@ class PortlessSlotTests(PortlessCase):
             lambda slot: slot.change(makePortless(refusal=b"x")),
         ):
             wrong = act is not None
-            slot = PortlessSlot(makePortless(), self.runtime, launcherOf)
+            runtime = replace(self.runtime, launcherOf=launcherOf)
+            slot = PortlessSlot(makePortless(), runtime)
             act(slot)
             slot.start()
             state = slot.state()
@@ -385,7 +385,7 @@ class PortlessSlotTests(PortlessCase):
 
     def test_neverServed(self) -> None:
         """A service that was not served is not logged as closed."""
-        slot = PortlessSlot(makePortless(), self.runtime, lambda _: self.launcher)
+        slot = PortlessSlot(makePortless(), self.runtime)
         slot.bind()
         slot.stop()
         self.assertEqual(self.said("close"), [])

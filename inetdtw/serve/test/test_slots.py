@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
-from typing import Any
 
 from inetdtw.model.address import Address
 from inetdtw.model.service import Service
+from inetdtw.serve import slots
 from inetdtw.serve.slot import Slot
 from inetdtw.serve.slots import CHECK, SlotTable
 from inetdtw.serve.test.test_portless import makePortless
@@ -54,9 +54,8 @@ class StartTests(ServingTestCase):
     def started(self, *services: Service) -> FakePool:
         """Start services, and return their launchers."""
         pool = FakePool(self.launcher)
-        launchers: Any = pool
+        self.patch(slots, "LauncherPool", lambda *given: pool)
         table = SlotTable(self.runtime, 0)
-        table.launchers = launchers
         self.addCleanup(table.stop)
         for service in services:
             table.add(service)

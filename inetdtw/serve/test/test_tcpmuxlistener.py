@@ -52,11 +52,8 @@ class TcpmuxListenerTests(PortlessCase):
 
     def test_help(self) -> None:
         """A client that asks for C{help} gets all names."""
-        PortlessSlot(
-            makePortless(address=Address(socket.AF_UNSPEC, "tcpmux/a")),
-            self.runtime,
-            lambda _: self.launcher,
-        ).start()
+        other = makePortless(address=Address(socket.AF_UNSPEC, "tcpmux/a"))
+        PortlessSlot(other, self.runtime).start()
         self.assertEqual(self.answer(self.ask(b"HELP\r\n")), b"a\r\nx\r\n")
 
     def test_silent(self) -> None:

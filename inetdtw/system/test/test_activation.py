@@ -311,7 +311,7 @@ class InheritedSlotTests(InheritedTestCase):
         """Return a slot of the service that serves."""
         runtime = replace(self.runtime, inherited=Inherited(self.given))
         runtime.inherited.assign([service])
-        slot = Slot(service, runtime, lambda _: self.launcher)
+        slot = Slot(service, runtime)
         self.addCleanup(slot.stop)
         slot.bind()
         slot.start()
