@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAPPED = "::ffff:"
+_NO_ADDRESS = bytes(16)
 
 
 def plain(host: str) -> str:
@@ -64,11 +65,11 @@ def packPeer(peer: object) -> tuple[int, bytes]:
 
     @param peer: the address, as accept(2) returns it.
 
-    @return: the port and the address as IPv6; the latter is empty for a client without
-        an address, such as that of a UNIX socket.
+    @return: the port and the address as IPv6; both are zeros for a client without an
+        address, such as that of a UNIX socket.
     """
     if not isinstance(peer, tuple):
-        return 0, b""
+        return 0, _NO_ADDRESS
     host = peer[0].partition("%")[0]
     six = host if ":" in host else _MAPPED + host
     return peer[1], _socket.inet_pton(_socket.AF_INET6, six)
@@ -76,6 +77,6 @@ def packPeer(peer: object) -> tuple[int, bytes]:
 
 def unpackPeer(port: int, packed: bytes) -> tuple[str, int] | None:
     """Return the address and the port of L{packPeer}, or C{None} without an address."""
-    if not any(packed):
+    if packed == _NO_ADDRESS:
         return None
     return plain(_socket.inet_ntop(_socket.AF_INET6, packed)), port

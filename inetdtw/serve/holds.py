@@ -14,10 +14,6 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from inetdtw.model.state import PauseReason
 
 
-def _nothing() -> None:
-    pass  # nothing depends on the end of this pause
-
-
 class Holds:
     """
     The reasons why a service accepts no clients for now.  It is true if it has any.
@@ -66,7 +62,7 @@ class Holds:
         self,
         reason: PauseReason,
         seconds: float,
-        then: Callable[[], None] = _nothing,
+        then: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Pause for some time.  A time that runs already stays as it is.

@@ -28,10 +28,6 @@ MOMENT = 0.5
 MOST = 256
 
 
-def _nothing() -> None:
-    pass  # a datagram is refused by leaving it
-
-
 @dataclass(eq=False)
 class AcceptedClient:
     """
@@ -39,14 +35,14 @@ class AcceptedClient:
 
     @ivar peer: its address.
     @ivar serve: serves it; its connection belongs to what serves it from then on.
-    @ivar refuse: refuses it, likewise.
+    @ivar refuse: refuses it, likewise; a datagram is refused by leaving it.
     @ivar source: what counts as its address.
     @ivar claim: the descriptor of its connection, while it waits.
     """
 
     peer: Any
     serve: Callable[[], object]
-    refuse: Callable[[], object] = _nothing
+    refuse: Callable[[], object] = lambda: None
     source: str = ""
     claim: Claim | None = None
 

@@ -10,11 +10,11 @@ import posix
 import sys
 
 from inetdtw.helpers.warm.files import (
+    DIRECTORY,
     WatchedFile,
     absolute,
     identity,
     isExecutable,
-    mayEnter,
 )
 from inetdtw.helpers.warm.process import SignalState
 
@@ -42,7 +42,7 @@ class WorkingDirectory:
 
     def isThere(self) -> bool:
         """Return whether the user may enter it, as far as that can be known."""
-        return self._identity is None or mayEnter(self._path)
+        return self._identity is None or isExecutable(self._path, DIRECTORY)
 
     def enter(self) -> None:
         """

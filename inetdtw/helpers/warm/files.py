@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 GRANULARITY = 0.1
 #: The most symbolic links that the kernel follows.
 _MOST_LINKS = 40
+#: The type of a directory, as in C{st_mode}.
+DIRECTORY = 0o040000
 
 
 def stamp(path: Any) -> tuple[int, ...] | None:
@@ -138,7 +140,7 @@ def absolute(path: str) -> str:
 
 def isExecutable(path: Any, kind: int = 0o100000) -> bool:
     """
-    Return whether a file exists that this process may execute.
+    Return whether a file exists that this process may execute, or enter.
 
     @param kind: its type, as in C{st_mode}.
     """
@@ -147,8 +149,3 @@ def isExecutable(path: Any, kind: int = 0o100000) -> bool:
     except (OSError, ValueError):
         return False
     return isKind and posix.access(path, posix.X_OK)
-
-
-def mayEnter(path: str) -> bool:
-    """Return whether a directory exists that this process may change to."""
-    return isExecutable(path, 0o040000)
