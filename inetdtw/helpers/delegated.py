@@ -10,14 +10,13 @@ For each there is a program, which is started whenever the socket is readable.
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 
 from inetdtw.helpers.connection import connectionEnvironment, encoded
 from inetdtw.helpers.datagrampeek import DatagramPeek
 from inetdtw.helpers.protocol import Program
-from inetdtw.helpers.socketstate import Original
+from inetdtw.helpers.socketstate import Original, Spoiled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,10 +98,14 @@ class DelegatedDatagrams(DelegatedSocket):
         self._original = Original(self.socket)
 
     def accept(self) -> tuple[socket.socket, Any, dict[bytes, bytes]]:
-        """Duplicate the socket, if it has a datagram."""
+        """
+        Duplicate the socket.
+
+        @raise Spoiled: if it has no datagram, so that something else made it readable.
+        """
         self.peek.note()
         if not self.peek.seen:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            raise Spoiled("the socket is readable without a datagram")
         self.socket.setblocking(True)
         return self.socket.dup(), None, self.program[2]
 

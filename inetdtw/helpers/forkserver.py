@@ -302,6 +302,9 @@ class ForkServer:
             return
         try:
             given, peer, environment = delegated.accept()
+        except Spoiled:
+            self._return(delegated)
+            return
         except OSError as why:
             # EAGAIN: another process has accepted the connection.
             if why.errno in TRANSIENT_ERRORS and why.errno != errno.EAGAIN:

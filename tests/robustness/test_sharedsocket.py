@@ -121,7 +121,7 @@ for _ in range(4):
 class DatagramTests(SharedTestCase):
     """C{dgram wait}."""
 
-    def say(self, word: str, host: str = "127.0.0.1") -> None:
+    def say(self, word: str, daemon: Daemon, host: str) -> None:
         """
         Connect a client, and return the answer.
 
@@ -138,7 +138,7 @@ class DatagramTests(SharedTestCase):
                 self.fail("the socket was not as the service wants it")
             except (TimeoutError, socket.timeout, ConnectionError):
                 pass  # It may be about to be replaced.
-        self.fail(f"no answer to {word!r}")
+        self.fail(f"no answer to {word!r}:\n{daemon.log()}")
 
     def harmed(self, *words: str, host: str = "127.0.0.1", net: str = "udp") -> None:
         """Assert that all clients are answered after a program has done some harm."""
@@ -151,7 +151,7 @@ class DatagramTests(SharedTestCase):
             daemon = self.serving(launch, keys)
             for word in words:
                 for each in (word, "hello", word, "hello"):
-                    self.say(each, host)
+                    self.say(each, daemon, host)
             started = daemon.log().count("] start it ")
             self.assertLess(started, 12 * len(words))
             daemon.stop()

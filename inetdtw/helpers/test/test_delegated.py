@@ -196,7 +196,12 @@ class DelegatedDatagramsTests(ProgramTestCase):
         self.assertNotEqual(self.served(helper), pid)
 
     def test_nothing(self) -> None:
-        """No program is started without a datagram."""
-        delegated = DelegatedDatagrams(5, os.dup(self.server.fileno()), ([], [], {}))
-        self.addCleanup(delegated.socket.close)
-        self.assertRaises(BlockingIOError, delegated.accept)
+        """The socket is returned when it is readable without a datagram."""
+        helper = self.helper()
+        self.delegate(helper, "/bin/true")
+        self.server.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+        gone = self.closing(listening(makeDatagrams()))
+        address = gone.getsockname()
+        gone.close()
+        self.server.sendto(b"nobody", address)
+        self.assertEqual(helper.hear(), (RETURNED, 5, 0, 0))
