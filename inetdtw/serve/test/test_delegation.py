@@ -21,7 +21,6 @@ from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Bounds, Service
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.child import Child
-from inetdtw.serve.delegation import IDLE
 from inetdtw.serve.stream import StreamListener
 from inetdtw.serve.wait import WaitListener
 from inetdtw.test.fakes import (
@@ -98,40 +97,6 @@ class StreamDelegationTests(DelegationTestCase):
         self.accepting.free()
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9", "retired"])
 
-    def test_oneOfMany(self) -> None:
-        """
-        One service of many is delegated when it has had a client.
-
-        So idle services have no descriptor in the launcher.
-        """
-        for number in range(IDLE):
-            self.runtime.budget.addDelegation(lambda number=number: None)  # type: ignore[misc]
-        self.serve(makeService())
-        self.assertEqual(self.accepting.said, [])
-        with socket.create_connection(self.server.getsockname(), PATIENCE):
-            self.reactor.turn(PATIENCE)
-        self.assertEqual(self.accepting.said, [])
-        self.accepting.programs[0].start().end()
-        self.assertEqual(self.accepting.said, ["delegate"])
-        self.assertEqual(self.reactor.getReaders(), [])
-
-    def test_bounded(self) -> None:
-        """A service with a bound is not."""
-        self.serve(makeService(bounds=Bounds(ipMax=5)))
-        with socket.create_connection(self.server.getsockname(), PATIENCE):
-            self.reactor.turn(PATIENCE)
-        self.accepting.programs[0].start().end()
-        self.assertEqual(self.accepting.said, [])
-
-    def test_counts(self) -> None:
-        """A program that the launcher starts counts until it has ended."""
-        self.serve(makeService())
-        child = self.listener.accepted(("127.0.0.1", 7))
-        child.started(77)
-        self.assertEqual(self.limits.running, 1)
-        child.ended(ExitStatus(0))
-        self.assertEqual(self.limits.running, 0)
-
     def test_crowded(self) -> None:
         """
         The daemon accepts when too many programs run.
@@ -164,12 +129,6 @@ class StreamDelegationTests(DelegationTestCase):
         self.listener.stop()
         self.runtime.budget.whenCapacity(lambda: None)
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
-
-    def test_notAmple(self) -> None:
-        """A service is not delegated when the limit on all programs is near."""
-        self.runtime.budget.most, self.runtime.budget.running = 100, 51
-        self.serve(makeService())
-        self.assertEqual(self.accepting.said, [])
 
     def test_dropped(self) -> None:
         """When the launcher cannot, connections come to the daemon."""

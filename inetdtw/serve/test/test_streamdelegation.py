@@ -109,7 +109,10 @@ class DelegatedTests(ServingTestCase):
 
         Nor is it if programs share it, or if the process budget is nearly used.
         """
-        bounds = (Bounds(acceptMax=9), Bounds(perSource=1), Bounds(serviceMax=9))
+        bounds = (
+            *(Bounds(acceptMax=9), Bounds(serviceMax=9)),
+            *(Bounds(perSource=1), Bounds(ipMax=5)),
+        )
         for service in (
             *(makeService(bounds=each) for each in bounds),
             makeService(stderr="log"),
