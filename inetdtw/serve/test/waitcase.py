@@ -29,6 +29,7 @@ class WaitingTestCase(ServingTestCase):
             self.serviceRuntime(service, self.limits, self.launcher, self.released),
             self.server,
         )
+        self.addCleanup(self.listener.stop)
         self.listener.start()
 
     def released(self) -> None:

@@ -380,7 +380,9 @@ class DescribeTests(SynchronousTestCase):
             connection, peer = server.accept()
         with client, connection:
             connection.setblocking(False)
-            found = describeConnection(connection.dup(), peer)
+            taken = connection.dup()
+            self.addCleanup(os.close, taken.fileno())
+            found = describeConnection(taken, peer)
             self.assertTrue(os.get_blocking(connection.fileno()))
             self.assertEqual(found[b"TCPLOCALPORT"], b"%d" % client.getpeername()[1])
             self.assertEqual(found[b"REMOTE_PORT"], b"%d" % client.getsockname()[1])

@@ -574,6 +574,7 @@ class StopTests(HelperTestCase):
         self.assertFalse(process.left)
         self.reactor.advance(OVERDUE)
         self.assertTrue(process.left)
+        self.played.die()
 
     def test_queued(self) -> None:
         """Requests that were sent before are received, and then the end."""
