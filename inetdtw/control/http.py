@@ -181,7 +181,7 @@ class Site(ServerFactory):
         """Stop counting a connection."""
         self._silent.discard(channel)
         self._answered.discard(channel)
-        self._account.give()
+        self._account.release()
 
     def log(self, request: http.Request) -> None:
         """Log no request; what it causes is logged."""

@@ -84,7 +84,7 @@ class DirectLauncher:
         self._reactor = reactor
         self._pidfds = hasPidfds() if pidfds is None else pidfds
         self._exits = ExitWatcher(reactor) if exits is None else exits
-        self._held = RetryQueue(reactor, report, self._start)
+        self._retries = RetryQueue(reactor, report, self._start)
         self._watches: dict[int, Watch] = {}
         self._assumed = parseContext(map(native, context.toArguments()))
 
@@ -98,7 +98,7 @@ class DirectLauncher:
     @property
     def over(self) -> bool:
         """Whether no program runs, or is still to be started."""
-        return not (self._watches or self._held)
+        return not (self._watches or self._retries)
 
     def stop(self) -> None:
         """Launch nothing more, and leave the programs that run alone."""
@@ -106,7 +106,7 @@ class DirectLauncher:
             pid, watch = self._watches.popitem()
             watch.cancel()
             Reaper(pid)
-        self._held.giveUp()
+        self._retries.failAll()
 
     def awaits(self, pid: int) -> bool:
         """Return whether a child of this process is watched by its pidfd."""
@@ -115,11 +115,11 @@ class DirectLauncher:
     @property
     def hasCapacity(self) -> bool:
         """Whether the last program could be started."""
-        return not self._held
+        return not self._retries
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when there is capacity."""
-        self._held.whenNone(callback)
+        self._retries.whenEmpty(callback)
 
     def launch(self, child: IChild, request: LaunchRequest) -> None:
         """Start a program, or retry later after a transient error."""
@@ -128,7 +128,7 @@ class DirectLauncher:
         except ExecutableNotFound as missing:
             child.failed(str(missing))
         except OSError as why:
-            if why.errno not in TRANSIENT_ERRORS or not self._held.hold(
+            if why.errno not in TRANSIENT_ERRORS or not self._retries.add(
                 child, request, why
             ):
                 child.failed(reasonOf(why))

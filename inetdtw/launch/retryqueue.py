@@ -28,7 +28,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 PATIENCE = 10.0
 
 
-class HeldRequest:
+class QueuedRequest:
     """
     A launch request with descriptors of its own, which may be needed again.
 
@@ -78,20 +78,20 @@ class RetryQueue:
         self._reactor = reactor
         self._report = report
         self._start = start
-        self._held: deque[tuple[HeldRequest, float]] = deque()
+        self._requests: deque[tuple[QueuedRequest, float]] = deque()
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self._later = Timer(reactor)
-        self._waiting = WaitList(lambda: not self._held)
+        self._waiting = WaitList(lambda: not self._requests)
 
     def __len__(self) -> int:
         """Return the number of requests."""
-        return len(self._held)
+        return len(self._requests)
 
-    def whenNone(self, callback: Callable[[], None]) -> None:
+    def whenEmpty(self, callback: Callable[[], None]) -> None:
         """Call once when there are none."""
         self._waiting.add(callback)
 
-    def hold(self, child: IChild, request: LaunchRequest, why: OSError) -> bool:
+    def add(self, child: IChild, request: LaunchRequest, why: OSError) -> bool:
         """
         Retry a request later.
 
@@ -100,10 +100,10 @@ class RetryQueue:
         @return: false if descriptors are short.
         """
         try:
-            held = HeldRequest(child, request)
+            queued = QueuedRequest(child, request)
         except OSError:
             return False
-        self._held.append((held, self._reactor.seconds() + PATIENCE))
+        self._requests.append((queued, self._reactor.seconds() + PATIENCE))
         if not self._later.active:
             self._report.emit(events.SHORTAGE, reason=why.strerror or str(why))
             self._later.start(self._backoff.next(), self._again)
@@ -111,26 +111,26 @@ class RetryQueue:
 
     def _again(self) -> None:
         """Retry all requests, until one fails."""
-        while self._held:
-            held, limit = self._held[0]
+        while self._requests:
+            queued, limit = self._requests[0]
             try:
-                self._start(held.child, held.request)
+                self._start(queued.child, queued.request)
             except ExecutableNotFound as missing:
-                held.child.failed(str(missing))
+                queued.child.failed(str(missing))
             except OSError as why:
                 if why.errno in TRANSIENT_ERRORS and self._reactor.seconds() < limit:
                     self._later.start(self._backoff.next(), self._again)
                     return
-                held.child.failed(reasonOf(why))
-            self._held.popleft()
-            held.close()
+                queued.child.failed(reasonOf(why))
+            self._requests.popleft()
+            queued.close()
         self._backoff.reset()
         self._waiting.notify()
 
-    def giveUp(self) -> None:
+    def failAll(self) -> None:
         """Fail all requests."""
         self._later.cancel()
-        while self._held:
-            held, _ = self._held.popleft()
-            held.close()
-            held.child.failed("the daemon stops")
+        while self._requests:
+            queued, _ = self._requests.popleft()
+            queued.close()
+            queued.child.failed("the daemon stops")

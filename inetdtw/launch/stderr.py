@@ -237,7 +237,7 @@ class StderrReader:
             os.close(self.writeEnd)
             self.writeEnd = -1
             if self._claim is not None:
-                self._claim.giveSome(1)
+                self._claim.releaseSome(1)
 
     def _close(self) -> None:
         """Close the pipe."""
@@ -249,7 +249,7 @@ class StderrReader:
             os.close(self._reading)
             self._reading = -1
             if self._claim is not None:
-                self._claim.give()
+                self._claim.release()
             self._others.discard(self)
 
     def fileno(self) -> int:

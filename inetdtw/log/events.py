@@ -110,7 +110,7 @@ CLOSE = Event("close", NOTICE, "service")
 PAUSE = Event("pause", WARN, "service seconds:g peer reason")
 RESUME = Event("resume", NOTICE, "service")
 STATE = Event(
-    "state", ALWAYS, "service address started warm refused failed running held"
+    "state", ALWAYS, "service address started warm refused failed running pauses"
 )
 
 # Helper processes.

@@ -178,7 +178,7 @@ class Report:
             refused=state.refused,
             failed=state.failed,
             running=state.running,
-            held=",".join(each.value for each in state.held) or "-",
+            pauses=",".join(each.value for each in state.pauses) or "-",
         )
 
     def atLimit(self, most: int) -> None:

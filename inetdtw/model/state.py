@@ -86,15 +86,15 @@ class PauseReason(Enum):
 CONDITIONS = (LISTENING, *dict.fromkeys(each.condition for each in PauseReason))
 
 
-def conditionOf(held: Collection[PauseReason]) -> str:
+def conditionOf(pauses: Collection[PauseReason]) -> str:
     """Return the condition of a service that is paused for some reasons."""
-    found = (reason.condition for reason in PauseReason if reason in held)
+    found = (reason.condition for reason in PauseReason if reason in pauses)
     return next(found, LISTENING)
 
 
-def explanationOf(held: Collection[PauseReason]) -> str | None:
+def explanationOf(pauses: Collection[PauseReason]) -> str | None:
     """Return why a service is paused, in words, if that needs an explanation."""
-    found = (reason.explanation for reason in PauseReason if reason in held)
+    found = (reason.explanation for reason in PauseReason if reason in pauses)
     return next(filter(None, found), None)
 
 
@@ -106,7 +106,7 @@ class ServiceState:
     @ivar name: its name in the log.
     @ivar address: where it listens.
     @ivar kind: C{stream nowait} and so on.
-    @ivar held: the reasons why it accepts no clients or is in trouble.
+    @ivar pauses: the reasons why it accepts no clients or is in trouble.
     @ivar reason: why it is in trouble, in words, if it is.
     @ivar until: when it resumes, or is bound again, in seconds since the epoch, if that
         is known.
@@ -128,7 +128,7 @@ class ServiceState:
     name: str
     address: str
     kind: str
-    held: tuple[PauseReason, ...] = ()
+    pauses: tuple[PauseReason, ...] = ()
     reason: str | None = None
     until: float | None = None
     running: int = 0
@@ -147,7 +147,7 @@ class ServiceState:
     @property
     def condition(self) -> str:
         """One of L{CONDITIONS}."""
-        return conditionOf(self.held)
+        return conditionOf(self.pauses)
 
     @property
     def healthy(self) -> bool:
@@ -163,7 +163,7 @@ class ServiceState:
             "kind": self.kind,
             "state": self.condition,
             "healthy": self.healthy,
-            "held": [reason.value for reason in self.held],
+            "pauses": [reason.value for reason in self.pauses],
             "reason": self.reason,
             "until": self.until,
             "running": self.running,

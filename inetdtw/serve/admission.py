@@ -203,7 +203,7 @@ class AdmissionControl:
     def release(self, peer: Any = None) -> None:
         """Count an admitted client no more: it is served."""
         self._limits.release(hostOf(peer))
-        self._account.give(peer)
+        self._account.release(peer)
         if self._budget is not None:
             self._budget.ended()
 

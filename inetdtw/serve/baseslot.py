@@ -71,7 +71,7 @@ class BaseSlot:
 
     def _stateOf(
         self,
-        held: list[PauseReason],
+        pauses: list[PauseReason],
         reason: str | None,
         resumes: float | None,
         serves: bool,
@@ -79,8 +79,8 @@ class BaseSlot:
         """
         Return its state and counters.
 
-        @param held: why it accepts no clients, or is in trouble.
-        @param reason: what is wrong, if C{held} does not explain it.
+        @param pauses: why it accepts no clients, or is in trouble.
+        @param reason: what is wrong, if C{pauses} does not explain it.
         @param resumes: when it accepts clients again, in seconds of the reactor.
         @param serves: whether it is being served.
         """
@@ -90,8 +90,8 @@ class BaseSlot:
             name=service.name,
             address=self.address(),
             kind=kindOf(service),
-            held=tuple(held),
-            reason=reason or explanationOf(held),
+            pauses=tuple(pauses),
+            reason=reason or explanationOf(pauses),
             until=None if resumes is None else self._runtime.timeOf(resumes),
             running=self.running,
             most=1 if wait else service.bounds.acceptMax or None,

@@ -116,7 +116,7 @@ class SocketDelegation:
             request = self._starter.request(self._port.fileno())
             self._acceptor, self._again = Acceptor.LAUNCHER, False
             self._number = delegate(self._watcher, request)
-            self._budget.addDelegation(self.takeBack)
+            self._budget.addDelegation(self.withdraw)
         return self._acceptor is Acceptor.LAUNCHER
 
     def _delegate(self) -> Callable[..., int] | None:
@@ -131,7 +131,7 @@ class SocketDelegation:
         waits = IWaitDelegatingLauncher.providedBy(launcher) and not service.isStream
         return IWaitDelegatingLauncher(launcher).delegateWait if waits else None
 
-    def takeBack(self, again: bool = True) -> None:
+    def withdraw(self, again: bool = True) -> None:
         """
         Have the daemon read the socket, if it is delegated.
 
@@ -142,14 +142,14 @@ class SocketDelegation:
         if self._acceptor is not Acceptor.LAUNCHER:
             return
         self._again = again
-        self._withdraw()
+        self._end()
         if not self._service.wait:
             # Until the launcher's process has stopped, both accept.
             self._resume()
 
-    def _withdraw(self) -> None:
+    def _end(self) -> None:
         self._acceptor = Acceptor.RETURNING
-        self._budget.removeDelegation(self.takeBack)
+        self._budget.removeDelegation(self.withdraw)
         launcher = IDelegatingLauncher(self._starter.launcher)
         launcher.withdraw(self._number, self._withdrawn)
 
@@ -166,7 +166,7 @@ class SocketDelegation:
         """Do not delegate the socket any more."""
         self._serving = self._again = False
         if self._acceptor is Acceptor.LAUNCHER:
-            self._withdraw()
+            self._end()
 
     def whenFree(self, done: Callable[[], None]) -> None:
         """Call C{done} when the launcher starts no more programs, after L{stop}."""
@@ -180,7 +180,7 @@ class SocketDelegation:
         if self.due and self._begin():
             self._port.holds.pause(PauseReason.IDLE)
 
-    def held(self) -> list[PauseReason]:
+    def pauses(self) -> list[PauseReason]:
         """Return why no clients are accepted, wherever that is done."""
         reasons = self._port.holds.reasons
         if self._acceptor is not Acceptor.LAUNCHER:

@@ -76,7 +76,7 @@ class BaseListener:
         """Call C{dropped} when the reactor cannot poll the socket any more."""
         self._port.dropped = dropped
 
-    def held(self) -> list[PauseReason]:
+    def pauses(self) -> list[PauseReason]:
         """Return why no clients are accepted; nothing if they are."""
         return self._port.holds.reasons
 

@@ -186,11 +186,11 @@ class PortlessSlot(BaseSlot):
 
     def state(self) -> ServiceState:
         """Return its state and counters."""
-        held = self._holds.reasons
+        pauses = self._holds.reasons
         if self._drained:
-            held = [PauseReason.DRAIN if self.running else PauseReason.IDLE]
-        reason = self._reason if PauseReason.ERROR in held else None
-        return self._stateOf(held, reason, self._holds.resumes, self._started)
+            pauses = [PauseReason.DRAIN if self.running else PauseReason.IDLE]
+        reason = self._reason if PauseReason.ERROR in pauses else None
+        return self._stateOf(pauses, reason, self._holds.resumes, self._started)
 
     def _next(self) -> None:
         """Serve clients that wait, while there is capacity."""

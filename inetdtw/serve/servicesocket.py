@@ -187,7 +187,7 @@ class ServiceSocket:
         self.socket = self._original = self._wanted = None
         self._own()
         if self._claim is not None:
-            self._claim.give()
+            self._claim.release()
             self._claim = None
 
     def close(self) -> None:

@@ -323,33 +323,33 @@ class Slot(BaseSlot):
 
     def state(self) -> ServiceState:
         """Return its state and counters."""
-        held, resumes, reason = self._held(), self._retry.due, None
-        if PauseReason.UNBOUND in held:
+        pauses, resumes, reason = self._pauses(), self._retry.due, None
+        if PauseReason.UNBOUND in pauses:
             reason = self._retry.reason
-        elif PauseReason.REPLACED in held:
+        elif PauseReason.REPLACED in pauses:
             reason = self._rebinds.trouble
         if self._listener is not None and self._target is not Target.DRAIN:
             resumes = self._listener.resumes()
         serves = self._state not in (SlotState.UNBOUND, SlotState.BOUND)
-        return self._stateOf(held, reason, resumes, serves)
+        return self._stateOf(pauses, reason, resumes, serves)
 
-    def _held(self) -> list[PauseReason]:
+    def _pauses(self) -> list[PauseReason]:
         if self._target is Target.DRAIN:
             drains = self.bound or self.running
             return [PauseReason.DRAIN if drains else PauseReason.IDLE]
-        held = [] if self._listener is None else self._listener.held()
+        pauses = [] if self._listener is None else self._listener.pauses()
         if self.paused:
             # An idle listener is the effect of this pause.
-            held = [each for each in held if each is not PauseReason.IDLE]
-            held.append(PauseReason.OPERATOR)
+            pauses = [each for each in pauses if each is not PauseReason.IDLE]
+            pauses.append(PauseReason.OPERATOR)
         if self._state is SlotState.UNBOUND:
-            return [*held, PauseReason.UNBOUND]
+            return [*pauses, PauseReason.UNBOUND]
         if self.paused:
-            return held
+            return pauses
         if self._listener is None:
             return [PauseReason.IDLE]
         if self._rebinds.trouble is not None:
-            held.append(PauseReason.REPLACED)
+            pauses.append(PauseReason.REPLACED)
         if self._state is SlotState.RETIRING:
-            held.append(PauseReason.CHANGE)
-        return held
+            pauses.append(PauseReason.CHANGE)
+        return pauses

@@ -287,6 +287,6 @@ def _stateOf(slot: AnySlot) -> ServiceState:
             name=service.name,
             address=str(service.address),
             kind=kindOf(service),
-            held=(PauseReason.ERROR,),
+            pauses=(PauseReason.ERROR,),
             reason=reasonOf(why),
         )

@@ -141,7 +141,7 @@ class ProgramStarter:
             try:
                 made = StderrReader(runtime.reactor, runtime.stderrReaders, uid, claim)
             except OSError:
-                claim.give()
+                claim.release()
                 raise
             child.stderr = made
             yield child.stderr.writeEnd

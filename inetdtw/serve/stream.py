@@ -92,11 +92,11 @@ class StreamListener(ConnectionListener):
             self._runtime.report.emit(
                 events.START_FAILED, self._service.name, peer=peer, reason=reason
             )
-        self._delegation.takeBack(again=peer is None)
+        self._delegation.withdraw(again=peer is None)
 
     def returned(self, left: bool = False) -> None:
         """Take the socket back for now."""
-        self._delegation.takeBack()
+        self._delegation.withdraw()
 
     def retire(self, done: Callable[[], None]) -> None:
         """
@@ -118,6 +118,6 @@ class StreamListener(ConnectionListener):
         super().released()
         self._delegation.released()
 
-    def held(self) -> list[PauseReason]:
+    def pauses(self) -> list[PauseReason]:
         """Return why no clients are accepted."""
-        return self._delegation.held()
+        return self._delegation.pauses()

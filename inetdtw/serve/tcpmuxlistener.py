@@ -48,10 +48,10 @@ class TcpmuxListener(ConnectionListener):
                 *(connection, peer, reactor, self._asked),
                 names.requests,
                 self._account.sourceOf(peer),
-                lambda request: self._account.give(request.peer),
+                lambda request: self._account.release(request.peer),
             )
         except Exception:
-            self._account.give(peer)
+            self._account.release(peer)
             connection.close()
             raise
 
@@ -71,7 +71,7 @@ class TcpmuxListener(ConnectionListener):
     def _asked(self, request: TcpmuxRequest, name: str | None) -> None:
         """Serve a client by the name that it has sent, or close it without one."""
         self._admission.release(request.peer)
-        self._account.give(request.peer)
+        self._account.release(request.peer)
         self._served()
         if request.crowdedOut:
             self._limits.refuse()

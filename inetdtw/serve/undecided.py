@@ -49,7 +49,7 @@ class AcceptedClient:
     def giveBack(self) -> None:
         """Release its claim, if it has one."""
         if self.claim is not None:
-            self.claim.give()
+            self.claim.release()
             self.claim = None
 
 

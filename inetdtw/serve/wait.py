@@ -61,7 +61,7 @@ class WaitListener(BaseListener):
         self._served = given.released
         self._starter = ProgramStarter(service, runtime, given.launcher)
         self._delegation = SocketDelegation(
-            given, self._port, self._starter, self, self._takenBack
+            given, self._port, self._starter, self, self._resume
         )
         self._running = 0
         self._datagram = DatagramPeek(sock)
@@ -110,7 +110,7 @@ class WaitListener(BaseListener):
 
     def dropped(self, peer: Any, reason: str) -> None:
         """Take the socket back, as the launcher cannot use it."""
-        self._delegation.takeBack()
+        self._delegation.withdraw()
 
     def returned(self, left: bool = False) -> None:
         """
@@ -120,9 +120,9 @@ class WaitListener(BaseListener):
         """
         if left:
             self._discard()
-        self._delegation.takeBack()
+        self._delegation.withdraw()
 
-    def _takenBack(self) -> None:
+    def _resume(self) -> None:
         """Read the socket here, as the launcher starts no more programs."""
         if self._running or self.restored():
             self._port.start()
@@ -206,9 +206,9 @@ class WaitListener(BaseListener):
         if not self._running:
             self._delegation.released()
 
-    def held(self) -> list[PauseReason]:
+    def pauses(self) -> list[PauseReason]:
         """Return why no clients are accepted."""
-        return self._delegation.held()
+        return self._delegation.pauses()
 
     def _more(self) -> bool:
         """

@@ -35,7 +35,7 @@ def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> BoundPath:
                 raise pathReplaced()
             mark = BoundPath(path, file.identity)
             try:
-                file.give(ownership)
+                file.chown(ownership)
             except OSError:
                 mark.remove()
                 raise
@@ -114,7 +114,7 @@ class BoundPath:
             return False
         return identityOf(about) == self.identity
 
-    def give(self, ownership: Ownership) -> None:
+    def chown(self, ownership: Ownership) -> None:
         """
         Set the owner and the permissions of the file.
 
@@ -126,7 +126,7 @@ class BoundPath:
             with unixpath.openPath(parent, name) as file:
                 if file.identity != self.identity:
                     raise pathReplaced()
-                file.give(ownership)
+                file.chown(ownership)
 
     def remove(self) -> None:
         """Remove the file, if it is still the same."""

@@ -91,8 +91,8 @@ class DescriptorAccount:
             key = (self.purpose, self.service, self.sourceOf(peer))
             self.descriptors.take(self.each, *key)
 
-    def give(self, peer: object = None) -> None:
+    def release(self, peer: object = None) -> None:
         """Stop counting the descriptors of a client that is released."""
         if self.each:
             key = (self.purpose, self.service, self.sourceOf(peer))
-            self.descriptors.give(self.each, key)
+            self.descriptors.release(self.each, key)

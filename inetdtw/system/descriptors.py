@@ -109,11 +109,11 @@ class Claim:
         if close is not None:
             close()
 
-    def give(self) -> None:
+    def release(self) -> None:
         """Release all descriptors that are left, which were closed."""
-        self.giveSome(self._count)
+        self.releaseSome(self._count)
 
-    def giveSome(self, count: int) -> None:
+    def releaseSome(self, count: int) -> None:
         """Release C{count} descriptors that were closed, or as many as are left."""
         count = min(count, self._count)
         self._count -= count
@@ -121,7 +121,7 @@ class Claim:
             self._account.leftovers.discard(self)
             self._close = None
         if count:
-            self._account.give(count, self._key)
+            self._account.release(count, self._key)
 
 
 class Descriptors(Headroom):
@@ -157,7 +157,7 @@ class Descriptors(Headroom):
         self._add(count, key)
         return Claim(self, count, key)
 
-    def give(self, count: int, key: _Key) -> None:
+    def release(self, count: int, key: _Key) -> None:
         """
         Stop counting descriptors that were closed.
 

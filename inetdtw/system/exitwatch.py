@@ -195,9 +195,9 @@ class ExitWatcher:
         """
         claim = self.descriptors.take(1, Purpose.PIDFD)
         try:
-            return PidfdWatch(self._reactor, pid, gone, claim.give)
+            return PidfdWatch(self._reactor, pid, gone, claim.release)
         except BaseException:
-            claim.give()
+            claim.release()
             raise
 
 

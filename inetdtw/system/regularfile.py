@@ -67,12 +67,12 @@ def opened(
         checked(os.stat(path, dir_fd=parent, follow_symlinks=follow))
         fd = os.open(path, _FLAGS | more, dir_fd=parent)
     else:
-        held = os.open(path, os.O_PATH | os.O_CLOEXEC | more, dir_fd=parent)
+        pinned = os.open(path, os.O_PATH | os.O_CLOEXEC | more, dir_fd=parent)
         try:
-            checked(os.fstat(held))
-            fd = os.open(f"{DESCRIPTORS}/{held}", _FLAGS)
+            checked(os.fstat(pinned))
+            fd = os.open(f"{DESCRIPTORS}/{pinned}", _FLAGS)
         finally:
-            os.close(held)
+            os.close(pinned)
     try:
         checked(os.fstat(fd))
         yield fd

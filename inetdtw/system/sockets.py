@@ -161,7 +161,7 @@ def reconfigure(
         acceptfilter.disable(sock)
         acceptfilter.enable(sock, new.acceptFilter)
     if mark is not None and before.ownership != after.ownership:
-        mark.give(after.ownership)
+        mark.chown(after.ownership)
 
 
 def closeWithMessage(connection: socket.socket, message: bytes) -> None:

@@ -31,12 +31,12 @@ class PathFile:
 
     @ivar where: a path of the file.
     @ivar about: the result of lstat(2).
-    @ivar held: whether that path cannot lead to another file.
+    @ivar fixed: whether that path cannot lead to another file.
     """
 
     where: str
     about: os.stat_result
-    held: bool
+    fixed: bool
 
     @property
     def untouched(self) -> bool:
@@ -49,7 +49,7 @@ class PathFile:
         """The device and inode, which are unique while the file exists."""
         return directory.identityOf(self.about)
 
-    def give(self, ownership: Ownership) -> None:
+    def chown(self, ownership: Ownership) -> None:
         """
         Set owner and permissions.
 
@@ -57,8 +57,8 @@ class PathFile:
         """
         if (ownership.uid, ownership.gid) != (-1, -1):
             uid, gid = ownership.uid, ownership.gid
-            os.chown(self.where, uid, gid, follow_symlinks=self.held)
-        follow = self.held or os.chmod not in os.supports_follow_symlinks
+            os.chown(self.where, uid, gid, follow_symlinks=self.fixed)
+        follow = self.fixed or os.chmod not in os.supports_follow_symlinks
         os.chmod(self.where, ownership.mode, follow_symlinks=follow)
 
 

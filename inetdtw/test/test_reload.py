@@ -63,7 +63,7 @@ class FaultTests(SuperserverTestCase):
     def test_state(self) -> None:
         """An exception of a service's state is the trouble of that service only."""
         inetd = self.running(ECHO, DISCARD)
-        with mock.patch.object(InternalStreamListener, "held", self.wrong):
+        with mock.patch.object(InternalStreamListener, "pauses", self.wrong):
             echo, discard = inetd.state().services
         self.assertEqual((echo.name, echo.condition), ("0/tcp", "paused"))
         self.assertEqual(echo.reason, "ValueError: embedded null byte")

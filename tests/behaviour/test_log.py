@@ -109,12 +109,12 @@ class TextTests(LogTestCase):
         text = self.lines()
         self.assertIn(
             f"state {self.good}/tcp address=0.0.0.0:{self.good} started=1 "
-            "warm=0 refused=0 failed=0 running=0 held=-\n",
+            "warm=0 refused=0 failed=0 running=0 pauses=-\n",
             text,
         )
         self.assertIn(
             f"state {self.bad}/tcp address=0.0.0.0:{self.bad} started=1 "
-            "warm=0 refused=1 failed=0 running=0 held=rate\n",
+            "warm=0 refused=1 failed=0 running=0 pauses=rate\n",
             text,
         )
 

@@ -147,7 +147,7 @@ class OperatorTests(ControlTestCase):
             done = run(["/bin/sh", "-c", f'exec "$@" >{to}', "sh", *argv])
             found = (done.returncode, done.stderr)
             self.assertEqual(found, (code, said if code else ""), (name, to))
-            held = self.states()[f"{self.cat}/tcp"]["held"]
+            held = self.states()[f"{self.cat}/tcp"]["pauses"]
             self.assertEqual(bool(held), name == "pause")
 
     if not os.path.exists("/dev/full"):

@@ -124,7 +124,7 @@ class OverloadTests(ServingTestCase):
         self.assertEqual(asker.recv(100), b"one\n")
         self.assertEqual(readAll(muxed), b"+Go\r\ntwo\n")
         daemon.process.send_signal(signal.SIGUSR2)
-        daemon.waitForLog(" running=1 held=-")
+        daemon.waitForLog(" running=1 pauses=-")
 
     def test_back(self) -> None:
         """

@@ -90,8 +90,8 @@ class ProgramsTests(FaultsTestCase):
         self.daemon_.waitForLog(f"start {self.waits}/tcp ")
         self.daemon_.process.send_signal(signal.SIGUSR2)
         for port, how in (
-            (self.waits, "running=1 held=limit"),
-            (self.stubborn, "running=2 held=-"),
+            (self.waits, "running=1 pauses=limit"),
+            (self.stubborn, "running=2 pauses=-"),
         ):
             self.daemon_.waitForLog(f"state {port}/tcp ")
             self.assertRegex(self.daemon_.log(), f"state {port}/tcp .* {how}\n")

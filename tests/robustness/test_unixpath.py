@@ -126,7 +126,7 @@ class PathTests(SharedTestCase):
             eventually(found[path], lambda: "the service is there again")
         os.kill(daemon.process.pid, signal.SIGUSR2)
         eventually(
-            lambda: re.search(r"held=(child,)?replaced", daemon.log()), daemon.log
+            lambda: re.search(r"pauses=(child,)?replaced", daemon.log()), daemon.log
         )
 
     def test_resumed(self) -> None:

@@ -23,7 +23,7 @@ from inetdtw.control.client import NoDaemon
 from inetdtw.model.state import PauseReason
 from inetdtw.model.test.test_state import DAEMON, ONE
 
-BAD = replace(ONE, name="8/tcp", held=(PauseReason.UNBOUND,), reason="in use")
+BAD = replace(ONE, name="8/tcp", pauses=(PauseReason.UNBOUND,), reason="in use")
 
 
 class FakeClient:
@@ -241,7 +241,7 @@ class OperateTests(CommandTestCase):
 
     def test_service(self) -> None:
         """After a pause or a resume, the state of the service is printed."""
-        paused = replace(ONE, held=(PauseReason.OPERATOR,), reason="by hand").asJSON()
+        paused = replace(ONE, pauses=(PauseReason.OPERATOR,), reason="by hand").asJSON()
         found = self.run_("pause", "7", said=paused)
         self.assertEqual(found, (0, "7/tcp: paused, by hand\n", ""))
         found = self.run_("resume", "7/tcp", said=ONE.asJSON())

@@ -96,12 +96,14 @@ class LinesTests(SynchronousTestCase):
     def test_pause(self) -> None:
         """A paused service has a line with the reason and the local time below."""
         until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
-        paused = replace(ONE, held=(PauseReason.RATE,), reason="too many", until=until)
+        paused = replace(
+            ONE, pauses=(PauseReason.RATE,), reason="too many", until=until
+        )
         lines = self.lines(paused)
         self.assertIn(" paused  ", lines[3])
         self.assertEqual(lines[-1], "7/tcp: too many; until 13:14:15")
         byHand = self.lines(
-            replace(ONE, held=(PauseReason.OPERATOR,), reason="by hand")
+            replace(ONE, pauses=(PauseReason.OPERATOR,), reason="by hand")
         )
         self.assertIn(" paused ", byHand[3])
         self.assertEqual(byHand[-1], "7/tcp: by hand")
@@ -110,7 +112,7 @@ class LinesTests(SynchronousTestCase):
         """A service without a socket has a reason and the time of the next try."""
         until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
         unbound = replace(
-            ONE, held=(PauseReason.UNBOUND,), reason="in use", until=until
+            ONE, pauses=(PauseReason.UNBOUND,), reason="in use", until=until
         )
         lines = self.lines(ONE, unbound)
         self.assertEqual(lines[-1], "7/tcp: in use; next try 13:14:15")
@@ -134,7 +136,7 @@ class LinesTests(SynchronousTestCase):
     def test_width(self) -> None:
         """All columns fit into 80 characters: an address keeps its end."""
         until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
-        paused = replace(BUSY, held=(PauseReason.RATE,), reason="many", until=until)
+        paused = replace(BUSY, pauses=(PauseReason.RATE,), reason="many", until=until)
         for service, address, shown in (
             (paused, "127.0.0.1:25", "127.0.0.1:25"),
             (BUSY, "127.0.0.1:21000", "+.0.0.1:21000"),

@@ -99,7 +99,7 @@ class OperatorAPITests(SynchronousTestCase):
     def test_health(self) -> None:
         """Health is a status code, with the services in trouble."""
         self.assertEqual(self.ask("GET", "/health")[0], 200)
-        bad = replace(ONE, held=(PauseReason.UNBOUND,))
+        bad = replace(ONE, pauses=(PauseReason.UNBOUND,))
         self.inetd.now = replace(DAEMON, services=(ONE, bad))
         status, said = self.ask("GET", "/health")
         self.assertEqual((status, said["healthy"]), (503, False))

@@ -82,7 +82,7 @@ class ExpositionTests(SynchronousTestCase):
 
     def test_state(self) -> None:
         """The state of a service is 1, all others are 0."""
-        text = self.text(replace(ONE, held=(PauseReason.UNBOUND,)))
+        text = self.text(replace(ONE, pauses=(PauseReason.UNBOUND,)))
         states = re.findall(r'inetd_service_state\{.*state="([^"]+)"\} 1', text)
         self.assertEqual(states, ["bind failed"])
         self.assertIn('kind="stream nowait"} 0\n', text)

@@ -74,8 +74,8 @@ class EnvironmentTests(ServingTestCase):
     def test_status(self) -> None:
         """The status has counts of services in trouble, if any are."""
         good = ServiceState("7/tcp", "[::]:7", "stream nowait")
-        failed = replace(good, held=(PauseReason.UNBOUND,))
-        paused = replace(good, held=(PauseReason.OPERATOR,))
+        failed = replace(good, pauses=(PauseReason.UNBOUND,))
+        paused = replace(good, pauses=(PauseReason.OPERATOR,))
         state = DaemonState("1", 1, 0.0, 0.0, False, 2, (), (), (good, good))
         self.assertEqual(statusText(state), "services: 2; running: 2")
         state = replace(state, services=(good, paused, failed, paused))

@@ -32,7 +32,7 @@ from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.code import BOOT, MODULES, codeOf
 from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.packets import encodeExtra, encodeProgram
-from inetdtw.launch.retryqueue import HeldRequest
+from inetdtw.launch.retryqueue import QueuedRequest
 from inetdtw.launch.sendqueue import SendQueue, isTransient
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log import events
@@ -140,9 +140,9 @@ class ForkServerPool:
         @return: fires when they are gone.
         """
         for _, *arguments in self._queue.takeAll():
-            for held in arguments:
-                held.close()
-                held.child.failed("the daemon stops")
+            for queued in arguments:
+                queued.close()
+                queued.child.failed("the daemon stops")
         return DeferredList([process.stop() for process in self._processes])
 
     @property
@@ -165,7 +165,7 @@ class ForkServerPool:
         try:
             self._send(child, request)
         except OSError as why:
-            if not (isTransient(why) and self._hold(child, request)):
+            if not (isTransient(why) and self._enqueue(child, request)):
                 self._fail(child, why)
 
     def _send(self, child: IChild, request: LaunchRequest) -> None:
@@ -183,32 +183,32 @@ class ForkServerPool:
         where = "" if why.errno == errno.E2BIG else "cannot reach the fork server: "
         child.failed(f"{where}{why.strerror}")
 
-    def _hold(self, child: IChild, request: LaunchRequest) -> bool:
+    def _enqueue(self, child: IChild, request: LaunchRequest) -> bool:
         """
         Queue a request.
 
         @return: whether descriptors are left for it.
         """
         try:
-            held = HeldRequest(child, request)
+            queued = QueuedRequest(child, request)
         except OSError:
             return False
-        self._queue.add(self._sendHeld, held)
+        self._queue.add(self._sendQueued, queued)
         return True
 
-    def _sendHeld(self, held: HeldRequest) -> None:
+    def _sendQueued(self, queued: QueuedRequest) -> None:
         """
         Send a queued request.
 
         @raise OSError: if the channel is still full.
         """
         try:
-            self._send(held.child, held.request)
+            self._send(queued.child, queued.request)
         except OSError as why:
             if isTransient(why):
                 raise
-            self._fail(held.child, why)
-        held.close()
+            self._fail(queued.child, why)
+        queued.close()
 
     def delegate(self, watcher: IAcceptDelegate, request: LaunchRequest) -> int:
         """Have all fork servers accept from descriptor 0 of a request."""

@@ -12,7 +12,12 @@ from typing import Any
 from inetdtw.helpers.spawn import spawn
 from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch import direct
-from inetdtw.launch.retryqueue import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE, HeldRequest
+from inetdtw.launch.retryqueue import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    PATIENCE,
+    QueuedRequest,
+)
 from inetdtw.launch.test.test_direct import DirectTestCase
 from inetdtw.system.exitwatch import hasPidfds
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openedSince
@@ -145,8 +150,8 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 
-class HeldRequestTests(ServingTestCase):
-    """Tests for L{HeldRequest}."""
+class QueuedRequestTests(ServingTestCase):
+    """Tests for L{QueuedRequest}."""
 
     def request(self, *fds: int) -> LaunchRequest:
         """Return a request with descriptors."""
@@ -156,14 +161,14 @@ class HeldRequestTests(ServingTestCase):
         """A queued request has duplicates of its descriptors, one of each."""
         with open("/dev/zero") as one, open(os.devnull) as two:
             fds = (one.fileno(), two.fileno(), one.fileno())
-            held = HeldRequest(FakeChild(), self.request(*fds))
-        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in held.request.fds]
+            queued = QueuedRequest(FakeChild(), self.request(*fds))
+        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in queued.request.fds]
         self.assertEqual(paths, ["/dev/zero", os.devnull, "/dev/zero"])
-        self.assertEqual(held.request.fds[0], held.request.fds[2])
-        self.assertEqual(held.request.extra, {"B": "2"})
-        held.close()
-        held.close()
-        self.assertFalse(os.path.exists(f"/proc/self/fd/{held.request.fds[0]}"))
+        self.assertEqual(queued.request.fds[0], queued.request.fds[2])
+        self.assertEqual(queued.request.extra, {"B": "2"})
+        queued.close()
+        queued.close()
+        self.assertFalse(os.path.exists(f"/proc/self/fd/{queued.request.fds[0]}"))
 
     def test_none(self) -> None:
         """Nothing is left open when descriptors are short."""
@@ -171,6 +176,6 @@ class HeldRequestTests(ServingTestCase):
             request = self.request(one.fileno(), two.fileno(), one.fileno())
 
             def work() -> None:
-                self.assertRaises(OSError, HeldRequest, FakeChild(), request)
+                self.assertRaises(OSError, QueuedRequest, FakeChild(), request)
 
             self.noDescriptors(lambda: self.leavesNothingOpen(work), 1)

@@ -28,7 +28,7 @@ from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
 from inetdtw.launch.children import ownerOf
 from inetdtw.launch.packets import HelperReport, encodeExtra, fileOf
 from inetdtw.launch.process import HelperProcess, State
-from inetdtw.launch.retryqueue import HeldRequest
+from inetdtw.launch.retryqueue import QueuedRequest
 from inetdtw.launch.stderr import StderrReader
 from inetdtw.launch.warm.command import VERSION, program, warmCommand
 from inetdtw.limits.budget import ProcessBudget
@@ -187,14 +187,14 @@ class WarmProcess(HelperProcess):
         if self._descriptors.short(len(request.fds)):
             # The daemon keeps copies until the request is answered.
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        held = HeldRequest(child, request)
+        queued = QueuedRequest(child, request)
         try:
             extra, fds = encodeExtra(request)
             number = self.channel.send(LAUNCH, extra=extra, fds=fds)
         except OSError:
-            held.close()
+            queued.close()
             raise
-        self.waiting[number] = held
+        self.waiting[number] = queued
 
     def launched(self, report: HelperReport) -> None:
         """Begin a program that was started for a launch request."""
@@ -203,19 +203,19 @@ class WarmProcess(HelperProcess):
 
     def _begin(self, report: HelperReport, warm: bool) -> None:
         self.running.check(report.pid)
-        held = self.waiting.pop(report.number)
-        held.close()
-        held.child.warm = warm
-        self.running.begin(report.pid, held.child)
+        queued = self.waiting.pop(report.number)
+        queued.close()
+        queued.child.warm = warm
+        self.running.begin(report.pid, queued.child)
 
     def refused(self, report: HelperReport) -> None:
         """Start a program cold that the process could not start."""
         if report.number in self.waiting:
             self._startCold(self.waiting.pop(report.number))
 
-    def _startCold(self, held: HeldRequest) -> None:
-        self._owner.startCold(held.child, held.request)
-        held.close()
+    def _startCold(self, queued: QueuedRequest) -> None:
+        self._owner.startCold(queued.child, queued.request)
+        queued.close()
 
     def accepted(self, child: IChild, report: HelperReport) -> None:
         """Note whether the program of an accepted connection started warm."""
@@ -249,7 +249,7 @@ class WarmProcess(HelperProcess):
         self._closeChannel()
         while self.waiting:
             self.waiting.popitem()[1].close()
-        self._claim.give()
+        self._claim.release()
         if self._reason is not None:
             self.state = State.OVER
 
@@ -321,6 +321,6 @@ class WarmProcess(HelperProcess):
         if self.channel.closed:
             self.state = State.OVER
             self._timer.cancel()
-            self._claim.give()
+            self._claim.release()
             reason = self._reason + JUST_ACCEPTED * self._accepted
             self._owner.exited(self, reason, self._status)

@@ -127,8 +127,8 @@ LINES: tuple[tuple[Event, str, dict[str, Any], str], ...] = (
     (
         events.STATE,
         "7/tcp",
-        {"address": "*:7", "started": 9, "held": None},
-        "state 7/tcp address=*:7 started=9 held=-",
+        {"address": "*:7", "started": 9, "pauses": None},
+        "state 7/tcp address=*:7 started=9 pauses=-",
     ),
     (
         events.FORKSERVER_EXIT,

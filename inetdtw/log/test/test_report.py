@@ -154,10 +154,10 @@ class ReportTests(SynchronousTestCase):
             Report("error").state(ServiceState("7/tcp", "0.0.0.0:7", ""))
         wanted = (
             "state 7/tcp address=0.0.0.0:7 started=9 warm=4 refused=2 failed=1 "
-            "running=3 held=limit,rate"
+            "running=3 pauses=limit,rate"
         )
         self.assertEqual(formatEvent(found[0]), wanted)
-        self.assertTrue((formatEvent(found[1]) or "").endswith("running=0 held=-"))
+        self.assertTrue((formatEvent(found[1]) or "").endswith("running=0 pauses=-"))
 
     def test_reasons(self) -> None:
         """The global limit and lost lines have reasons of their own."""

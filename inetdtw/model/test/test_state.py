@@ -49,8 +49,8 @@ class ConditionTests(SynchronousTestCase):
             (PauseReason.DRAIN,): "draining",
             (PauseReason.IDLE,): "stopped",
         }
-        for held, condition in wanted.items():
-            self.assertEqual(conditionOf(held), condition)
+        for pauses, condition in wanted.items():
+            self.assertEqual(conditionOf(pauses), condition)
         self.assertEqual(set(wanted.values()), set(CONDITIONS))
 
     def test_several(self) -> None:
@@ -73,7 +73,7 @@ class ConditionTests(SynchronousTestCase):
             PauseReason.CAPACITY,
             PauseReason.CHANGE,
         ):
-            self.assertTrue(replace(ONE, held=(reason,)).healthy, reason)
+            self.assertTrue(replace(ONE, pauses=(reason,)).healthy, reason)
         for reason in (
             PauseReason.OPERATOR,
             PauseReason.RATE,
@@ -81,7 +81,7 @@ class ConditionTests(SynchronousTestCase):
             PauseReason.DRAIN,
             PauseReason.IDLE,
         ):
-            self.assertFalse(replace(ONE, held=(reason,)).healthy, reason)
+            self.assertFalse(replace(ONE, pauses=(reason,)).healthy, reason)
 
 
 class KindTests(SynchronousTestCase):
@@ -106,7 +106,9 @@ class JSONTests(SynchronousTestCase):
         self.assertEqual((said["service"], said["state"]), ("7/tcp", "listening"))
         self.assertEqual((said["warm"], said["cold"]), (2, 3))
         self.assertEqual(said["last_exit"], {"status": None, "signal": 9})
-        self.assertEqual((said["cpu"], said["max"], said["held"]), (0.123457, None, []))
+        self.assertEqual(
+            (said["cpu"], said["max"], said["pauses"]), (0.123457, None, [])
+        )
         self.assertIsNone(ONE.asJSON()["last_exit"])
 
     def test_daemon(self) -> None:
@@ -117,7 +119,7 @@ class JSONTests(SynchronousTestCase):
 
     def test_healthy(self) -> None:
         """The daemon is healthy if all services are, unless it drains."""
-        bad = replace(ONE, held=(PauseReason.UNBOUND,))
+        bad = replace(ONE, pauses=(PauseReason.UNBOUND,))
         self.assertFalse(replace(DAEMON, services=(ONE, bad)).healthy)
         self.assertFalse(replace(DAEMON, draining=True).healthy)
         self.assertTrue(replace(DAEMON, services=()).healthy)

@@ -303,7 +303,7 @@ class Leftover:
     def leave(self) -> None:
         """Close it."""
         self.left += 1
-        self.claim.give()
+        self.claim.release()
 
 
 class DescriptorTests(AccountTestCase, AdmissionTestCase):
@@ -336,7 +336,7 @@ class DescriptorTests(AccountTestCase, AdmissionTestCase):
         self.open = LIMIT - RESERVE
         self.assertFalse(admission.open())
         self.assertEqual(admission.holds.reasons, [PauseReason.SHORTAGE])
-        claim.giveSome(1)
+        claim.releaseSome(1)
         self.reactor.advance(SHORTAGE_PAUSE)
         self.assertTrue(admission.open())
 
@@ -396,7 +396,7 @@ class DescriptorTests(AccountTestCase, AdmissionTestCase):
         claim = made.claim(1)
         assert claim is not None
         self.assertEqual(self.account.taken(Purpose.INTERNAL), 1)
-        claim.give()
+        claim.release()
         self.assertEqual(self.account.taken(Purpose.INTERNAL), 0)
         self.assertIsNone(made.claim(LIMIT // 2))
         self.limit = OTHERS
@@ -415,7 +415,7 @@ class DescriptorTests(AccountTestCase, AdmissionTestCase):
         closed = [each.left for each in left]
         self.assertEqual(closed, [1] + [0] * (len(left) - 1))
         for each in left:
-            each.claim.give()
+            each.claim.release()
         self.assertEqual(len(self.account.leftovers), 0)
 
     def test_noLeftovers(self) -> None:

@@ -43,7 +43,7 @@ class StateTests(SlotTestCase):
         state = self.said("state")[-1]
         self.assertEqual(state["service"], slot.service.name)
         self.assertEqual(state["address"], slot.address())
-        return state["running"], state["held"]
+        return state["running"], state["pauses"]
 
     def test_unbound(self) -> None:
         """The state of a service without a socket has the reason."""

@@ -118,7 +118,7 @@ class StreamDelegationTests(DelegationTestCase):
         self.accepting.free()
         child.ended(ExitStatus(0))
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9", "delegate"])
-        self.assertEqual(self.listener.held(), [])
+        self.assertEqual(self.listener.pauses(), [])
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_recalled(self) -> None:
@@ -181,13 +181,13 @@ class WaitDelegationTests(DelegationTestCase):
         self.assertEqual(self.accepting.said, ["wait"])
         self.assertEqual(self.accepting.request.fds[0], self.server.fileno())
         self.assertEqual(self.reactor.getReaders(), [])
-        self.assertEqual(self.listener.held(), [])
+        self.assertEqual(self.listener.pauses(), [])
         child = self.accepted()
-        self.assertEqual(self.listener.held(), [PauseReason.CHILD])
+        self.assertEqual(self.listener.pauses(), [PauseReason.CHILD])
         self.assertEqual(self.limits.running, 1)
         child.ended(ExitStatus(0))
         self.assertEqual(self.limits.running, 0)
-        self.assertEqual(self.listener.held(), [])
+        self.assertEqual(self.listener.pauses(), [])
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_needsDaemon(self) -> None:

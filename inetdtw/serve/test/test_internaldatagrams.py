@@ -75,7 +75,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         listener = self.serve(serviceMax=2)
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2", b"3", b"4"), [b"1", b"2"])
-        self.assertEqual(listener.held(), [PauseReason.RATE])
+        self.assertEqual(listener.pauses(), [PauseReason.RATE])
         self.assertEqual(len(self.said("pause")), 1)
         self.assertEqual(
             (self.limits.tally.admitted, self.limits.tally.refused), (2, 1)

@@ -279,7 +279,7 @@ class PortlessSlotTests(PortlessCase):
         state = self.slot.state()
         self.assertEqual((state.name, state.running), ("tcpmux/x", 1))
         self.assertEqual(
-            (state.address, state.held), ("tcpmux/x", (PauseReason.LIMIT,))
+            (state.address, state.pauses), ("tcpmux/x", (PauseReason.LIMIT,))
         )
         self.assertEqual(state.condition, "at limit")
 
@@ -301,10 +301,10 @@ class PortlessSlotTests(PortlessCase):
         for _ in range(2):
             self.ask(b"x\r\n")
         state = self.slot.state()
-        self.assertEqual((state.held, state.refused), ((PauseReason.RATE,), 1))
+        self.assertEqual((state.pauses, state.refused), ((PauseReason.RATE,), 1))
         self.assertEqual(state.until, NOW + WINDOW)
         self.slot.resume()
-        self.assertEqual(self.slot.state().held, ())
+        self.assertEqual(self.slot.state().pauses, ())
         self.ask(b"x\r\n")
         self.assertEqual(len(self.launcher.programs), 2)
 

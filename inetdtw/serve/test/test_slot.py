@@ -135,7 +135,7 @@ class PauseTests(SlotTestCase):
         client.send(b"1")
         program = self.requested(1).start()
         slot.pause()
-        self.assertEqual(slot.state().held, (PauseReason.CHILD, PauseReason.OPERATOR))
+        self.assertEqual(slot.state().pauses, (PauseReason.CHILD, PauseReason.OPERATOR))
         slot.resume()
         self.assertEqual(slot.state().condition, "running")
         slot.pause()
@@ -207,7 +207,7 @@ class PauseTests(SlotTestCase):
         self.connect(slot)
         self.requested(1)
         slot.resume()
-        self.assertEqual(slot.state().held, (PauseReason.CHILD,))
+        self.assertEqual(slot.state().pauses, (PauseReason.CHILD,))
 
     def test_rate(self) -> None:
         """A resume ends the pause for a rate, and resets the rate."""

@@ -313,4 +313,4 @@ class ShortageTests(ServingTestCase):
         listener._port.doRead()
         (shortage,) = self.said("shortage")
         self.assertEqual(shortage["reason"], os.strerror(errno.ENOMEM))
-        self.assertEqual(listener.held(), [PauseReason.SHORTAGE])
+        self.assertEqual(listener.pauses(), [PauseReason.SHORTAGE])

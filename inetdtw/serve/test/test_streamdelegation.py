@@ -76,14 +76,14 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(len(self.accepting.orders), times)
         self.assertNotIn(times - 1, self.accepting.withdrawn)
         self.assertEqual(self.reactor.getReaders(), [])
-        self.assertEqual(self.listener.held(), [])
+        self.assertEqual(self.listener.pauses(), [])
 
     def assertOwn(self, times: int = 1) -> None:
         """Assert that the listener accepts, after so many delegations."""
         self.assertEqual(len(self.accepting.orders), times)
         self.assertEqual(sorted(self.accepting.withdrawn), list(range(times)))
         self.assertEqual(len(self.reactor.getReaders()), 1)
-        self.assertEqual(self.listener.held(), [])
+        self.assertEqual(self.listener.pauses(), [])
         self.assertEqual(self.runtime.budget.delegations, 0)
 
     def ran(self) -> None:

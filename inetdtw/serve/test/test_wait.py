@@ -230,7 +230,9 @@ class ConnectionTests(WaitingTestCase):
 
     def refused(self) -> None:
         """Wait until a connection is closed that has no program."""
-        self.reactor.turnUntil(lambda: PauseReason.REFUSING not in self.listener.held())
+        self.reactor.turnUntil(
+            lambda: PauseReason.REFUSING not in self.listener.pauses()
+        )
 
     def test_failed(self) -> None:
         """
@@ -272,11 +274,11 @@ class ConnectionTests(WaitingTestCase):
         self.patch(fakereactor, "acceptOne", lambda process: None)
         self.reactor.turnUntil(lambda: bool(self.reactor.processes))
         self.closing(thief.accept()[0])
-        self.assertEqual(self.listener.held(), [PauseReason.REFUSING])
+        self.assertEqual(self.listener.pauses(), [PauseReason.REFUSING])
         self.reactor.advance(REFUSAL)
         (process,) = self.reactor.processes
         self.assertEqual(process.signals, ["KILL"])
-        self.assertEqual(self.listener.held(), [])
+        self.assertEqual(self.listener.pauses(), [])
         client.close()
 
     def test_stopInRefusal(self) -> None:
@@ -341,9 +343,9 @@ class FaultTests(WaitingTestCase):
                 client.send(b"x")
             with mock.patch.object(kind, "note", self.wrong):
                 self.reactor.turnUntil(
-                    lambda: PauseReason.ERROR in self.listener.held()
+                    lambda: PauseReason.ERROR in self.listener.pauses()
                 )
-            self.assertEqual(self.listener.held(), [PauseReason.ERROR])
+            self.assertEqual(self.listener.pauses(), [PauseReason.ERROR])
             self.assertEqual(self.limits.running, 0)
             self.reactor.advance(BROKEN_PAUSE)
             self.requested(started + 1)
@@ -363,7 +365,7 @@ class FaultTests(WaitingTestCase):
         program = self.requested(1)
         with mock.patch.object(BacklogPeek, "left", self.wrong):
             program.start().end()
-        self.assertEqual(self.listener.held(), [PauseReason.ERROR])
+        self.assertEqual(self.listener.pauses(), [PauseReason.ERROR])
         self.assertEqual(self.limits.running, 0)
         self.assertEqual(len(self.flushLoggedErrors(OverflowError)), 1)
         self.reactor.advance(BROKEN_PAUSE)

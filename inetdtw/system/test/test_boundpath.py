@@ -260,7 +260,7 @@ class BoundPathTests(ServingTestCase):
     def test_give(self) -> None:
         """The permissions can be changed later, and the owner stays."""
         before = os.stat(self.path)
-        self.mark.give(Ownership(mode=0o606))
+        self.mark.chown(Ownership(mode=0o606))
         self.assertEqual(self.mode(self.path), 0o606)
         after = os.stat(self.path)
         self.assertEqual((after.st_uid, after.st_gid), (before.st_uid, before.st_gid))
@@ -272,10 +272,10 @@ class BoundPathTests(ServingTestCase):
         self.closing(createListener(makeUnix(other)))
         for replace in (os.symlink, os.link):
             replace(os.path.abspath(other), self.path)
-            self.assertRaises(OSError, self.mark.give, Ownership(mode=0o666))
+            self.assertRaises(OSError, self.mark.chown, Ownership(mode=0o666))
             self.assertEqual(self.mode(other), 0o600)
             os.unlink(self.path)
-        self.assertRaises(OSError, self.mark.give, Ownership(mode=0o666))
+        self.assertRaises(OSError, self.mark.chown, Ownership(mode=0o666))
 
     def test_remove(self) -> None:
         """The path of a socket can be removed, once."""

@@ -157,10 +157,10 @@ class SharesTests(AccountTestCase):
     def test_giveBack(self) -> None:
         """Released descriptors are available again, once."""
         claim = self.account.take(2, Purpose.CHILD, "4000/tcp")
-        claim.giveSome(1)
+        claim.releaseSome(1)
         self.assertEqual(self.account.taken(Purpose.CHILD), 1)
-        claim.give()
-        claim.give()
+        claim.release()
+        claim.release()
         self.assertEqual(self.account.taken(Purpose.CHILD), 0)
 
     def test_raised(self) -> None:

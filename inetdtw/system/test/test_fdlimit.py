@@ -62,7 +62,7 @@ class CountTests(AccountTestCase):
 
     def test_leftOpen(self) -> None:
         """A descriptor that was released and is open counts as foreign."""
-        self.account.take(50, Purpose.CHILD).give()
+        self.account.take(50, Purpose.CHILD).release()
         self.open += 50
         self.reactor.advance(COUNTED)
         self.account.note(69)

@@ -53,7 +53,7 @@ class PathFileTestCase(ServingTestCase):
 
         def work() -> None:
             with openPath(self.path) as file:
-                file.give(Ownership(os.geteuid(), os.getegid(), 0o606))
+                file.chown(Ownership(os.geteuid(), os.getegid(), 0o606))
 
         self.leavesNothingOpen(work)
         about = os.stat(self.path)
@@ -87,7 +87,7 @@ class PathFileTests(PathFileTestCase):
         with openPath(self.path) as file:
             os.rename(self.path, self.path + ".old")
             os.symlink(self.precious, self.path)
-            file.give(Ownership(os.geteuid(), os.getegid(), 0o606))
+            file.chown(Ownership(os.geteuid(), os.getegid(), 0o606))
         self.assertEqual(self.mode(self.precious), 0o600)
         self.assertEqual(self.mode(self.path + ".old"), 0o606)
 
