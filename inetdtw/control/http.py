@@ -90,7 +90,7 @@ class _Request(http.Request):
         return respond(method, path, arguments)
 
 
-class _Channel(http.HTTPChannel):
+class _HTTPChannel(http.HTTPChannel):
     """
     One connection, for one request.
 
@@ -135,15 +135,15 @@ class Site(ServerFactory):
         """@param account: counts the connections as file descriptors."""
         self.respond = respond
         self._account = account
-        self._silent: Crowd[_Channel] = Crowd()
-        self._answered: Crowd[_Channel] = Crowd()
+        self._silent: Crowd[_HTTPChannel] = Crowd()
+        self._answered: Crowd[_HTTPChannel] = Crowd()
 
     @property
     def open(self) -> int:
         """The number of connections that count."""
         return len(self._silent) + len(self._answered)
 
-    def buildProtocol(self, addr: IAddress | None) -> _Channel | None:
+    def buildProtocol(self, addr: IAddress | None) -> _HTTPChannel | None:
         """
         Serve a connection, in place of another one if there are too many.
 
@@ -156,7 +156,7 @@ class Site(ServerFactory):
             self._drop(oldest)
             oldest.timeoutConnection()
         self._account.take()
-        channel = _Channel()
+        channel = _HTTPChannel()
         channel.factory = self
         channel.address = sourceOf(str(getattr(addr, "host", "")), _PREFIX)
         self._silent.add(channel, channel.address)
@@ -165,19 +165,19 @@ class Site(ServerFactory):
     def _isFull(self) -> bool:
         return self.open >= MOST or (self.open > 0 and self._account.full())
 
-    def answered(self, channel: _Channel) -> None:
+    def answered(self, channel: _HTTPChannel) -> None:
         """Note that a connection has sent its request."""
         if channel in self._silent:
             self._silent.discard(channel)
             self._answered.add(channel, channel.address)
 
-    def lost(self, channel: _Channel) -> None:
+    def lost(self, channel: _HTTPChannel) -> None:
         """Note that a connection is closed."""
         # Another one may have its place already.
         if channel in self._silent or channel in self._answered:
             self._drop(channel)
 
-    def _drop(self, channel: _Channel) -> None:
+    def _drop(self, channel: _HTTPChannel) -> None:
         """Stop counting a connection."""
         self._silent.discard(channel)
         self._answered.discard(channel)

@@ -74,9 +74,8 @@ class SocketDelegation:
         self._resume = resume
         self._acceptor = Acceptor.DAEMON
         self._number = 0
-        self._serving = False
-        # Whether to delegate the socket when few programs run.
-        self._again = False
+        # Which process should start the programs; C{None} for none.
+        self._wanted: Acceptor | None = None
         self._retired: Callable[[], None] | None = None
 
     @property
@@ -88,7 +87,8 @@ class SocketDelegation:
     def due(self) -> bool:
         """Whether to delegate the socket again after a client."""
         few = self._limits.running <= self._budget.leaseSize // 2
-        return self._again and self._acceptor is Acceptor.DAEMON and few
+        wanted = self._wanted is Acceptor.LAUNCHER
+        return wanted and self._acceptor is Acceptor.DAEMON and few
 
     def start(self) -> None:
         """
@@ -96,11 +96,10 @@ class SocketDelegation:
 
         Where many sockets are delegated already, this one is after its first client.
         """
-        self._serving = True
         self._starter.prepare()
-        many = self._budget.delegations >= IDLE
-        if many or not self._begin():
-            self._again = many
+        possible = self._delegate() is not None
+        self._wanted = Acceptor.LAUNCHER if possible else Acceptor.DAEMON
+        if self._budget.delegations >= IDLE or not self._begin():
             self._port.start()
 
     def _begin(self) -> bool:
@@ -114,7 +113,7 @@ class SocketDelegation:
             return False
         with contextlib.suppress(ExecutableNotFound):
             request = self._starter.request(self._port.fileno())
-            self._acceptor, self._again = Acceptor.LAUNCHER, False
+            self._acceptor = Acceptor.LAUNCHER
             self._number = delegate(self._watcher, request)
             self._budget.addDelegation(self.withdraw)
         return self._acceptor is Acceptor.LAUNCHER
@@ -141,7 +140,7 @@ class SocketDelegation:
         """
         if self._acceptor is not Acceptor.LAUNCHER:
             return
-        self._again = again
+        self._wanted = Acceptor.LAUNCHER if again else Acceptor.DAEMON
         self._end()
         if not self._service.wait:
             # Until the launcher's process has stopped, both accept.
@@ -159,12 +158,12 @@ class SocketDelegation:
         if self._retired is not None:
             done, self._retired = self._retired, None
             done()
-        elif self._service.wait and self._serving:
+        elif self._service.wait and self._wanted is not None:
             self._resume()
 
     def stop(self) -> None:
         """Do not delegate the socket any more."""
-        self._serving = self._again = False
+        self._wanted = None
         if self._acceptor is Acceptor.LAUNCHER:
             self._end()
 

@@ -29,7 +29,7 @@ from inetdtw.launch.warm.process import WarmProcess
 
 
 @dataclass
-class _DelegatedSocket:
+class _WarmListener:
     """
     A listening socket that the daemon does not accept from.
 
@@ -58,7 +58,7 @@ class DelegatingWarmLauncher(WarmLauncher):
     def __init__(self, cold: IDelegatingLauncher, *given: Any) -> None:
         """See L{WarmLauncher}."""
         super().__init__(cold, *given)
-        self._sockets: dict[int, _DelegatedSocket] = {}
+        self._sockets: dict[int, _WarmListener] = {}
         self._number = 0
 
     def delegate(self, watcher: IAcceptDelegate, request: LaunchRequest) -> int:
@@ -69,7 +69,7 @@ class DelegatingWarmLauncher(WarmLauncher):
         """
         self.prepare(request)
         self._number += 1
-        delegated = self._sockets[self._number] = _DelegatedSocket(watcher, request)
+        delegated = self._sockets[self._number] = _WarmListener(watcher, request)
         if self.process is not None:
             self._delegateWarm(self._number, delegated, self.process)
         if delegated.process is None:
@@ -97,7 +97,7 @@ class DelegatingWarmLauncher(WarmLauncher):
         super().ready(process)
 
     def _delegateWarm(
-        self, number: int, delegated: _DelegatedSocket, process: WarmProcess
+        self, number: int, delegated: _WarmListener, process: WarmProcess
     ) -> None:
         """Delegate a socket to a process, if that is for such requests."""
         if not self._isFor(process, delegated.request):
@@ -122,7 +122,7 @@ class DelegatingWarmLauncher(WarmLauncher):
                 self._delegateCold(delegated)
         super().disconnected(process)
 
-    def _delegateCold(self, delegated: _DelegatedSocket) -> None:
+    def _delegateCold(self, delegated: _WarmListener) -> None:
         delegated.process = None
         delegated.cold = self._cold.delegate(delegated.watcher, delegated.request)
 

@@ -121,6 +121,18 @@ class StreamDelegationTests(DelegationTestCase):
         self.assertEqual(self.listener.pauses(), [])
         self.assertEqual(self.reactor.getReaders(), [])
 
+    def test_later(self) -> None:
+        """A service for which the budget had no room is delegated after a client."""
+        self.runtime.budget.most, self.runtime.budget.running = 100, 51
+        self.runtime.budget.leaseSize = 6
+        self.serve(makeService())
+        self.runtime.budget.running = 0
+        with socket.create_connection(self.server.getsockname(), PATIENCE):
+            self.reactor.turn(PATIENCE)
+        self.assertEqual(self.accepting.said, [])
+        self.accepting.last.start().end()
+        self.assertEqual(self.accepting.said, ["delegate"])
+
     def test_recalled(self) -> None:
         """The daemon accepts when another service waits for the global limit."""
         self.serve(makeService())
