@@ -210,7 +210,7 @@ class ServingTestCase(SynchronousTestCase):
         holds.resume(PauseReason.IDLE)
         return holds
 
-    def said(self, word: str) -> list[Any]:
+    def logged(self, word: str) -> list[Any]:
         """Return the log events whose lines begin with a word."""
         return [
             event

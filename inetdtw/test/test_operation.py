@@ -52,7 +52,7 @@ class RequiredTests(SuperserverTestCase):
         port = other.getsockname()[1]
         line = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
         inetd = self.running(line, required=True)
-        self.assertEqual(len(self.said("bind-failed")), 1)
+        self.assertEqual(len(self.logged("bind-failed")), 1)
         self.assertFalse(inetd.state().healthy)
         other.close()
         self.reactor.advance(1.0)
@@ -64,7 +64,7 @@ class RequiredTests(SuperserverTestCase):
         inetd = self.inetd(line, required=True)
         why = self.assertRaises(NothingToServe, inetd.startService)
         self.assertIn(self.path, str(why))
-        self.assertEqual(len(self.said("no-services")), 1)
+        self.assertEqual(len(self.logged("no-services")), 1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_one(self) -> None:
@@ -122,7 +122,7 @@ class OperatorTests(SuperserverTestCase):
         inetd = self.running(ECHO)
         self.assertEqual(inetd.pause("0").condition, "paused")
         self.assertEqual(inetd.pause("0").condition, "paused")
-        self.assertEqual(len(self.said("pause")), 1)
+        self.assertEqual(len(self.logged("pause")), 1)
         self.assertFalse(inetd.state().healthy)
         other = "127.0.0.2:0 on protocol = tcp, args = echo, id = 0/tcp;\n"
         for line in (ECHO, ECHO.replace("nowait", "nowait/5"), other):
@@ -131,9 +131,9 @@ class OperatorTests(SuperserverTestCase):
             (state,) = inetd.state().services
             self.assertEqual(state.condition, "paused", line)
         self.assertEqual(inetd.resume("0/tcp").condition, "listening")
-        self.assertEqual(len(self.said("resume")), 1)
+        self.assertEqual(len(self.logged("resume")), 1)
         inetd.resume("0/tcp")
-        self.assertEqual(len(self.said("resume")), 1)
+        self.assertEqual(len(self.logged("resume")), 1)
 
     def test_unknown(self) -> None:
         """A pause of an unknown service is an error."""

@@ -132,7 +132,7 @@ class ReloadTests(SuperserverTestCase):
 
     def reloaded(self) -> dict[str, int]:
         """Return the counts in the last line about a reload."""
-        event = self.said("reload")[-1]
+        event = self.logged("reload")[-1]
         return {name: event[name] for name in ("kept", "changed", "started", "stopped")}
 
     def test_paths(self) -> None:
@@ -239,9 +239,9 @@ class ReloadTests(SuperserverTestCase):
         self.assertFalse(inetd.reload())
         after = inetd.configuration, inetd.getHosts(), self.sockets()
         self.assertEqual(after, before)
-        (problem,) = self.said("config-error")
+        (problem,) = self.logged("config-error")
         self.assertTrue(problem["location"].startswith(f"{self.path}:2:"))
-        self.assertEqual(self.said("reload-rejected")[-1]["problems"], 1)
+        self.assertEqual(self.logged("reload-rejected")[-1]["problems"], 1)
         self.write(DISCARD)
         self.assertTrue(inetd.reload())
         self.assertEqual(set(inetd.getHosts()), {"0/udp"})
@@ -256,7 +256,7 @@ class ReloadTests(SuperserverTestCase):
             file.write(b"\xff\xfe\n")
         self.assertFalse(inetd.reload())
         self.assertEqual(inetd.getHosts(), before)
-        self.assertEqual(len(self.said("config-error")), 2)
+        self.assertEqual(len(self.logged("config-error")), 2)
 
     def test_badBefore(self) -> None:
         """Lines with errors at the start are served when they are corrected."""
@@ -270,7 +270,7 @@ class ReloadTests(SuperserverTestCase):
         inetd = self.running(ECHO)
         self.write("127.0.0.1:0 stream tcp nowait - /nowhere/prog prog\n")
         self.assertTrue(inetd.reload())
-        self.assertEqual(len(self.said("config-warning")), 1)
+        self.assertEqual(len(self.logged("config-warning")), 1)
 
     def test_inUse(self) -> None:
         """A port that is in use does not keep the old configuration."""
@@ -326,7 +326,7 @@ class ReloadTests(SuperserverTestCase):
         patched.restore()
         after = inetd.configuration, inetd.getHosts(), self.sockets()
         self.assertEqual(after, before)
-        self.assertEqual(self.said("reload-rejected")[-1]["problems"], 1)
+        self.assertEqual(self.logged("reload-rejected")[-1]["problems"], 1)
         self.assertEqual(self.argument(inetd, "0/tcp", old), b"one")
         self.assertTrue(inetd.reload())
         self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"sh")

@@ -139,7 +139,7 @@ class StartTests(SuperserverTestCase):
         inetd.privilegedStartService()
         inetd.startService()
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
-        locations = [event["location"] for event in self.said("config-error")]
+        locations = [event["location"] for event in self.logged("config-error")]
         self.assertEqual(
             [each.split(":")[:2] for each in locations],
             [[self.path, "2"], [self.path, "3"]],
@@ -150,21 +150,21 @@ class StartTests(SuperserverTestCase):
         inetd = self.inetd(BAD)
         inetd.privilegedStartService()
         inetd.startService()
-        self.assertEqual(len(self.said("config-error")), 1)
+        self.assertEqual(len(self.logged("config-error")), 1)
 
     def test_noFile(self) -> None:
         """A missing file is logged, and is not an internal error."""
         inetd = InetdService("/nowhere/inetd.conf", reactor=self.reactor)
         inetd.startService()
         self.addCleanup(inetd.stopService)
-        (problem,) = self.said("config-error")
+        (problem,) = self.logged("config-error")
         self.assertIn("/nowhere/inetd.conf", problem["reason"])
 
     def test_warnings(self) -> None:
         """A warning about the file is logged, and its line is served."""
         line = "127.0.0.1:0 stream tcp nowait - /nowhere/prog prog\n"
         inetd = self.running(line)
-        (warning,) = self.said("config-warning")
+        (warning,) = self.logged("config-warning")
         self.assertIn("/nowhere/prog", warning["reason"])
         self.assertEqual(set(inetd.getHosts()), {"0/tcp"})
 
@@ -287,7 +287,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertEqual((state.name, state.condition), ("0/tcp", "bind failed"))
         self.assertEqual(state.reason, "host name look-up: no answer yet")
         self.assertEqual(state.address, "many:0")
-        self.assertEqual(self.said("bind-failed"), [])
+        self.assertEqual(self.logged("bind-failed"), [])
         self.answer("127.0.0.1")
         self.assertEqual(self.hosts(inetd)["0/tcp"], "127.0.0.1")
         self.assertTrue(inetd.state().healthy)
@@ -301,7 +301,7 @@ class HostNamesTests(SuperserverTestCase):
             self.reactor.advance(later.getTime() - self.reactor.seconds())
             self.answer()
         reason = "host name look-up: no DNS"
-        self.assertEqual(self.said("bind-failed")[-1]["reason"], reason)
+        self.assertEqual(self.logged("bind-failed")[-1]["reason"], reason)
         (later,) = self.reactor.getDelayedCalls()
         self.reactor.advance(later.getTime() - self.reactor.seconds())
         self.answer("127.0.0.1")
@@ -332,7 +332,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertTrue(inetd.reload())
         self.answer()
         self.assertEqual(inetd.getHosts(), before)
-        (warning,) = self.said("config-warning")
+        (warning,) = self.logged("config-warning")
         reason = "'many': no DNS: the old addresses stay"
         self.assertEqual(warning["reason"], reason)
         self.assertTrue(inetd.reload())
@@ -349,7 +349,7 @@ class HostNamesTests(SuperserverTestCase):
         )
         self.answer("127.0.0.1")
         self.assertEqual(len(inetd.state().services), 1)
-        (warning,) = self.said("config-warning")
+        (warning,) = self.logged("config-warning")
         self.assertIn("is already served by", warning["reason"])
 
     def test_stopped(self) -> None:

@@ -36,7 +36,7 @@ class MetricsEndpointTests(ServingTestCase):
         site: Any = found
         self.assertEqual((port, interface), (9100, "127.0.0.1"))
         self.assertIsNotNone(site.buildProtocol(None))
-        (event,) = self.said("control")
+        (event,) = self.logged("control")
         self.assertEqual(event["address"], "tcp:9100:interface=127.0.0.1")
         made.stopService()
 
@@ -62,7 +62,7 @@ class MetricsEndpointTests(ServingTestCase):
         self.reactor.listenTCP = fail  # type: ignore[method-assign] # for a while
         made = self.make("tcp:9100")
         made.startService()
-        self.assertIn("in use", self.said("control-failed")[-1]["reason"])
+        self.assertIn("in use", self.logged("control-failed")[-1]["reason"])
         self.reactor.listenTCP = real  # type: ignore[method-assign] # as it was
         self.reactor.advance(RETRY)
         self.assertEqual(len(self.reactor.tcpServers), 1)
@@ -94,7 +94,7 @@ class MetricsEndpointTests(ServingTestCase):
             self.reactor.turn()
             self.assertEqual(self.reactor.tcpServers, [])
             reason = "host name look-up: no DNS"
-            self.assertEqual(self.said("control-failed")[-1]["reason"], reason)
+            self.assertEqual(self.logged("control-failed")[-1]["reason"], reason)
             found[:] = ["127.0.0.1", "::1"]
             self.reactor.advance(RETRY)
             threads.pop()()

@@ -105,24 +105,24 @@ class ControlSocketTests(ServingTestCase):
         """
         made = self.make()
         made.check()
-        self.assertEqual(len(self.said("control")), 1)
+        self.assertEqual(len(self.logged("control")), 1)
         os.unlink(self.path)
         made.check()
         self.connect()
-        self.assertEqual(len(self.said("control")), 2)
-        self.assertEqual(len(self.said("control-failed")), 1)
+        self.assertEqual(len(self.logged("control")), 2)
+        self.assertEqual(len(self.logged("control-failed")), 1)
         os.unlink(self.path)
         with open(self.path, "w") as file:
             file.write("mine")
         for _ in range(3):
             made.check()
-        self.assertEqual(len(self.said("control-failed")), 2)
+        self.assertEqual(len(self.logged("control-failed")), 2)
         with open(self.path) as file:
             self.assertEqual(file.read(), "mine")
         os.unlink(self.path)
         made.check()
         self.connect()
-        self.assertEqual(len(self.said("control")), 3)
+        self.assertEqual(len(self.logged("control")), 3)
         made.stopService()
         made.check()
         self.assertFalse(os.path.exists(self.path))
@@ -136,7 +136,7 @@ class ControlSocketTests(ServingTestCase):
 
     def refused(self) -> str:
         """Return why the socket cannot be bound."""
-        (event,) = self.said("control-failed")
+        (event,) = self.logged("control-failed")
         self.assertEqual(event["address"], self.path)
         reason: str = event["reason"]
         return reason
@@ -205,7 +205,7 @@ class ControlSocketTests(ServingTestCase):
         self.make()
         self.connect()
         self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
-        self.assertEqual(len(self.said("shortage")), 1)
+        self.assertEqual(len(self.logged("shortage")), 1)
         self.reactor.adoptFailure = OSError(24, "Too many open files")
         self.reactor.advance(1)
         self.reactor.turn(PATIENCE)

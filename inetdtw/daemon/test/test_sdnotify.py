@@ -62,13 +62,13 @@ class EnvironmentTests(ServingTestCase):
         self.assertEqual(self.address("@name"), "@name")
         self.assertIsNone(self.address(""))
         self.assertIsNone(addressOf({}, self.runtime.report))
-        self.assertEqual(self.said("notify-failed"), [])
+        self.assertEqual(self.logged("notify-failed"), [])
 
     def test_strangeAddress(self) -> None:
         """An address of another family is logged."""
         self.assertIsNone(self.address("vsock:2:1234"))
         self.assertEqual(
-            [e["address"] for e in self.said("notify-failed")], ["vsock:2:1234"]
+            [e["address"] for e in self.logged("notify-failed")], ["vsock:2:1234"]
         )
 
     def test_status(self) -> None:
@@ -164,18 +164,18 @@ class NotifySocketTests(NotifyTestCase):
         sender = self.sender()
         sender.send("READY=1")
         sender.send("STATUS=well")
-        self.assertEqual(len(self.said("notify-failed")), 1)
+        self.assertEqual(len(self.logged("notify-failed")), 1)
         NotifyTestCase.setUp(self)
         sender.send("STATUS=heard")
         self.assertEqual(self.heard(), [["STATUS=heard"]])
         self.supervisor.close()
         sender.send("STATUS=well")
-        self.assertEqual(len(self.said("notify-failed")), 1)
+        self.assertEqual(len(self.logged("notify-failed")), 1)
 
     def test_tooLong(self) -> None:
         """A path that is too long is logged."""
         self.sender("/" + "x" * 200).send("READY=1")
-        self.assertEqual(len(self.said("notify-failed")), 1)
+        self.assertEqual(len(self.logged("notify-failed")), 1)
 
 
 class FullSocket:

@@ -51,7 +51,7 @@ class ShortageTests(DirectTestCase):
         self.theirs.close()
         self.assertEqual(child.told, [])
         self.assertFalse(self.direct.hasCapacity)
-        self.assertEqual(len(self.said("shortage")), 1)
+        self.assertEqual(len(self.logged("shortage")), 1)
         self.error = 0
         self.reactor.advance(FIRST_PAUSE)
         self.assertTrue(self.direct.hasCapacity)
@@ -91,7 +91,7 @@ class ShortageTests(DirectTestCase):
             self.assertEqual(self.tries, tries)
             pause = min(pause * 2, LONGEST_PAUSE)
         self.assertEqual(pause, LONGEST_PAUSE)
-        self.assertEqual(len(self.said("shortage")), 1)
+        self.assertEqual(len(self.logged("shortage")), 1)
 
     def test_patience(self) -> None:
         """After a timeout the request fails, and nothing is left open."""

@@ -51,7 +51,7 @@ class AdmissionControlTests(AdmissionTestCase):
         for _ in range(100):
             self.assertTrue(admission.open())
             self.assertTrue(admission.admit(PEER))
-        self.assertEqual(self.said("refuse"), [])
+        self.assertEqual(self.logged("refuse"), [])
 
     def test_full(self) -> None:
         """The service is not read while as many programs run as may."""
@@ -86,7 +86,7 @@ class AdmissionControlTests(AdmissionTestCase):
         short = self.patch(DescriptorAccount, "short", lambda account: True)
         self.assertIs(admission.free(), False)
         self.assertTrue(admission.holds)
-        (stall,) = self.said("shortage")
+        (stall,) = self.logged("shortage")
         self.assertEqual(stall["reason"], "Too many open files")
         short.restore()
         self.reactor.advance(SHORTAGE_PAUSE)
@@ -110,14 +110,14 @@ class AdmissionControlTests(AdmissionTestCase):
             [admission.admit(PEER) for _ in range(4)], [True] * 3 + [False]
         )
         self.assertTrue(admission.holds)
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertEqual(refuse["peer"], "192.0.2.1:40000")
         self.assertEqual(refuse["reason"], "rate limit (3/min) exceeded")
-        (pause,) = self.said("pause")
+        (pause,) = self.logged("pause")
         self.assertEqual(pause["seconds"], 60)
-        self.assertEqual(self.said("resume"), [])
+        self.assertEqual(self.logged("resume"), [])
         self.reactor.advance(WINDOW)
-        self.assertEqual(len(self.said("resume")), 1)
+        self.assertEqual(len(self.logged("resume")), 1)
         self.assertTrue(admission.open())
         self.assertTrue(admission.admit(PEER))
 
@@ -130,8 +130,8 @@ class AdmissionControlTests(AdmissionTestCase):
             self.assertTrue(admission.holds)
             self.reactor.advance(5)
             self.assertFalse(admission.holds)
-        self.assertEqual([each["seconds"] for each in self.said("pause")], [5, 5])
-        self.assertEqual(len(self.said("resume")), 2)
+        self.assertEqual([each["seconds"] for each in self.logged("pause")], [5, 5])
+        self.assertEqual(len(self.logged("resume")), 2)
 
     def test_peerRate(self) -> None:
         """A client above its rate is refused, and no other one."""
@@ -140,7 +140,7 @@ class AdmissionControlTests(AdmissionTestCase):
         self.assertFalse(admission.admit(PEER))
         self.assertTrue(admission.admit(OTHER))
         self.assertFalse(admission.holds)
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertIn("per-address rate limit (1/min)", refuse["reason"])
 
     def test_perSource(self) -> None:
@@ -195,7 +195,7 @@ class AdmissionControlTests(AdmissionTestCase):
         self.assertFalse(admission.admit(PEER))
         self.reactor.advance(MOMENT)
         self.assertEqual(said, ["served"])
-        self.assertEqual(len(self.said("refuse")), 1)
+        self.assertEqual(len(self.logged("refuse")), 1)
 
     def test_keptCounts(self) -> None:
         """An undecided client counts one descriptor."""
@@ -217,7 +217,7 @@ class AdmissionControlTests(AdmissionTestCase):
         self.reactor.advance(MOMENT)
         self.assertEqual(said, ["refused"])
         self.assertEqual(admission._limits.tally.refused, 1)
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertEqual(refuse["reason"], "per-address limit (1 at once) reached")
 
     def test_close(self) -> None:
@@ -229,7 +229,7 @@ class AdmissionControlTests(AdmissionTestCase):
         admission.close()
         self.assertEqual(said, ["refused"])
         self.assertEqual(
-            (admission._limits.tally.refused, len(self.said("refuse"))), (1, 1)
+            (admission._limits.tally.refused, len(self.logged("refuse"))), (1, 1)
         )
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
@@ -244,7 +244,7 @@ class AdmissionControlTests(AdmissionTestCase):
         admission.admit(one)
         said = [self.let(admission, two), self.let(admission, two)]
         self.assertEqual(said, [[], ["refused"]])
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertEqual(refuse["reason"], "per-/64 limit (1 at once) reached")
         admission.release(one)
         admission.reopen()
@@ -288,7 +288,7 @@ class AdmissionControlTests(AdmissionTestCase):
     def test_short(self) -> None:
         """A resource shortage is logged."""
         self.admission().short("Too many open files")
-        (stall,) = self.said("shortage")
+        (stall,) = self.logged("shortage")
         self.assertEqual(stall["reason"], "Too many open files")
 
 
@@ -322,7 +322,7 @@ class DescriptorTests(AccountTestCase, AdmissionTestCase):
         admission = self.own()
         self.limit = 0
         self.noDescriptors(lambda: self.assertFalse(admission.open()))
-        (stall,) = self.said("shortage")
+        (stall,) = self.logged("shortage")
         self.assertEqual(stall["reason"], os.strerror(errno.EMFILE))
         self.assertEqual(admission.holds.reasons, [PauseReason.SHORTAGE])
         self.limit = LIMIT
@@ -354,7 +354,7 @@ class DescriptorTests(AccountTestCase, AdmissionTestCase):
         self.assertGreater(clients, 100)
         self.assertIs(admission.free(), False)
         self.assertEqual(admission.holds.reasons, [PauseReason.DESCRIPTORS])
-        (stall,) = self.said("shortage")
+        (stall,) = self.logged("shortage")
         self.assertIn(SHARE, stall["reason"])
         self.assertIn("test/tcp", stall["reason"])
         admission.release()
@@ -375,7 +375,7 @@ class DescriptorTests(AccountTestCase, AdmissionTestCase):
         admission = self.own(each=1, bounded=True)
         while admission.admit(PEER):
             self.assertTrue(admission.open())
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertIn(SHARE, refuse["reason"])
         self.assertTrue(admission.open())
         self.assertTrue(admission.admit(("192.0.2.2", 40000)))

@@ -40,7 +40,7 @@ class StateTests(SlotTestCase):
     def told(self, slot: Slot) -> tuple[int, str]:
         """Return the running programs, and the reasons of pauses."""
         self.runtime.report.state(slot.state())
-        state = self.said("state")[-1]
+        state = self.logged("state")[-1]
         self.assertEqual(state["service"], slot.service.name)
         self.assertEqual(state["address"], slot.address())
         return state["running"], state["pauses"]
@@ -231,7 +231,7 @@ class FaultTests(SlotTestCase):
             with mock.patch.object(sockets, "reconfigure", self.failing):
                 slot.change(makeService(bounds=Bounds(3)))
             self.assertTrue(slot.bound)
-            self.assertIn("is not changed", self.said("config-warning")[-1]["reason"])
+            self.assertIn("is not changed", self.logged("config-warning")[-1]["reason"])
             slot.stop()
 
     def test_stop(self) -> None:

@@ -46,7 +46,7 @@ class BindTests(SlotTestCase):
         self.assertFalse(self.reactor.turn())
         slot.start()
         self.requested(1)
-        (listen,) = self.said("listen")
+        (listen,) = self.logged("listen")
         self.assertEqual(listen["service"], "test/tcp")
         host, port = self.where(slot)
         self.assertEqual(listen["address"], f"{host}:{port}")
@@ -67,7 +67,7 @@ class BindTests(SlotTestCase):
         slot = self.serving(service)
         self.assertFalse(slot.bound)
         self.assertIsNone(slot.getHost())
-        (unbound,) = self.said("bind-failed")
+        (unbound,) = self.logged("bind-failed")
         self.assertEqual(unbound["address"], str(service.address))
         self.assertEqual(unbound["reason"], os.strerror(errno.EADDRINUSE))
         other.close()
@@ -85,7 +85,7 @@ class BindTests(SlotTestCase):
         slots: list[Slot] = []
         self.noDescriptors(lambda: slots.append(self.slot(makeService())), 8)
         self.assertFalse(slots[0].bound)
-        (unbound,) = self.said("bind-failed")
+        (unbound,) = self.logged("bind-failed")
         self.assertEqual(unbound["reason"], os.strerror(errno.EMFILE))
         self.noDescriptors(lambda: self.reactor.advance(FIRST_RETRY), 16)
         self.assertTrue(slots[0].bound)
@@ -120,7 +120,7 @@ class BindTests(SlotTestCase):
         slot.start()
         self.assertFalse(slot.bound)
         self.assertEqual(self.runtime.descriptors.taken(Purpose.LISTENER), 0)
-        (unbound,) = self.said("bind-failed")
+        (unbound,) = self.logged("bind-failed")
         self.assertEqual(unbound["reason"], "too many")
         self.patch(slot, "_launcherOf", given)
         self.reactor.advance(FIRST_RETRY)
@@ -139,10 +139,10 @@ class BindTests(SlotTestCase):
         self.serving(service)
         seconds = FIRST_RETRY
         for tries in range(1, 5):
-            self.assertEqual(len(self.said("bind-failed")), tries)
-            self.assertEqual(self.said("bind-failed")[-1]["retry"], seconds)
+            self.assertEqual(len(self.logged("bind-failed")), tries)
+            self.assertEqual(self.logged("bind-failed")[-1]["retry"], seconds)
             self.reactor.advance(seconds * 0.99)
-            self.assertEqual(len(self.said("bind-failed")), tries)
+            self.assertEqual(len(self.logged("bind-failed")), tries)
             self.reactor.advance(seconds * 0.01 + 0.001)
             seconds = min(seconds * 2, LONGEST_RETRY)
         self.assertEqual(seconds, LONGEST_RETRY)
@@ -153,14 +153,14 @@ class BindTests(SlotTestCase):
         other, service = self.taken()
         slot = self.serving(service)
         self.reactor.pump([LONGEST_RETRY] * 5)
-        before = len(self.said("bind-failed"))
+        before = len(self.logged("bind-failed"))
         self.reactor.pump([LONGEST_RETRY] * 8)
-        self.assertEqual(len(self.said("bind-failed")), before + 2)
+        self.assertEqual(len(self.logged("bind-failed")), before + 2)
         other.close()
         self.patch(sockets, "createListener", self.refused)
         self.reactor.advance(LONGEST_RETRY)
-        self.assertEqual(len(self.said("bind-failed")), before + 3)
-        self.assertIn("Permission", self.said("bind-failed")[-1]["reason"])
+        self.assertEqual(len(self.logged("bind-failed")), before + 3)
+        self.assertIn("Permission", self.logged("bind-failed")[-1]["reason"])
         self.assertFalse(slot.bound)
 
     def refused(self, service: Service, *more: object) -> Any:
@@ -171,7 +171,7 @@ class BindTests(SlotTestCase):
         """A privileged port is retried, and the log has what to do."""
         self.patch(sockets, "createListener", self.refused)
         slot = self.serving(makeService(address=Address(socket.AF_INET, "::1", 7)))
-        (unbound,) = self.said("bind-failed")
+        (unbound,) = self.logged("bind-failed")
         reason = f"{os.strerror(errno.EACCES)}: ports below 1024 need root, "
         self.assertTrue(unbound["reason"].startswith(reason), unbound["reason"])
         self.assertEqual(slot.state().reason, unbound["reason"])
@@ -201,11 +201,11 @@ class BindTests(SlotTestCase):
         self.addCleanup(slot.stop)
         slot.bind(SOON)
         for _ in range(6):
-            self.assertEqual(self.said("bind-failed"), [])
+            self.assertEqual(self.logged("bind-failed"), [])
             self.assertEqual(slot.state().condition, "bind failed")
             (later,) = self.reactor.getDelayedCalls()
             self.reactor.advance(later.getTime() - self.reactor.seconds())
-        (unbound,) = self.said("bind-failed")
+        (unbound,) = self.logged("bind-failed")
         self.assertEqual(unbound["retry"], FIRST_RETRY)
         other.close()
         self.reactor.advance(FIRST_RETRY)
@@ -218,7 +218,7 @@ class BindTests(SlotTestCase):
         slot = self.serving(service)
         slot.stop()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
-        self.assertEqual(self.said("close"), [])
+        self.assertEqual(self.logged("close"), [])
 
     def test_failsTwice(self) -> None:
         """A service whose socket cannot be closed either is retried."""
@@ -230,7 +230,7 @@ class BindTests(SlotTestCase):
         self.patch(slot._socket, "close", fail)
         self.patch(slot._socket, "fault", fail)
         slot.check()
-        self.assertEqual(len(self.said("bind-failed")), 1)
+        self.assertEqual(len(self.logged("bind-failed")), 1)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
         del slot._socket.close
         slot.stop()
@@ -262,11 +262,11 @@ class BindTests(SlotTestCase):
         self.assertEqual(openedSince(before), {})
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
-        self.assertEqual(self.said("close")[0]["service"], "test/tcp")
+        self.assertEqual(self.logged("close")[0]["service"], "test/tcp")
         self.assertIsNone(slot.getHost())
         self.assertEqual(self.runtime.shared, set())
         slot.stop()
-        self.assertEqual(len(self.said("close")), 1)
+        self.assertEqual(len(self.logged("close")), 1)
 
     def test_stopRunning(self) -> None:
         """Programs continue when the slot stops, and their exits are logged."""
@@ -278,7 +278,7 @@ class BindTests(SlotTestCase):
             connection.sendall(b"still here")
         self.assertEqual(client.recv(100), b"still here")
         program.end()
-        self.assertEqual(len(self.said("exit")), 1)
+        self.assertEqual(len(self.logged("exit")), 1)
 
     def test_stopWaiting(self) -> None:
         """A program keeps the service's own socket as it is when the slot stops."""
@@ -290,7 +290,7 @@ class BindTests(SlotTestCase):
             self.assertTrue(isBlocking(server))
             self.assertEqual(server.recv(100), b"1")
         program.end()
-        self.assertEqual(len(self.said("exit")), 1)
+        self.assertEqual(len(self.logged("exit")), 1)
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_stopRetiring(self) -> None:

@@ -36,10 +36,10 @@ class ChildTests(ServingTestCase):
         self.child.ended(ExitStatus(3, cpu=0.25))
         self.assertEqual(self.done, [self.child])
         self.assertEqual(self.child.how, ExitStatus(3, cpu=0.25))
-        (start,) = self.said("start")
+        (start,) = self.logged("start")
         self.assertEqual((start["service"], start["pid"]), ("test/tcp", 4))
         self.assertEqual(start["peer"], "192.0.2.1:40000")
-        (end,) = self.said("exit")
+        (end,) = self.logged("exit")
         self.assertEqual((end["service"], end["pid"]), ("test/tcp", 4))
         self.assertEqual((end["status"], end["seconds"]), (3, 2.5))
 
@@ -51,7 +51,7 @@ class ChildTests(ServingTestCase):
         warm.warm = True
         for child in (self.child, cold, warm):
             child.started(4)
-        starts = [event.get("start") for event in self.said("start")]
+        starts = [event.get("start") for event in self.logged("start")]
         self.assertEqual(starts, [None, "cold", "warm"])
         tally = self.runtime.tallies["test/tcp"]
         self.assertEqual((tally.cold, tally.warm), (2, 1))
@@ -61,7 +61,7 @@ class ChildTests(ServingTestCase):
         self.child.failed("'/x' is not there")
         self.assertEqual(self.done, [self.child])
         self.assertIsNone(self.child.how)
-        (fail,) = self.said("start-failed")
+        (fail,) = self.logged("start-failed")
         self.assertEqual(fail["reason"], "'/x' is not there")
         self.assertEqual(self.runtime.tallies["test/tcp"].failed, 1)
 

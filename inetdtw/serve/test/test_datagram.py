@@ -71,7 +71,7 @@ class DatagramListenerTests(DatagramTestCase):
         for number in range(3):
             sender.send(b"%d" % number)
         self.reactor.settle()
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertEqual(refuse["reason"], "per-address limit (1 at once) reached")
         self.requested(1).start().end()
         self.reactor.settle()
@@ -80,7 +80,7 @@ class DatagramListenerTests(DatagramTestCase):
         self.reactor.settle()
         self.reactor.advance(MOMENT)
         self.requested(2)
-        self.assertEqual(len(self.said("refuse")), 2)
+        self.assertEqual(len(self.logged("refuse")), 2)
         self.assertEqual((self.limits.running, self.limits.tally.refused), (1, 2))
 
     def test_own(self) -> None:
@@ -91,7 +91,7 @@ class DatagramListenerTests(DatagramTestCase):
         self.reactor.turn(PATIENCE)
         self.sender.send(b"honest")
         self.assertEqual(self.read(self.requested(1)), b"honest")
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertIn("source is a socket of this daemon", refuse["reason"])
         self.assertEqual((self.limits.running, self.limits.tally.refused), (1, 1))
 
@@ -110,14 +110,14 @@ class DatagramListenerTests(DatagramTestCase):
             self.write(program, 1, b"answer")
         for _ in range(10):
             self.write(program, 1, b"more")
-        self.assertEqual(self.said("refuse"), [])
+        self.assertEqual(self.logged("refuse"), [])
         self.write(program, 1, b"one too many")
         self.assertEqual(self.runtime.tallies["test/udp"].dropped, 1)
         sender.send(b"question")
         other.send(b"question")
         self.reactor.settle()
         self.requested(3)
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         reason = "per-address limit (30 answers/min) exceeded"
         self.assertEqual(refuse["reason"], reason)
         self.assertEqual(self.limits.tally.refused, 1)
@@ -136,14 +136,14 @@ class DatagramListenerTests(DatagramTestCase):
         for number in range(3):
             sender.send(b"news")
             self.requested(number + 1).start().end()
-        self.assertEqual(self.said("refuse"), [])
+        self.assertEqual(self.logged("refuse"), [])
 
     def test_failed(self) -> None:
         """A program that cannot be started sends no reply, and leaks nothing."""
         before = openDescriptors()
         self.launcher.refusal = "Permission denied"
         self.sender.send(b"question")
-        self.reactor.turnUntil(lambda: bool(self.said("start-failed")))
+        self.reactor.turnUntil(lambda: bool(self.logged("start-failed")))
         self.reactor.settle()
         self.assertEqual(openedSince(before), {})
         self.assertEqual((self.limits.running, self.releases), (0, 1))
@@ -155,7 +155,7 @@ class DatagramListenerTests(DatagramTestCase):
         sender = self.client(self.server)
         before = openDescriptors()
         sender.send(b"question")
-        self.reactor.turnUntil(lambda: bool(self.said("start-failed")))
+        self.reactor.turnUntil(lambda: bool(self.logged("start-failed")))
         self.reactor.settle()
         self.assertEqual(openedSince(before), {})
         self.assertEqual(self.limits.running, 0)
@@ -198,7 +198,7 @@ class DatagramListenerTests(DatagramTestCase):
             sender.send(b"%d" % number)
         self.requested(1)
         self.reactor.settle()
-        self.assertEqual(len(self.said("refuse")), 1)
+        self.assertEqual(len(self.logged("refuse")), 1)
         self.reactor.advance(WINDOW)
         self.assertEqual(self.read(self.requested(2)), b"2")
 
@@ -221,7 +221,9 @@ class DatagramListenerTests(DatagramTestCase):
         self.sender.send(b"1")
         self.noDescriptors(lambda: self.reactor.turn(PATIENCE), left=3)
         self.assertEqual(openedSince(before), {})
-        self.assertEqual((len(self.said("drop")), len(self.said("shortage"))), (0, 1))
+        self.assertEqual(
+            (len(self.logged("drop")), len(self.logged("shortage"))), (0, 1)
+        )
         self.assertEqual(self.limits.running, 0)
         self.assertFalse(self.reactor.turn())
         self.reactor.advance(SHORTAGE_PAUSE)
@@ -237,7 +239,7 @@ class DatagramListenerTests(DatagramTestCase):
         self.sender.send(b"1")
         with mock.patch.object(datagram, "_pairs", side_effect=why):
             self.reactor.turn(PATIENCE)
-        (drop,) = self.said("drop")
+        (drop,) = self.logged("drop")
         self.assertEqual(drop["reason"], "too many")
         self.assertEqual(self.runtime.tallies["test/udp"].dropped, 1)
         self.assertEqual(self.limits.running, 0)
@@ -312,5 +314,5 @@ class DatagramListenerTests(DatagramTestCase):
             self.write(program, 1, b"answer")
             program.end()
         self.assertEqual(named.recv(100), b"answer")
-        (drop,) = self.said("drop")
+        (drop,) = self.logged("drop")
         self.assertEqual(drop["peer"], "-")

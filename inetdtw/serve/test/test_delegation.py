@@ -162,7 +162,7 @@ class StreamDelegationTests(DelegationTestCase):
         child = self.listener.accepted("")
         child.started(77)
         self.listener.dropped("", "why")
-        (event,) = self.said("start-failed")
+        (event,) = self.logged("start-failed")
         self.assertEqual(event["peer"], "-")
         self.assertEqual(self.runtime.tallies[makeService().name].failed, 1)
         self.accepting.free()
@@ -261,7 +261,7 @@ class WaitDelegationTests(DelegationTestCase):
         self.sender.send(b"1")
         self.sender.send(b"2")
         self.listener.returned(left=True)
-        (drop,) = self.said("drop")
+        (drop,) = self.logged("drop")
         self.assertEqual(drop["peer"], f"127.0.0.1:{self.sender.getsockname()[1]}")
         self.assertEqual(self.server.recv(9), b"2")
 

@@ -185,14 +185,14 @@ class ProgramFactoryTests(ServingTestCase):
         self.connect()
         self.reactor.advance(MOMENT)
         self.assertEqual(self.there.recv(100), b"")
-        self.assertEqual(len(self.said("refuse")), 1)
+        self.assertEqual(len(self.logged("refuse")), 1)
 
     def test_noService(self) -> None:
         """Clients are closed and logged while the service is not configured."""
         self.slot.stop()
         self.connect()
         self.assertEqual(self.there.recv(100), b"")
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertEqual(refuse["service"], "tcpmux/x")
 
     def test_secured(self) -> None:
@@ -202,5 +202,5 @@ class ProgramFactoryTests(ServingTestCase):
         self.carry(transport)
         self.assertEqual(self.there.recv(100), b"")
         self.assertEqual(self.launcher.programs, [])
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertIn("TLS", refuse["reason"])

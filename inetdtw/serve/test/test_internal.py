@@ -115,9 +115,9 @@ class InternalStreamListenerTests(ServingTestCase):
         """Connect a client over the limit, which is undecided."""
         refused = self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
-        self.assertEqual(self.said("refuse"), [])
+        self.assertEqual(self.logged("refuse"), [])
         self.reactor.advance(MOMENT)
-        self.assertEqual(len(self.said("refuse")), 1)
+        self.assertEqual(len(self.logged("refuse")), 1)
         return refused
 
     def test_again(self) -> None:
@@ -162,7 +162,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.client(self.server)
         self.adopted(1)
         refused = self.client(self.server)
-        self.reactor.turnUntil(lambda: bool(self.said("pause")))
+        self.reactor.turnUntil(lambda: bool(self.logged("pause")))
         self.assertEqual(refused.recv(100), b"")
         self.client(self.server)
         self.reactor.advance(WINDOW)
@@ -187,8 +187,8 @@ class InternalStreamListenerTests(ServingTestCase):
         self.reactor.adoptFailure = OSError(errno.EMFILE, "Too many open files")
         client = self.client(self.server)
         before = openDescriptors()
-        self.reactor.turnUntil(lambda: bool(self.said("shortage")))
-        self.assertEqual(self.said("shortage")[0]["reason"], "Too many open files")
+        self.reactor.turnUntil(lambda: bool(self.logged("shortage")))
+        self.assertEqual(self.logged("shortage")[0]["reason"], "Too many open files")
         self.assertEqual(client.recv(100), b"")
         self.assertEqual(self.limits.running, 0)
         self.assertEqual(openedSince(before), {})
@@ -201,7 +201,7 @@ class InternalStreamListenerTests(ServingTestCase):
         client = self.client(self.server)
         self.reactor.turn(PATIENCE)
         self.assertEqual(client.recv(100), b"")
-        self.assertEqual(self.said("shortage"), [])
+        self.assertEqual(self.logged("shortage"), [])
         self.assertEqual(self.limits.running, 0)
 
     def test_retire(self) -> None:

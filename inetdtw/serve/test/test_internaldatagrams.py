@@ -76,7 +76,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2", b"3", b"4"), [b"1", b"2"])
         self.assertEqual(listener.pauses(), [PauseReason.RATE])
-        self.assertEqual(len(self.said("pause")), 1)
+        self.assertEqual(len(self.logged("pause")), 1)
         self.assertEqual(
             (self.limits.tally.admitted, self.limits.tally.refused), (2, 1)
         )
@@ -130,7 +130,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(
             (self.limits.tally.admitted, self.limits.tally.refused), (0, 1)
         )
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         peer = f"127.0.0.1:{port}"
         self.assertEqual((refuse["service"], refuse["peer"]), ("test/udp", peer))
         self.runtime.guard.disown(port)
@@ -154,14 +154,14 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.failing(OSError(errno.ENETUNREACH, "unreachable"))
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2"), [])
-        self.assertEqual(len(self.said("drop")), 1)
-        self.assertIn("reply not sent: ", self.said("drop")[0]["reason"])
+        self.assertEqual(len(self.logged("drop")), 1)
+        self.assertIn("reply not sent: ", self.logged("drop")[0]["reason"])
 
     def test_otherErrors(self) -> None:
         """An error that is not the network's is a bug, and is logged as one."""
         self.failing(ZeroDivisionError())
         self.assertEqual(self.ask(self.client(self.server), b"1"), [])
-        self.assertEqual(self.said("drop"), [])
+        self.assertEqual(self.logged("drop"), [])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_answerMax(self) -> None:
@@ -176,7 +176,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(self.ask(client, *sent), sent[:6])
         self.assertEqual(self.ask(client, b"x"), [])
         self.assertEqual(self.ask(other, b"x"), [b"x"])
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         reason = "per-address limit (6 answers/min) exceeded"
         self.assertEqual(refuse["reason"], reason)
         self.assertEqual(

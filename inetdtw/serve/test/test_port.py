@@ -83,7 +83,7 @@ class SocketPortTests(ServingTestCase):
         self.assertEqual(self.port.holds.reasons, [PauseReason.SOCKET_ERROR])
         self.reactor.advance(BROKEN_PAUSE)
         self.assertTrue(self.isRead())
-        self.assertEqual(len(self.said("socket-error")), 1)
+        self.assertEqual(len(self.logged("socket-error")), 1)
         told: list[int] = []
         self.port.dropped = lambda: told.append(1)
         for _ in range(2):
@@ -255,7 +255,7 @@ class StreamPortTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.factory.accepted))
         self.assertEqual(first.recv(10), b"")
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
-        (said,) = self.said("internal-error")
+        (said,) = self.logged("internal-error")
         self.assertEqual(said["service"], "name")
 
     def test_brokenBefore(self) -> None:

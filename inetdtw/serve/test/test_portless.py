@@ -154,7 +154,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.launcher.programs, [])
         self.reactor.advance(SHORTAGE_PAUSE)
         self.assertEqual(len(self.launcher.programs), 2)
-        self.assertEqual(self.said("refuse"), [])
+        self.assertEqual(self.logged("refuse"), [])
 
     def test_share(self) -> None:
         """Queued clients count for a share of the descriptors."""
@@ -165,7 +165,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 2)
         last = self.ask(b"x\r\n")
         self.assertEqual(last.recv(100), NOT_AVAILABLE)
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertIn("share of the file descriptors", refuse["reason"])
         self.assertEqual(self.slot.state().refused, 1)
         self.launcher.programs[0].start().end()
@@ -180,7 +180,7 @@ class PortlessSlotTests(PortlessCase):
         self.ask(b"x\r\n")
         third = self.ask(b"x\r\n")
         self.assertEqual(self.answer(third), NOT_AVAILABLE)
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertEqual(refuse["service"], "tcpmux/x")
         self.assertEqual(self.slot.state().refused, 1)
 
@@ -195,7 +195,7 @@ class PortlessSlotTests(PortlessCase):
         for _ in range(2):
             self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
         self.assertEqual(len(self.launcher.programs), 1)
-        self.assertEqual(len(self.said("pause")), 1)
+        self.assertEqual(len(self.logged("pause")), 1)
         self.reactor.advance(WINDOW)
         self.ask(b"x\r\n")
         self.assertEqual(len(self.launcher.programs), 2)
@@ -219,7 +219,7 @@ class PortlessSlotTests(PortlessCase):
         self.assertEqual(len(self.launcher.programs), 1)
         self.launcher.last.start().end()
         self.assertEqual(len(self.launcher.programs), 2)
-        self.assertEqual(self.said("refuse"), [])
+        self.assertEqual(self.logged("refuse"), [])
 
     def test_undecidedAndStopped(self) -> None:
         """Undecided clients are refused when the service changes or stops."""
@@ -268,7 +268,7 @@ class PortlessSlotTests(PortlessCase):
         self.slot.stop()
         self.assertEqual(self.answer(waits), NOT_AVAILABLE)
         self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
-        self.assertEqual(len(self.said("close")), 1)
+        self.assertEqual(len(self.logged("close")), 1)
         self.launcher.last.start().end()
 
     def test_tell(self) -> None:
@@ -318,7 +318,7 @@ class PortlessSlotTests(PortlessCase):
         program.end()
         self.assertEqual(self.slot.state().condition, "stopped")
         self.slot.stop()
-        self.assertEqual(len(self.said("close")), 1)
+        self.assertEqual(len(self.logged("close")), 1)
 
     def test_broken(self) -> None:
         """
@@ -388,7 +388,7 @@ class PortlessSlotTests(PortlessCase):
         slot = PortlessSlot(makePortless(), self.runtime)
         slot.bind()
         slot.stop()
-        self.assertEqual(self.said("close"), [])
+        self.assertEqual(self.logged("close"), [])
 
     def test_descriptors(self) -> None:
         """No descriptor of served or refused clients is leaked."""

@@ -48,7 +48,7 @@ class ReplySocketTests(DatagramTestCase):
         self.sender.send(b"question")
         program = self.requested(1).start()
         self.write(program, 1, bytes(65536))
-        (drop,) = self.said("drop")
+        (drop,) = self.logged("drop")
         self.assertIn("not sent", drop["reason"])
         self.write(program, 1, b"answer")
         self.assertEqual(self.sender.recv(100), b"answer")

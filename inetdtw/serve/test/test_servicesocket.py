@@ -75,7 +75,7 @@ class ReplaceTests(SlotTestCase):
 
     def reasons(self) -> list[str]:
         """Return the reasons of the replacements."""
-        return [event["reason"] for event in self.said("rebind")]
+        return [event["reason"] for event in self.logged("rebind")]
 
     def path(self) -> str:
         """Return a path for a socket."""

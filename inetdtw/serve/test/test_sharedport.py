@@ -174,7 +174,7 @@ class PortTests(ServingTestCase):
         self.reactor.processes[0].exit(number=9)
         self.assertEqual(self.port.holds.reasons, [PauseReason.STARTING])
         self.reactor.advance(1)
-        self.assertEqual(len(self.said("socket-error")), 1)
+        self.assertEqual(len(self.logged("socket-error")), 1)
         self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.taken))
         self.assertEqual(len(self.reactor.processes), 2)

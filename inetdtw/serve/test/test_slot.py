@@ -120,7 +120,7 @@ class PauseTests(SlotTestCase):
         self.connect(slot)
         self.reactor.settle()
         self.assertEqual(self.launcher.programs, [])
-        self.assertEqual(len(self.said("listen")), 1)
+        self.assertEqual(len(self.logged("listen")), 1)
         slot.resume()
         self.requested(1)
 
@@ -252,7 +252,7 @@ class PauseTests(SlotTestCase):
     def test_stop(self) -> None:
         """A stop of a paused service leaves nothing open."""
         self.leavesNothingOpen(lambda: self.paused(makeService()).stop())
-        self.assertEqual(len(self.said("close")), 1)
+        self.assertEqual(len(self.logged("close")), 1)
 
 
 class DrainTests(SlotTestCase):

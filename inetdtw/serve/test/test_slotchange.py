@@ -196,7 +196,7 @@ class ChangeTests(SlotTestCase):
         """Socket options of a change are set on the open socket."""
         slot = self.serving(makeService())
         self.sameSocket(slot, makeService(options=SocketOptions(backlog=7)))
-        self.assertEqual(self.said("config-warning"), [])
+        self.assertEqual(self.logged("config-warning"), [])
         self.connect(slot)
         self.requested(1)
 
@@ -204,7 +204,7 @@ class ChangeTests(SlotTestCase):
         """An option that cannot be set is logged, and the service is served."""
         slot = self.serving(makeService())
         slot.change(makeService(options=SocketOptions(acceptFilter="dnsready")))
-        self.assertEqual(len(self.said("config-warning")), 1)
+        self.assertEqual(len(self.logged("config-warning")), 1)
         self.connect(slot)
         self.requested(1)
 
@@ -242,11 +242,11 @@ class LimitsTests(SlotTestCase):
         self.connect(slot)
         self.requested(1)
         refused = self.connect(slot)
-        self.reactor.turnUntil(lambda: len(self.said("pause")) == 1)
+        self.reactor.turnUntil(lambda: len(self.logged("pause")) == 1)
         self.assertEqual(refused.recv(100), b"")
         slot.change(replace(service, program=Program("/bin/sh", (), ("new",))))
         self.connect(slot)
-        self.reactor.turnUntil(lambda: len(self.said("pause")) == 2)
+        self.reactor.turnUntil(lambda: len(self.logged("pause")) == 2)
         self.connect(slot)
         self.reactor.advance(WINDOW)
         self.requested(2)

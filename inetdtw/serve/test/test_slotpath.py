@@ -49,7 +49,7 @@ class PathTests(SlotTestCase):
         with open(self.path, "w"):
             pass  # The file must stay.
         slot = self.serving(makeUnix(self.path))
-        self.assertEqual(len(self.said("bind-failed")), 1)
+        self.assertEqual(len(self.logged("bind-failed")), 1)
         slot.stop()
         self.assertTrue(os.path.exists(self.path))
         slot = self.serving(makeUnix(self.path))
@@ -89,7 +89,7 @@ class PathTests(SlotTestCase):
         os.symlink(os.path.abspath(precious), self.path)
         self.change(slot, Ownership(mode=0o666))
         self.assertEqual(stat.S_IMODE(os.stat(precious).st_mode), 0o600)
-        (warning,) = self.said("config-warning")
+        (warning,) = self.logged("config-warning")
         self.assertIn("another file is at", warning["reason"])
         self.assertEqual(self.requested(1).request.argv, ("new",))
         client.close()
@@ -100,7 +100,7 @@ class PathTests(SlotTestCase):
         why = PermissionError(errno.EPERM, "Operation not permitted")
         self.patch(os, "chown", mock.Mock(side_effect=why))
         self.change(slot, Ownership(uid=1))
-        (warning,) = self.said("config-warning")
+        (warning,) = self.logged("config-warning")
         self.assertIn("Operation not permitted", warning["reason"])
         self.connect(slot)
         self.assertEqual(self.requested(1).request.argv, ("new",))

@@ -86,12 +86,14 @@ class ProgramStarterTests(ProgramStarterCase):
         os.write(program.fds[2], b"Oh!\nAnd")
         program.start()
         self.reactor.settle()
-        (first,) = self.said("stderr")
+        (first,) = self.logged("stderr")
         self.assertEqual((first["service"], first["pid"]), ("svc", FIRST_PID))
         self.assertEqual((first["peer"], first["text"]), ("192.0.2.1:40000", "Oh!"))
         self.assertEqual(first["log_level"], LogLevel.warn)
         program.end()
-        self.assertEqual([each["text"] for each in self.said("stderr")], ["Oh!", "And"])
+        self.assertEqual(
+            [each["text"] for each in self.logged("stderr")], ["Oh!", "And"]
+        )
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.runtime.stderrReaders, set())
 
@@ -102,9 +104,9 @@ class ProgramStarterTests(ProgramStarterCase):
         program = self.launched("log").start()
         os.write(program.fds[2], b"x\n" * 10)
         program.end()
-        self.assertEqual(len(self.said("stderr")), 2)
+        self.assertEqual(len(self.logged("stderr")), 2)
         report.flush()
-        (left,) = self.said("suppress")
+        (left,) = self.logged("suppress")
         self.assertEqual((left["kind"], left["lines"]), ("stderr", 8))
 
     def test_endsLast(self) -> None:
@@ -121,7 +123,7 @@ class ProgramStarterTests(ProgramStarterCase):
         self.assertEqual(os.readlink(f"/proc/self/fd/{program.fds[2]}"), os.devnull)
         os.write(program.start().fds[2], b"Oh!\n")
         program.end()
-        self.assertEqual(self.said("stderr"), [])
+        self.assertEqual(self.logged("stderr"), [])
 
     def test_toLogFailed(self) -> None:
         """No descriptor is left of a program that could not be started."""
@@ -149,7 +151,7 @@ class ProgramStarterTests(ProgramStarterCase):
         ProgramStarter(makeService(stderr="log"), self.runtime, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
-        (fail,) = self.said("start-failed")
+        (fail,) = self.logged("start-failed")
         wanted = "no descriptor for standard error: Too many open files"
         self.assertEqual(fail["reason"], wanted)
         self.assertEqual(len(self.done), 1)
@@ -197,7 +199,7 @@ class ProgramStarterTests(ProgramStarterCase):
         child = self.starter().launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(self.done, [child])
-        (fail,) = self.said("start-failed")
+        (fail,) = self.logged("start-failed")
         self.assertIn(self.path, fail["reason"])
 
     def test_installedLater(self) -> None:
@@ -239,7 +241,7 @@ class ProgramStarterTests(ProgramStarterCase):
         self.install()
         self.starter().launch(PEER, (0, 0, 0), self.done.append)
         self.launcher.last.fail("Permission denied")
-        (fail,) = self.said("start-failed")
+        (fail,) = self.logged("start-failed")
         self.assertEqual(fail["reason"], f"'{self.path}': Permission denied")
 
     def test_notExecutable(self) -> None:
@@ -247,7 +249,7 @@ class ProgramStarterTests(ProgramStarterCase):
         self.install(0o644)
         self.starter().launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.programs, [])
-        self.assertEqual(len(self.said("start-failed")), 1)
+        self.assertEqual(len(self.logged("start-failed")), 1)
 
     def test_identity(self) -> None:
         """Only the exec tells whether the user may execute a program."""
@@ -318,7 +320,7 @@ class FaultTests(ProgramStarterCase):
         child = starter.launch(PEER, (0, 1, 2), self.done.append)
         self.assertEqual(self.done, [child])
         self.assertIsNone(child.how)
-        (fail,) = self.said("start-failed")
+        (fail,) = self.logged("start-failed")
         self.assertIn("ValueError: embedded null byte", fail["reason"])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 

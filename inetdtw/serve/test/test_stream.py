@@ -106,7 +106,7 @@ class StreamListenerTests(ServingTestCase):
         with program.socket() as stdin:
             self.assertEqual(stdin.recv(100), b"question")
         program.start().end()
-        self.assertEqual(self.said("exit")[0]["peer"], "-")
+        self.assertEqual(self.logged("exit")[0]["peer"], "-")
 
     def test_together(self) -> None:
         """Every client has a program at the same time."""
@@ -138,7 +138,7 @@ class StreamListenerTests(ServingTestCase):
         self.reactor.turnUntil(lambda: isReadable(client))
         self.assertEqual(client.recv(100), b"")
         self.assertEqual(self.limits.running, 0)
-        self.assertEqual(len(self.said("start-failed")), 1)
+        self.assertEqual(len(self.logged("start-failed")), 1)
         with open(path, "w") as file:
             file.write("#!/bin/sh\n")
         os.chmod(path, 0o755)
@@ -206,7 +206,7 @@ class StreamListenerTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
         self.launcher.last.start().end()
         self.requested(2)
-        self.assertEqual(self.said("refuse"), [])
+        self.assertEqual(self.logged("refuse"), [])
 
     def test_undecidedAndStopped(self) -> None:
         """Undecided clients are refused when the service stops."""
@@ -217,7 +217,7 @@ class StreamListenerTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
         self.listener.stop()
         self.assertEqual(refused.recv(100), b"")
-        self.assertEqual(len(self.said("refuse")), 1)
+        self.assertEqual(len(self.logged("refuse")), 1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_noRoom(self) -> None:
@@ -294,7 +294,7 @@ class ShortageTests(ServingTestCase):
         listener.start()
         self.client(server)
         self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
-        self.assertEqual(len(self.said("shortage")), 1)
+        self.assertEqual(len(self.logged("shortage")), 1)
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(limits.running, 0)
         self.reactor.advance(SHORTAGE_PAUSE)
@@ -311,6 +311,6 @@ class ShortageTests(ServingTestCase):
         listener._port.socket = mock.Mock(accept=accept, fileno=server.fileno)
         listener.start()
         listener._port.doRead()
-        (shortage,) = self.said("shortage")
+        (shortage,) = self.logged("shortage")
         self.assertEqual(shortage["reason"], os.strerror(errno.ENOMEM))
         self.assertEqual(listener.pauses(), [PauseReason.SHORTAGE])

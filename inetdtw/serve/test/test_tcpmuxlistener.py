@@ -46,7 +46,7 @@ class TcpmuxListenerTests(PortlessCase):
         """
         client = self.ask(b"\x1b[2J\r\nmore")
         self.assertEqual(self.answer(client), NOT_AVAILABLE)
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertEqual(refuse["service"], "mux")
         self.assertEqual(refuse["reason"], r"unknown service tcpmux/\x1b[2j")
 
@@ -74,11 +74,11 @@ class TcpmuxListenerTests(PortlessCase):
         client.shutdown(socket.SHUT_WR)
         self.reactor.settle()
         self.assertEqual(self.answer(client), NOT_READ)
-        self.assertEqual(self.said("refuse"), [])
+        self.assertEqual(self.logged("refuse"), [])
 
     def assertRefused(self, reason: str) -> None:
         """Assert that one client was refused, counted and logged."""
-        (refuse,) = self.said("refuse")
+        (refuse,) = self.logged("refuse")
         self.assertEqual((refuse["service"], refuse["reason"]), ("mux", reason))
         self.assertEqual(self.limits.tally.refused, 1)
 
@@ -135,7 +135,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(silent[0].recv(100), NOT_READ)
         self.assertEqual(len(self.runtime.portless.requests), 2)
         self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 2)
-        (refuse, *_) = self.said("refuse")
+        (refuse, *_) = self.logged("refuse")
         self.assertEqual(refuse["reason"], "no service name yet, and others wait")
 
     def test_counted(self) -> None:

@@ -99,7 +99,7 @@ class ConnectionTests(WaitingTestCase):
             self.reactor.advance(seconds * 0.1 + 0.001)
             seconds = min(seconds * 2, LONGEST_PAUSE)
         self.assertEqual(seconds, LONGEST_PAUSE)
-        self.assertEqual(len(self.said("pause")), 12)
+        self.assertEqual(len(self.logged("pause")), 12)
         self.requested(number + 1)
 
     def test_acceptedAgain(self) -> None:
@@ -114,7 +114,7 @@ class ConnectionTests(WaitingTestCase):
         self.client(self.server)
         self.requested(FREE_TRIES + 3).start().end()
         self.requested(FREE_TRIES + 4)
-        self.assertEqual(len(self.said("pause")), 1)
+        self.assertEqual(len(self.logged("pause")), 1)
 
     def test_longLife(self) -> None:
         """A program that ran for long is not a loop, whatever it has left."""
@@ -124,7 +124,7 @@ class ConnectionTests(WaitingTestCase):
             self.reactor.advance(LONG_LIFE)
             program.end()
         self.requested(FREE_TRIES + 4)
-        self.assertEqual(self.said("pause"), [])
+        self.assertEqual(self.logged("pause"), [])
 
     @told
     def test_accepting(self) -> None:
@@ -139,18 +139,18 @@ class ConnectionTests(WaitingTestCase):
             self.accepted(program).close()
             self.come()
             program.end()
-        self.assertEqual(self.said("pause"), [])
+        self.assertEqual(self.logged("pause"), [])
 
     @told
     def test_acceptedBetween(self) -> None:
         """The backoff starts anew after programs that did accept."""
         self.test_accepting()
         before = number = len(self.launcher.programs)
-        while not self.said("pause"):
+        while not self.logged("pause"):
             number += 1
             self.requested(number).start().end()
         self.assertGreater(number - before, FREE_TRIES)
-        (pause,) = self.said("pause")
+        (pause,) = self.logged("pause")
         self.assertEqual(float(pause["seconds"]), FIRST_PAUSE)
 
     @told
@@ -179,7 +179,7 @@ class ConnectionTests(WaitingTestCase):
             self.requested(number).start().end()
             self.assertIdle()
             self.reactor.advance(FIRST_PAUSE + 0.001)
-        pauses = self.said("pause")
+        pauses = self.logged("pause")
         self.assertEqual([float(each["seconds"]) for each in pauses], [FIRST_PAUSE] * 5)
         self.assertIn("may not have accepted", pauses[0]["reason"])
 
@@ -197,7 +197,7 @@ class ConnectionTests(WaitingTestCase):
             program.end()
             self.assertIdle()
             self.reactor.advance(LONGEST_PAUSE)
-        pauses = [float(each["seconds"]) for each in self.said("pause")]
+        pauses = [float(each["seconds"]) for each in self.logged("pause")]
         self.assertEqual(pauses[1:], [FIRST_PAUSE] * 4)
 
     def dead(self) -> int:
@@ -213,7 +213,7 @@ class ConnectionTests(WaitingTestCase):
         self.serve(makeService(wait=True, program=Program(path, (), ("prog",))))
         before = openDescriptors()
         first = self.client(self.server)
-        self.reactor.turnUntil(lambda: bool(self.said("start-failed")))
+        self.reactor.turnUntil(lambda: bool(self.logged("start-failed")))
         self.refused()
         self.assertEqual(first.recv(100), b"")
         with open(path, "w") as file:
@@ -242,7 +242,7 @@ class ConnectionTests(WaitingTestCase):
         """
         self.launcher.refusal = "Permission denied"
         clients = [self.client(self.server) for _ in range(3)]
-        self.reactor.turnUntil(lambda: len(self.said("start-failed")) == 3)
+        self.reactor.turnUntil(lambda: len(self.logged("start-failed")) == 3)
         self.refused()
         for client in clients:
             self.assertEqual(client.recv(100), b"")

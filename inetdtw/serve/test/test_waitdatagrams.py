@@ -91,7 +91,7 @@ class DatagramTests(WaitingTestCase):
             self.assertEqual(self.taken(program), b"%d" % number)
             program.end()
         self.assertIdle()
-        self.assertEqual(self.said("drop"), [])
+        self.assertEqual(self.logged("drop"), [])
         self.assertEqual(self.limits.running, 0)
 
     def test_leftOnce(self) -> None:
@@ -99,7 +99,7 @@ class DatagramTests(WaitingTestCase):
         self.sender.send(b"1")
         self.requested(1).start().end()
         self.assertEqual(self.taken(self.requested(2)), b"1")
-        self.assertEqual(self.said("drop"), [])
+        self.assertEqual(self.logged("drop"), [])
 
     def test_leftTwice(self) -> None:
         """
@@ -111,7 +111,7 @@ class DatagramTests(WaitingTestCase):
         self.sender.send(b"2")
         self.requested(1).start().end()
         self.requested(2).start().end()
-        (drop,) = self.said("drop")
+        (drop,) = self.logged("drop")
         port = self.sender.getsockname()[1]
         self.assertEqual(drop["peer"], f"127.0.0.1:{port}")
         self.assertEqual(self.taken(self.requested(3)), b"2")
@@ -124,7 +124,7 @@ class DatagramTests(WaitingTestCase):
             self.sender.send(b"same")
         for number in range(6):
             self.requested(number + 1).start().end()
-        self.assertEqual(len(self.said("drop")), 3)
+        self.assertEqual(len(self.logged("drop")), 3)
         self.assertIdle()
         self.assertEqual(len(self.launcher.programs), 6)
 
@@ -140,7 +140,7 @@ class DatagramTests(WaitingTestCase):
             program = self.requested(number + 1).start()
             self.assertEqual(self.taken(program), b"same")
             program.end()
-        self.assertEqual(self.said("drop"), [])
+        self.assertEqual(self.logged("drop"), [])
         self.assertIdle()
 
     def test_leftBetween(self) -> None:
@@ -152,14 +152,14 @@ class DatagramTests(WaitingTestCase):
             program = self.requested(2 * number + 2).start()
             self.assertEqual(self.taken(program), b"same")
             program.end()
-        self.assertEqual(self.said("drop"), [])
+        self.assertEqual(self.logged("drop"), [])
 
     def test_empty(self) -> None:
         """An empty datagram that was left is discarded too."""
         self.sender.send(b"")
         self.requested(1).start().end()
         self.requested(2).start().end()
-        self.assertEqual(len(self.said("drop")), 1)
+        self.assertEqual(len(self.logged("drop")), 1)
         self.assertIdle()
 
     def test_killed(self) -> None:
@@ -172,7 +172,7 @@ class DatagramTests(WaitingTestCase):
         """A datagram for which no program can be started is discarded at once."""
         self.launcher.refusal = "Permission denied"
         self.sender.send(b"1")
-        self.reactor.turnUntil(lambda: bool(self.said("drop")))
+        self.reactor.turnUntil(lambda: bool(self.logged("drop")))
         self.assertFalse(self.reactor.turn())
         self.assertFalse(isBlocking(self.server))
         self.assertEqual((self.limits.running, self.releases), (0, 1))
@@ -196,8 +196,8 @@ class DatagramTests(WaitingTestCase):
         self.serve(makeDatagrams(wait=True, program=Program(path, (), ("prog",))))
         sender = self.client(self.server)
         sender.send(b"1")
-        self.reactor.turnUntil(lambda: bool(self.said("drop")))
-        self.assertEqual(len(self.said("start-failed")), 1)
+        self.reactor.turnUntil(lambda: bool(self.logged("drop")))
+        self.assertEqual(len(self.logged("start-failed")), 1)
         with open(path, "w") as file:
             file.write("#!/bin/sh\n")
         os.chmod(path, 0o755)
@@ -215,7 +215,7 @@ class DatagramTests(WaitingTestCase):
         self.taken(program)
         program.end()
         self.assertIdle()
-        self.assertEqual(len(self.said("pause")), 1)
+        self.assertEqual(len(self.logged("pause")), 1)
         self.reactor.advance(WINDOW)
         self.assertEqual(self.taken(self.requested(2)), b"2")
 
@@ -284,6 +284,6 @@ class DatagramTests(WaitingTestCase):
         sender.send(b"1")
         self.requested(1).start().end()
         self.requested(2).start().end()
-        (drop,) = self.said("drop")
+        (drop,) = self.logged("drop")
         self.assertEqual(drop["peer"], "-")
         self.assertIdle()

@@ -102,7 +102,7 @@ class PidfdWatchTests(ServingTestCase):
             if not gone:
                 os.waitpid(pid, 0)
             self.assertEqual(told, [1])
-        dropped = [each["service"] for each in self.said("socket-error")]
+        dropped = [each["service"] for each in self.logged("socket-error")]
         self.assertEqual(dropped, ["pidfd"] * 2)
 
     def test_cancelDropped(self) -> None:

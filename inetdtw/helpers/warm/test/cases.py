@@ -148,7 +148,7 @@ class ServerTestCase(ServingTestCase):
     @ivar forks: what fork(2) returns, in order: process ids, or the errors to raise.
     @ivar exited: what wait4(2) returns, in order: process ids and wait statuses.
     @ivar slept: for how long it has slept.
-    @ivar logged: the lines that it has logged.
+    @ivar lines: the lines that it has logged.
     """
 
     def setUp(self) -> None:
@@ -172,7 +172,7 @@ class ServerTestCase(ServingTestCase):
         self.addCleanup(self.server._listeners.close)
         self.forks: list[int | OSError] = []
         self.slept: list[float] = []
-        self.logged: list[str] = []
+        self.lines: list[str] = []
         self.exited: list[tuple[int, int]] = []
         self.now = 0.0
         self.patch(posix, "fork", self.fork)
@@ -181,7 +181,7 @@ class ServerTestCase(ServingTestCase):
         self.patch(time, "sleep", self.sleep)
         self.patch(time, "monotonic", lambda: self.now)
         for module in (children, template):
-            self.patch(module, "log", self.logged.append)
+            self.patch(module, "log", self.lines.append)
 
     def closeSignal(self) -> None:
         """Close the self-pipe, unless the test has."""

@@ -216,7 +216,7 @@ class AcceptTests(ServerTestCase):
         sent = report(WITHDRAWN, 9, 0, 0) + report(ENDED, 8, PID + 1, 256)
         self.assertEqual(self.daemon.recv(1000), sent)
         self.assertEqual(self.reports()[-1][0], ACCEPTED)
-        self.assertEqual(self.logged, [f"cannot fork: {why.strerror}"])
+        self.assertEqual(self.lines, [f"cannot fork: {why.strerror}"])
 
     def test_givesUp(self) -> None:
         """

@@ -66,8 +66,8 @@ class ColdTests(ServerTestCase):
         for problem, logged in (("a", 1), ("a", 1), ("", 1), ("a", 2), ("b", 3)):
             self.program.problem = problem
             self.assertIs(self.template.isCold(), bool(problem))
-            self.assertEqual(len(self.logged), logged)
-        self.assertEqual(self.logged, ["cold: a", "cold: a", "cold: b"])
+            self.assertEqual(len(self.lines), logged)
+        self.assertEqual(self.lines, ["cold: a", "cold: a", "cold: b"])
 
     def test_stale(self) -> None:
         """A child is cold and a replacement is requested if a module is stale."""
@@ -129,7 +129,7 @@ class PrepareTests(ServerTestCase):
         self.count = 2
         gone = self.assertRaises(ExitedError, self.template.load)
         self.assertEqual(gone.args, (THREADED,))
-        self.assertIn("an imported module started a thread", self.logged[0])
+        self.assertIn("an imported module started a thread", self.lines[0])
 
     def test_freeze(self) -> None:
         """Buffers are flushed, and garbage is not collected any more."""

@@ -323,16 +323,16 @@ class ForkServersTests(ForkServersTestCase):
         """Deaths and stalls are in the log."""
         pid = self.played[0].process.pid
         self.played[0].die(3)
-        (line,) = self.said("forkserver-exit")
+        (line,) = self.logged("forkserver-exit")
         self.assertEqual((line["uid"], line["pid"]), (os.geteuid(), pid))
         self.servers.shortage("Resource temporarily unavailable")
-        self.assertEqual(len(self.said("shortage")), 1)
+        self.assertEqual(len(self.logged("shortage")), 1)
 
     def test_logUser(self) -> None:
         """With the user that the fork server runs as."""
         servers = self.make(1, credentials=Credentials(1000, 100, ()))
         servers.died(4, "so", 1)
-        self.assertEqual(self.said("forkserver-exit")[0]["uid"], 1000)
+        self.assertEqual(self.logged("forkserver-exit")[0]["uid"], 1000)
 
     def test_stop(self) -> None:
         """When all have ended, nothing is left."""

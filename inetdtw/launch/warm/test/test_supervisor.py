@@ -78,10 +78,6 @@ class SupervisorTestCase(ServingTestCase):
         """Return how many processes were started."""
         return len(self.launcher.programs)
 
-    def logged(self, what: str) -> list[dict[str, Any]]:
-        """Return the log events of one kind."""
-        return self.said(f"warm-{what}")
-
 
 class StartTests(SupervisorTestCase):
     """Tests for the start and the replacement of processes."""
@@ -94,7 +90,7 @@ class StartTests(SupervisorTestCase):
         self.assertEqual(request.executable, "/bin/py")
         self.assertEqual(request.argv, ("py", "/dev/fd/0", "script.py"))
         self.assertTrue(self.supervisor.current and self.supervisor.current.up)
-        (event,) = self.logged("ready")
+        (event,) = self.logged("warm-ready")
         self.assertEqual((event["service"], event["pid"]), ("1/tcp", 1 << 22))
 
     def test_account(self) -> None:
@@ -108,7 +104,7 @@ class StartTests(SupervisorTestCase):
         self.patch(self.exits.descriptors, "spare", lambda count: False)
         supervisor.prepare(START)
         self.assertEqual(self.count(), 1)
-        event = self.logged("exit")[-1]
+        event = self.logged("warm-exit")[-1]
         self.assertEqual(event["reason"], os.strerror(errno.EMFILE))
         self.patch(self.exits.descriptors, "spare", lambda count: True)
         self.reactor.advance(FIRST_PAUSE)
@@ -123,7 +119,7 @@ class StartTests(SupervisorTestCase):
         self.assertIsNot(self.supervisor.current, before)
         self.assertEqual(self.first.channel.recv(10), b"")
         self.kill(self.first, ExitStatus(0))
-        self.assertEqual(self.logged("exit"), [])
+        self.assertEqual(self.logged("warm-exit"), [])
 
     def test_renewTwice(self) -> None:
         """A replacement that is not ready yet is replaced."""
@@ -136,7 +132,7 @@ class StartTests(SupervisorTestCase):
         self.assertEqual(self.count(), 3)
         self.assertEqual(self.supervisor.current and self.supervisor.current.up, True)
         self.kill(third)
-        self.assertEqual(len(self.logged("exit")), 1)
+        self.assertEqual(len(self.logged("warm-exit")), 1)
 
     def test_renewUnprepared(self) -> None:
         """Nothing is renewed before the first launch request."""
@@ -167,7 +163,7 @@ class RestartTests(SupervisorTestCase):
             # So long that this one has no good life.
             pause = min(pause * GROWTH, LONGEST_PAUSE)
         self.assertEqual(pause, LONGEST_PAUSE)
-        event = self.logged("exit")[0]
+        event = self.logged("warm-exit")[0]
         self.assertEqual((event["retry"], event["reason"]), (0.05, "signal=9"))
 
     def test_longLife(self) -> None:
@@ -178,7 +174,7 @@ class RestartTests(SupervisorTestCase):
             self.first = self.play()
         self.reactor.advance(GOOD_LIFE)
         self.kill(self.first)
-        self.assertEqual(self.logged("exit")[-1]["retry"], FIRST_PAUSE)
+        self.assertEqual(self.logged("warm-exit")[-1]["retry"], FIRST_PAUSE)
 
     def test_renewPause(self) -> None:
         """The backoff is reset by a reload."""
@@ -187,7 +183,7 @@ class RestartTests(SupervisorTestCase):
         self.kill(self.play())
         self.supervisor.renew()
         self.kill(self.play())
-        retries = [event["retry"] for event in self.logged("exit")]
+        retries = [event["retry"] for event in self.logged("warm-exit")]
         self.assertEqual(retries, [0.05, 0.1, 0.05])
 
     def test_age(self) -> None:
@@ -196,7 +192,7 @@ class RestartTests(SupervisorTestCase):
         self.supervisor.renew()
         self.play(ready=False)
         self.kill(self.first)
-        self.assertEqual(self.logged("exit")[-1]["retry"], FIRST_PAUSE)
+        self.assertEqual(self.logged("warm-exit")[-1]["retry"], FIRST_PAUSE)
 
     def test_diedWhileNext(self) -> None:
         """A process that dies while its replacement starts is not restarted."""
@@ -220,7 +216,7 @@ class RestartTests(SupervisorTestCase):
         self.kill(self.first, ExitStatus(UNFIT))
         self.reactor.advance(LONGEST_PAUSE)
         self.assertEqual(self.count(), 1)
-        (event,) = self.logged("exit")
+        (event,) = self.logged("warm-exit")
         self.assertNotIn("retry", event)
         self.assertIn("need CPython 3.7", event["reason"])
         self.supervisor.renew()
@@ -303,7 +299,7 @@ class RestartTests(SupervisorTestCase):
         """Standard error of a process is logged."""
         assert self.supervisor.current is not None
         self.supervisor.printed(self.supervisor.current, "a line")
-        self.assertEqual(self.logged("stderr")[0]["text"], "a line")
+        self.assertEqual(self.logged("warm-stderr")[0]["text"], "a line")
         self.assertFalse(self.supervisor.suppressed(0))
 
     def test_retire(self) -> None:
@@ -319,7 +315,7 @@ class RestartTests(SupervisorTestCase):
         self.assertTrue(self.supervisor.over)
         self.reactor.advance(LONGEST_PAUSE)
         self.assertEqual(self.count(), 2)
-        self.assertEqual(self.logged("exit"), [])
+        self.assertEqual(self.logged("warm-exit"), [])
 
     def test_stopPlanned(self) -> None:
         """A scheduled start is cancelled when it is stopped."""
