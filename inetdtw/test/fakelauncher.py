@@ -26,8 +26,8 @@ class FakeChild:
     """
     A child that a launcher reports on.
 
-    @ivar told: the reports: its process id, the reason why it could not be started, or
-        its exit status.
+    @ivar calls: the arguments of its calls: the process id, the reason why it could not
+        be started, or the exit status.
     @ivar following: the child that was started in its place.
     """
 
@@ -36,19 +36,19 @@ class FakeChild:
 
     def __init__(self) -> None:
         """Start with no report."""
-        self.told: list[Any] = []
+        self.calls: list[Any] = []
 
     def started(self, pid: int) -> None:
         """Remember the process id."""
-        self.told.append(pid)
+        self.calls.append(pid)
 
     def failed(self, reason: str) -> None:
         """Remember the reason."""
-        self.told.append(reason)
+        self.calls.append(reason)
 
     def ended(self, how: ExitStatus) -> None:
         """Remember the exit status."""
-        self.told.append(how)
+        self.calls.append(how)
 
 
 class FakeProgram:
@@ -100,7 +100,7 @@ class FakeLauncher:
     @ivar hasCapacity: whether it reports that it has capacity.
     @ivar refusal: why every program fails at once, if they do.
     @ivar programs: the programs of all launch requests.
-    @ivar said: the names of the other methods that were called.
+    @ivar calls: the names of the other methods that were called.
     """
 
     def __init__(self) -> None:
@@ -108,20 +108,20 @@ class FakeLauncher:
         self.hasCapacity = True
         self.refusal: str | None = None
         self.programs: list[FakeProgram] = []
-        self.said: list[str] = []
+        self.calls: list[str] = []
         self._waiters: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Record the call."""
-        self.said.append("start")
+        self.calls.append("start")
 
     def retire(self) -> None:
         """Record the call."""
-        self.said.append("retire")
+        self.calls.append("retire")
 
     def stop(self) -> None:
         """Record the call."""
-        self.said.append("stop")
+        self.calls.append("stop")
 
     def launch(self, child: IChild, request: LaunchRequest) -> None:
         """Remember a program, or fail."""

@@ -76,17 +76,17 @@ class _Child(FakeChild):
 
     def started(self, pid: int) -> None:
         """Verify that it starts once, and before it ends."""
-        assert not self.told, (pid, self.told)
+        assert not self.calls, (pid, self.calls)
         super().started(pid)
 
     def ended(self, how: Any) -> None:
         """Verify that it ends once, and after it has started."""
-        assert len(self.told) == 1, (how, self.told)
+        assert len(self.calls) == 1, (how, self.calls)
         super().ended(how)
 
     def failed(self, reason: str) -> None:
         """Verify that it fails without having started."""
-        assert not self.told, (reason, self.told)
+        assert not self.calls, (reason, self.calls)
         super().failed(reason)
 
 

@@ -118,7 +118,7 @@ class _Requests:
 
     def __init__(self, packets: list[tuple[bytes, int]]) -> None:
         self._packets = packets
-        self.said: list[bytes] = []
+        self.sent: list[bytes] = []
 
     def recvmsg_into(self, buffers: Any, room: int, flags: int) -> Any:
         """Return the next packet."""
@@ -133,7 +133,7 @@ class _Requests:
 
     def send(self, packet: bytes) -> None:
         """Record the reports."""
-        self.said.append(packet)
+        self.sent.append(packet)
 
 
 class _Programs(programs.ChildTable):
@@ -188,8 +188,8 @@ def handleRequests(packets: list[tuple[bytes, int]]) -> None:
         made.flush()
         server.close()
     size = reports.REPORT.size
-    said = b"".join(channel.said)
-    assert len(said) % size == 0 and len(said) // size <= count
+    sent = b"".join(channel.sent)
+    assert len(sent) % size == 0 and len(sent) // size <= count
 
 
 @contextmanager

@@ -29,11 +29,11 @@ class CountingReloads:
 
     def __init__(self) -> None:
         """Count from 0."""
-        self.reloads = self.told = 0
+        self.reloads = self.states = 0
 
     def logState(self) -> None:
         """Count."""
-        self.told += 1
+        self.states += 1
 
     def reload(self) -> bool:
         """Count."""
@@ -182,13 +182,13 @@ class StateOnUser2Tests(ServingTestCase):
         service = StateOnUser2(inetd, self.reactor)
         service.startService()
         os.kill(os.getpid(), signal.SIGUSR2)
-        self.assertEqual((inetd.told, came), (0, []))
+        self.assertEqual((inetd.states, came), (0, []))
         self.reactor.turn()
-        self.assertEqual((inetd.told, inetd.reloads), (1, 0))
+        self.assertEqual((inetd.states, inetd.reloads), (1, 0))
         service.stopService()
         os.kill(os.getpid(), signal.SIGUSR2)
         self.reactor.turn()
-        self.assertEqual((inetd.told, len(came)), (1, 1))
+        self.assertEqual((inetd.states, len(came)), (1, 1))
 
 
 class HandleSignalsTests(ServingTestCase):
@@ -207,7 +207,7 @@ class HandleSignalsTests(ServingTestCase):
         self.patch(atexit, "register", self.atEnd.append)
         self.stops = 0
         self.patch(self.reactor, "stop", self.stop)
-        self.told: list[tuple[str, str]] = []
+        self.actions: list[tuple[str, str]] = []
 
     def stop(self) -> None:
         """Count."""
@@ -216,7 +216,7 @@ class HandleSignalsTests(ServingTestCase):
     def emit(self, event: Event, name: str, action: str) -> None:
         """Record a log line."""
         self.assertIs(event, SIGNAL)
-        self.told.append((name, action))
+        self.actions.append((name, action))
 
     def take(self) -> None:
         """Install the handlers."""
@@ -228,11 +228,11 @@ class HandleSignalsTests(ServingTestCase):
         self.take()
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGUSR1)
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.actions, [])
         self.reactor.turn()
         os.kill(os.getpid(), signal.SIGALRM)
         self.reactor.turn()
-        self.assertEqual(self.told, [("SIGUSR1", "ignored"), ("SIGALRM", "ignored")])
+        self.assertEqual(self.actions, [("SIGUSR1", "ignored"), ("SIGALRM", "ignored")])
         self.assertEqual(self.stops, 0)
 
     def test_ending(self) -> None:
@@ -240,7 +240,7 @@ class HandleSignalsTests(ServingTestCase):
         self.take()
         os.kill(os.getpid(), signal.SIGQUIT)
         self.reactor.turn()
-        self.assertEqual((self.told, self.stops), ([("SIGQUIT", "shutdown")], 1))
+        self.assertEqual((self.actions, self.stops), ([("SIGQUIT", "shutdown")], 1))
 
     def begin(self) -> None:
         """Begin to run as a reactor does, which installs handlers of its own."""
@@ -261,7 +261,7 @@ class HandleSignalsTests(ServingTestCase):
             os.kill(os.getpid(), number)
         self.reactor.turn()
         self.assertEqual(self.reactor.ended, [signal.SIGTERM])
-        self.assertEqual((self.told, self.stops), ([], 0))
+        self.assertEqual((self.actions, self.stops), ([], 0))
 
     def test_early(self) -> None:
         """TERM and INT before the reactor runs are handled once it does."""

@@ -50,11 +50,11 @@ class RunningProgramsTests(ServingTestCase):
     def test_life(self) -> None:
         """A program starts and ends."""
         child = self.begin()
-        self.assertEqual(child.told, [PID])
+        self.assertEqual(child.calls, [PID])
         self.assertIn(PID, self.table)
         self.assertEqual(len(self.table), 1)
         self.table.end(PID, ExitStatus(3))
-        self.assertEqual(child.told, [PID, ExitStatus(3)])
+        self.assertEqual(child.calls, [PID, ExitStatus(3)])
         self.assertEqual(len(self.table), 0)
 
     def test_unknown(self) -> None:
@@ -64,7 +64,7 @@ class RunningProgramsTests(ServingTestCase):
     def test_again(self) -> None:
         """A program has ended when another one has its process id."""
         one, two = self.begin(), self.begin()
-        self.assertEqual((one.told, two.told), ([PID, ExitStatus()], [PID]))
+        self.assertEqual((one.calls, two.calls), ([PID, ExitStatus()], [PID]))
 
     def test_check(self) -> None:
         """A process id is positive, and there is a limit to the programs."""
@@ -81,14 +81,14 @@ class RunningProgramsTests(ServingTestCase):
         with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:
             child = self.begin(program.pid)
             self.table.watchOrphans()
-            self.assertEqual(child.told, [program.pid])
+            self.assertEqual(child.calls, [program.pid])
             assert program.stdin is not None
             program.stdin.close()
             if not hasattr(os, "pidfd_open"):
                 program.wait()
                 self.reactor.advance(exitwatch.INTERVAL)
-            self.reactor.turnUntil(lambda: len(child.told) == 2)
-        self.assertEqual(child.told, [program.pid, ExitStatus()])
+            self.reactor.turnUntil(lambda: len(child.calls) == 2)
+        self.assertEqual(child.calls, [program.pid, ExitStatus()])
         self.assertEqual((len(self.table), self.exits, self.orphans), (0, 1, {}))
 
     def test_reported(self) -> None:
@@ -96,7 +96,7 @@ class RunningProgramsTests(ServingTestCase):
         child = self.begin(os.getpid())
         self.table.watchOrphans()
         self.table.end(os.getpid(), ExitStatus(3))
-        self.assertEqual(child.told, [os.getpid(), ExitStatus(3)])
+        self.assertEqual(child.calls, [os.getpid(), ExitStatus(3)])
         self.assertEqual((self.orphans, self.reactor.getReaders()), ({}, []))
 
     def test_foreign(self) -> None:
@@ -104,7 +104,7 @@ class RunningProgramsTests(ServingTestCase):
         self.table.uid = 12345
         child = self.begin(os.getpid())
         self.table.watchOrphans()
-        self.assertEqual(child.told, [os.getpid(), ExitStatus()])
+        self.assertEqual(child.calls, [os.getpid(), ExitStatus()])
         self.assertEqual(self.orphans, {})
 
     def test_twice(self) -> None:
@@ -114,11 +114,11 @@ class RunningProgramsTests(ServingTestCase):
         other = self.make()
         false = self.begin(os.getpid(), other)
         other.watchOrphans()
-        self.assertEqual((len(child.told), len(false.told)), (1, 2))
+        self.assertEqual((len(child.calls), len(false.calls)), (1, 2))
         self.table.leave()
         true = self.begin(os.getpid(), other)
         other.watchOrphans()
-        self.assertEqual(len(true.told), 1)
+        self.assertEqual(len(true.calls), 1)
 
     def test_owner(self) -> None:
         """The user of a process is found where there is a proc file system."""
@@ -136,7 +136,7 @@ class RunningProgramsTests(ServingTestCase):
                 self.orphans.pop(os.getpid()).cancel()
             self.table.leave()
             self.assertEqual(self.reactor.getReaders(), [])
-            self.assertEqual((len(self.table), child.told), (0, [os.getpid()]))
+            self.assertEqual((len(self.table), child.calls), (0, [os.getpid()]))
 
 
 class ForkServerTests(HelperTestCase):
@@ -146,26 +146,26 @@ class ForkServerTests(HelperTestCase):
         """The exit of a program is passed on with its status and CPU time."""
         child = self.running()
         self.say((ENDED, 1, PID, 3 << 8))
-        self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
+        self.assertEqual(child.calls, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_killed(self) -> None:
         """The exit of a program is passed on with its signal."""
         child = self.running()
         self.say((ENDED, 1, PID, 9))
-        self.assertEqual(child.told, [PID, ExitStatus(signal=9, cpu=1.5)])
+        self.assertEqual(child.calls, [PID, ExitStatus(signal=9, cpu=1.5)])
 
     def test_failed(self) -> None:
         """A program that could not be started fails with the reason."""
         child = self.launch()
         self.say((FAILED, 1, 0, errno.ENOENT))
-        self.assertEqual(child.told, [os.strerror(errno.ENOENT)])
+        self.assertEqual(child.calls, [os.strerror(errno.ENOENT)])
         self.assertEqual(self.helper.load, 0)
 
     def test_astray(self) -> None:
         """When the working directory is missing, the reason names it."""
         child = self.launch()
         self.say((NO_DIRECTORY, 1, 0, errno.ENOENT))
-        self.assertEqual(child.told, [f"/folder: {os.strerror(errno.ENOENT)}"])
+        self.assertEqual(child.calls, [f"/folder: {os.strerror(errno.ENOENT)}"])
 
 
 class ForkServerOrphanTests(HelperTestCase):
@@ -181,22 +181,22 @@ class ForkServerOrphanTests(HelperTestCase):
             child = self.running(program.pid)
             self.played.die()
             self.reactor.settle()
-            self.assertEqual(child.told, [program.pid])
+            self.assertEqual(child.calls, [program.pid])
             self.succeed(0)
             assert program.stdin is not None
             program.stdin.close()
             if not hasattr(os, "pidfd_open"):
                 program.wait()
                 self.reactor.advance(exitwatch.INTERVAL)
-            self.reactor.turnUntil(lambda: len(child.told) == 2)
-        self.assertEqual(child.told, [program.pid, ExitStatus()])
+            self.reactor.turnUntil(lambda: len(child.calls) == 2)
+        self.assertEqual(child.calls, [program.pid, ExitStatus()])
         self.assertEqual(len(self.helper.running), 0)
 
     def test_orphansGone(self) -> None:
         """A program that is gone already has ended."""
         child = self.running()
         self.played.die()
-        self.assertEqual(child.told, [PID, ExitStatus()])
+        self.assertEqual(child.calls, [PID, ExitStatus()])
 
     def test_orphanTwice(self) -> None:
         """A program is waited for once, however many helpers die."""
@@ -205,7 +205,7 @@ class ForkServerOrphanTests(HelperTestCase):
         for _ in range(3):
             self.played.die()
             self.succeed(0)
-        self.assertEqual(child.told, [os.getpid()])
+        self.assertEqual(child.calls, [os.getpid()])
         self.assertLessEqual(len(self.reactor.getReaders()), before + 1)
 
     def test_stopWithOrphans(self) -> None:

@@ -46,32 +46,32 @@ class Watcher:
 
     def __init__(self) -> None:
         """Record nothing yet."""
-        self.told: list[Any] = []
+        self.calls: list[Any] = []
 
     def accepted(self, peer: Any) -> Watcher:
         """Record that a program was started."""
-        self.told.append(("accepted", peer))
+        self.calls.append(("accepted", peer))
         return self
 
     def dropped(self, peer: Any, reason: str) -> None:
         """Record that no more connections are accepted."""
-        self.told.append(("dropped", peer, reason))
+        self.calls.append(("dropped", peer, reason))
 
     def returned(self, left: bool = False) -> None:
         """Record that no more connections are accepted for now."""
-        self.told.append(("left",) if left else ("returned",))
+        self.calls.append(("left",) if left else ("returned",))
 
     def started(self, pid: int) -> None:
         """Record that the program runs."""
-        self.told.append(("started", pid))
+        self.calls.append(("started", pid))
 
     def failed(self, reason: str) -> None:
         """Record that the program could not be started."""
-        self.told.append(("failed", reason))
+        self.calls.append(("failed", reason))
 
     def ended(self, how: ExitStatus) -> None:
         """Record that the program has ended."""
-        self.told.append(("ended", how.status))
+        self.calls.append(("ended", how.status))
 
 
 class DelegationTests(HelperTestCase):
@@ -126,7 +126,7 @@ class DelegationTests(HelperTestCase):
         self.connection(ACCEPTED, 5, 77, peer=("10.0.0.1", 9))
         self.say((4, 5, 77, 256))
         self.assertEqual(
-            self.watcher.told,
+            self.watcher.calls,
             [("accepted", ("10.0.0.1", 9)), ("started", 77), ("ended", 1)],
         )
 
@@ -155,7 +155,7 @@ class DelegationTests(HelperTestCase):
         )
         missing = os.strerror(errno.ENOENT)
         wanted = [(None, missing), ("", missing), ("", f"/folder: {missing}")]
-        self.assertEqual(self.watcher.told, [("dropped", *each) for each in wanted])
+        self.assertEqual(self.watcher.calls, [("dropped", *each) for each in wanted])
 
     def test_withdrawn(self) -> None:
         """
@@ -169,7 +169,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(freed, [])
         self.assertEqual(self.withdrawn(), 5)
         self.say((ACCEPTED, 5, 77, 0), (WITHDRAWN, 5, 0, 0), (ACCEPTED, 5, 78, 0))
-        self.assertEqual(self.watcher.told, [("accepted", None), ("started", 77)])
+        self.assertEqual(self.watcher.calls, [("accepted", None), ("started", 77)])
         self.assertEqual(freed, [5])
 
     def test_withdrawnFromNobody(self) -> None:
@@ -210,7 +210,7 @@ class DelegationTests(HelperTestCase):
         with open(fds[1], "rb", buffering=0) as file:
             self.assertEqual(os.pread(file.fileno(), 1 << 20, 0), shared)
         self.assertEqual((number, rest), (2, b""))
-        self.assertEqual(self.watcher.told, [])
+        self.assertEqual(self.watcher.calls, [])
 
     def test_tooLarge(self) -> None:
         """The watcher accepts when a program is too large for any request."""
@@ -218,7 +218,7 @@ class DelegationTests(HelperTestCase):
         self.helper.delegate(6, large)
         self.reactor.advance(0)
         self.assertEqual(
-            self.watcher.told, [("dropped", None, os.strerror(errno.E2BIG))]
+            self.watcher.calls, [("dropped", None, os.strerror(errno.E2BIG))]
         )
 
     def test_withdrawnWhileStopping(self) -> None:
@@ -249,13 +249,13 @@ class DelegationTests(HelperTestCase):
                 self.assertNotEqual(self.reactor.getDelayedCalls(), [])
                 self.reactor.advance(PAUSE)
         self.assertEqual(taken, expected)
-        self.assertEqual(self.watcher.told, [])
+        self.assertEqual(self.watcher.calls, [])
 
     def test_crowded(self) -> None:
         """A fork server that has as many programs as may be returns its sockets."""
         self.taken()
         self.say((RETURNED, 5, 0, 0))
-        self.assertEqual(self.watcher.told, [("returned",)])
+        self.assertEqual(self.watcher.calls, [("returned",)])
 
     def test_wait(self) -> None:
         """A datagram socket is delegated by a request of its own."""
@@ -263,7 +263,7 @@ class DelegationTests(HelperTestCase):
         self.wait()
         self.say((ACCEPTED, 6, 77, 0), (ENDED, 6, 77, 0), (RETURNED, 6, 0, 1))
         self.assertEqual(
-            self.watcher.told,
+            self.watcher.calls,
             [("accepted", None), ("started", 77), ("ended", 0), ("left",)],
         )
 
@@ -457,12 +457,12 @@ class DelegationTests(HelperTestCase):
         self.played.die()
         self.assertEqual(budget.leased, 0)
         budget.running = 95
-        self.watcher.told.clear()
+        self.watcher.calls.clear()
         self.reactor.advance(1)
         self.played = self.play()
         self.say((HELLO, 0, 4, 0))
         self.reactor.advance(0)
-        self.assertEqual(self.watcher.told, [("returned",), ("returned",)])
+        self.assertEqual(self.watcher.calls, [("returned",), ("returned",)])
         self.assertEqual(budget.leased, 0)
 
     def test_successor(self) -> None:

@@ -58,7 +58,7 @@ class DirectTestCase(ServingTestCase):
 
     def await_(self, child: FakeChild) -> None:
         """Wait for the end of a program."""
-        self.reactor.turnUntil(lambda: len(child.told) == 2)
+        self.reactor.turnUntil(lambda: len(child.calls) == 2)
 
     def heard(self) -> bytes:
         """Return the output of programs that have ended."""
@@ -72,7 +72,7 @@ class DirectTestCase(ServingTestCase):
         """Return the output of a program that exits with 0."""
         child = self.launch(launcher, *argv, **given)
         self.await_(child)
-        self.assertEqual(child.told[1].status, 0)
+        self.assertEqual(child.calls[1].status, 0)
         return self.heard()
 
 
@@ -106,11 +106,11 @@ class PidfdTests(DirectTestCase):
         """A program starts, and ends with its status and CPU time."""
         for launcher in self.contexts():
             child = self.launch(launcher, "/bin/sh", "-c", "echo here; exit 3")
-            self.assertEqual(len(child.told), 1)
-            self.assertTrue(launcher.awaits(child.told[0]))
+            self.assertEqual(len(child.calls), 1)
+            self.assertTrue(launcher.awaits(child.calls[0]))
             self.await_(child)
-            self.assertFalse(launcher.awaits(child.told[0]))
-            pid, how = child.told
+            self.assertFalse(launcher.awaits(child.calls[0]))
+            pid, how = child.calls
             self.assertEqual((how.status, how.signal), (3, None))
             self.assertGreater(how.cpu, 0)
             self.assertEqual(self.heard(), b"here\n")
@@ -123,7 +123,7 @@ class PidfdTests(DirectTestCase):
         for launcher in self.contexts():
             child = self.launch(launcher, "/bin/sh", "-c", "kill -9 $$")
             self.await_(child)
-            self.assertEqual((child.told[1].status, child.told[1].signal), (None, 9))
+            self.assertEqual((child.calls[1].status, child.calls[1].signal), (None, 9))
 
     def test_environment(self) -> None:
         """The environment is the service's and what this one program has."""
@@ -182,7 +182,7 @@ class PidfdTests(DirectTestCase):
                 ("/etc/passwd", errno.EACCES),
             ):
                 child = self.launch(launcher, path)
-                self.assertEqual(child.told, [os.strerror(number)])
+                self.assertEqual(child.calls, [os.strerror(number)])
             self.assertEqual(self.heard(), b"")
             self.assertEqual(openedSince(self.before), {})
 
@@ -190,7 +190,7 @@ class PidfdTests(DirectTestCase):
         """A missing working directory is named in the reason."""
         path = os.path.abspath(self.mktemp())
         child = self.launch(self.launcherOf(directory=path), "/bin/true")
-        self.assertEqual(child.told, [f"{path}: No such file or directory"])
+        self.assertEqual(child.calls, [f"{path}: No such file or directory"])
 
     def test_directoryAnew(self) -> None:
         """
@@ -246,19 +246,19 @@ class PidfdTests(DirectTestCase):
         launcher = self.launcherOf()
         self.patch(os, "pidfd_open", pidfd_open)
         child = self.launch(launcher, "/bin/sh", "-c", "echo once; exit 3")
-        os.waitid(os.P_PID, child.told[0], os.WEXITED | os.WNOWAIT)
+        os.waitid(os.P_PID, child.calls[0], os.WEXITED | os.WNOWAIT)
         self.assertTrue(launcher.hasCapacity)
         self.reactor.advance(10)
-        self.assertEqual(len(child.told), 2)
-        self.assertEqual(child.told[1].status, 3)
+        self.assertEqual(len(child.calls), 2)
+        self.assertEqual(child.calls[1].status, 3)
         self.assertEqual(self.heard(), b"once\n")
 
     def test_somebodyElseWaited(self) -> None:
         """The exit status is unknown when other code has called wait(2)."""
         child = self.launch(self.launcherOf(), "/bin/true")
-        os.waitpid(child.told[0], 0)
+        os.waitpid(child.calls[0], 0)
         self.await_(child)
-        self.assertEqual(child.told[1], ExitStatus())
+        self.assertEqual(child.calls[1], ExitStatus())
 
     def test_stop(self) -> None:
         """Programs go on after a stop, and nothing is left in the reactor."""
@@ -271,18 +271,18 @@ class PidfdTests(DirectTestCase):
         self.assertEqual(self.ours.recv(100), b"still here")
         self.ours.shutdown(socket.SHUT_WR)
         self.theirs.close()
-        os.waitid(os.P_PID, child.told[0], os.WEXITED | os.WNOWAIT)
+        os.waitid(os.P_PID, child.calls[0], os.WEXITED | os.WNOWAIT)
         reapAllProcesses()
-        self.assertRaises(ChildProcessError, os.waitpid, child.told[0], os.WNOHANG)
-        self.assertEqual(len(child.told), 1)
+        self.assertRaises(ChildProcessError, os.waitpid, child.calls[0], os.WNOHANG)
+        self.assertEqual(len(child.calls), 1)
 
     def test_stopEnded(self) -> None:
         """A program that has exited before the stop is reaped at once."""
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/true")
-        os.waitid(os.P_PID, child.told[0], os.WEXITED | os.WNOWAIT)
+        os.waitid(os.P_PID, child.calls[0], os.WEXITED | os.WNOWAIT)
         launcher.stop()
-        self.assertRaises(ChildProcessError, os.waitpid, child.told[0], os.WNOHANG)
+        self.assertRaises(ChildProcessError, os.waitpid, child.calls[0], os.WNOHANG)
 
     def test_inherited(self) -> None:
         """Programs do not inherit descriptors that this process has inherited."""
@@ -316,9 +316,9 @@ class SpawnProcessTests(DirectTestCase):
         self.assertEqual(process.pipes, {})
         for fd in range(3):
             self.assertTrue(os.path.sameopenfile(process.fds[fd], self.theirs.fileno()))
-        self.assertEqual(child.told, [process.pid])
+        self.assertEqual(child.calls, [process.pid])
         process.exit(3)
-        self.assertEqual(child.told, [process.pid, ExitStatus(3)])
+        self.assertEqual(child.calls, [process.pid, ExitStatus(3)])
 
     def test_sameUser(self) -> None:
         """A user that does not change is not passed to Twisted, which would warn."""
@@ -330,14 +330,14 @@ class SpawnProcessTests(DirectTestCase):
         """A program that was killed ends with the signal."""
         child = self.launch(self.launcherOf(), "/bin/true")
         self.reactor.processes[0].exit(number=9)
-        self.assertEqual(child.told[1], ExitStatus(signal=9))
+        self.assertEqual(child.calls[1], ExitStatus(signal=9))
 
     def test_missing(self) -> None:
         """A missing program is not passed to Twisted, which would write a traceback."""
         child = self.launch(self.launcherOf(), "/nowhere")
         self.assertEqual(self.reactor.processes, [])
-        self.assertEqual(len(child.told), 1)
-        self.assertIn("/nowhere", child.told[0])
+        self.assertEqual(len(child.calls), 1)
+        self.assertIn("/nowhere", child.calls[0])
 
     def test_held(self) -> None:
         """A request is retried when resources are short, as it is with pidfds."""
@@ -347,7 +347,7 @@ class SpawnProcessTests(DirectTestCase):
         self.assertFalse(launcher.hasCapacity)
         self.reactor.spawnFailure = None
         self.reactor.advance(FIRST_PAUSE)
-        self.assertEqual(child.told, [self.reactor.processes[0].pid])
+        self.assertEqual(child.calls, [self.reactor.processes[0].pid])
 
     def test_heldAndGone(self) -> None:
         """A program that is missing at the retry fails."""
@@ -358,6 +358,6 @@ class SpawnProcessTests(DirectTestCase):
         child = self.launch(launcher, path)
         os.unlink(path)
         self.reactor.advance(FIRST_PAUSE)
-        self.assertEqual(len(child.told), 1)
-        self.assertIn(path, child.told[0])
+        self.assertEqual(len(child.calls), 1)
+        self.assertIn(path, child.calls[0])
         self.assertEqual(openedSince(self.before), {})

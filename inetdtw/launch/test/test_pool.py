@@ -101,7 +101,7 @@ class LaunchersTests(ServingTestCase):
         """Each context and way to launch has one started launcher."""
         other = makeService(context=ProcessContext(umask=0o077))
         self.launchers.need([FORKSERVER, DIRECT, makeDatagrams(), other])
-        made = [(each.way, each.context.umask, each.said) for each in self.made]
+        made = [(each.way, each.context.umask, each.calls) for each in self.made]
         self.assertEqual(
             made,
             [
@@ -173,8 +173,8 @@ class LaunchersTests(ServingTestCase):
         self.launchers.need([FORKSERVER, DIRECT])
         self.launchers.need([DIRECT])
         forkserver, direct = self.made
-        self.assertEqual(forkserver.said, ["start", "retire"])
-        self.assertEqual(direct.said, ["start"])
+        self.assertEqual(forkserver.calls, ["start", "retire"])
+        self.assertEqual(direct.calls, ["start"])
         self.assertIs(self.launchers.of(DIRECT), direct)
 
     def test_needAgain(self) -> None:
@@ -192,7 +192,7 @@ class LaunchersTests(ServingTestCase):
         self.patch(LauncherPool, "_MAKE", kinds)
         wanted = [DIRECT, makeService(context=ProcessContext(umask=0o077))]
         self.assertRaises(OSError, self.launchers.make, wanted)
-        self.assertEqual([each.said for each in self.made], [["start"], ["retire"]])
+        self.assertEqual([each.calls for each in self.made], [["start"], ["retire"]])
         self.assertIs(self.launchers.of(FORKSERVER), self.made[0])
 
     def test_some(self) -> None:
@@ -210,7 +210,7 @@ class LaunchersTests(ServingTestCase):
         self.assertRaises(OSError, self.launchers.of, FORKSERVER)
         self.patch(LauncherPool, "_MAKE", {"forkserver": self.maker("forkserver")})
         self.assertIs(self.launchers.of(FORKSERVER), self.made[1])
-        self.assertEqual(self.made[1].said, ["start"])
+        self.assertEqual(self.made[1].calls, ["start"])
 
     def test_expect(self) -> None:
         """
@@ -370,14 +370,14 @@ class LaunchersTests(ServingTestCase):
         self.launchers.need([DIRECT])
         stopped = self.launchers.stop()
         for each in self.made:
-            self.assertEqual(each.said[-1], "stop")
+            self.assertEqual(each.calls[-1], "stop")
         self.made[0].stopped.callback(None)
         self.assertNoResult(stopped)
         self.made[1].stopped.callback(None)
         self.successResultOf(stopped)
         self.successResultOf(self.launchers.stop())
         for each in self.made:
-            self.assertEqual(each.said.count("stop"), 1)
+            self.assertEqual(each.calls.count("stop"), 1)
 
     def test_over(self) -> None:
         """A retired launcher is forgotten when it is over, and not before."""
@@ -386,7 +386,7 @@ class LaunchersTests(ServingTestCase):
         self.made[0].over = True
         self.launchers.need([])
         self.launchers.stop()
-        said = [each.said for each in self.made]
+        said = [each.calls for each in self.made]
         self.assertEqual(said, [["start", "retire"], ["start", "retire", "stop"]])
 
     def test_startAgain(self) -> None:
@@ -407,7 +407,7 @@ class RecordedWarm(Recorded):
 
     def renew(self) -> None:
         """Remember it."""
-        self.said.append("renew")
+        self.calls.append("renew")
 
 
 class WarmTests(ServingTestCase):
@@ -435,7 +435,7 @@ class WarmTests(ServingTestCase):
 
     def asked(self) -> list[list[str]]:
         """Return what was requested of each warm launcher."""
-        return [each.said for each in self.made]
+        return [each.calls for each in self.made]
 
     def test_need(self) -> None:
         """A warm launcher is made at the start, and renewed with each reload."""

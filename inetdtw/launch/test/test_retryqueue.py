@@ -49,7 +49,7 @@ class ShortageTests(DirectTestCase):
         """A queued request has its own descriptors until it is started."""
         child = self.launch(self.direct, "/bin/echo", "here")
         self.theirs.close()
-        self.assertEqual(child.told, [])
+        self.assertEqual(child.calls, [])
         self.assertFalse(self.direct.hasCapacity)
         self.assertEqual(len(self.logged("shortage")), 1)
         self.error = 0
@@ -97,7 +97,7 @@ class ShortageTests(DirectTestCase):
         """After a timeout the request fails, and nothing is left open."""
         child = self.launch(self.direct, "/bin/true")
         self.reactor.pump([LONGEST_PAUSE] * int(PATIENCE / LONGEST_PAUSE + 1))
-        self.assertEqual(child.told, [os.strerror(errno.EAGAIN)])
+        self.assertEqual(child.calls, [os.strerror(errno.EAGAIN)])
         self.assertTrue(self.direct.hasCapacity)
         self.assertEqual(openedSince(self.before), {})
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -110,10 +110,10 @@ class ShortageTests(DirectTestCase):
         ]
         self.error = 0
         self.reactor.advance(FIRST_PAUSE)
-        pids = [child.told[0] for child in children]
+        pids = [child.calls[0] for child in children]
         self.assertEqual(pids, sorted(pids))
-        self.reactor.turnUntil(lambda: all(len(each.told) == 2 for each in children))
-        statuses = [child.told[1].status for child in children]
+        self.reactor.turnUntil(lambda: all(len(each.calls) == 2 for each in children))
+        statuses = [child.calls[1].status for child in children]
         self.assertEqual(statuses, [0, 1, 2])
         self.assertEqual(openedSince(self.before), {})
 
@@ -124,7 +124,7 @@ class ShortageTests(DirectTestCase):
         self.error = errno.ENOENT
         self.reactor.advance(FIRST_PAUSE)
         for child in (first, second):
-            self.assertEqual(child.told, [os.strerror(errno.ENOENT)])
+            self.assertEqual(child.calls, [os.strerror(errno.ENOENT)])
         self.assertEqual(openedSince(self.before), {})
 
     def test_noDescriptors(self) -> None:
@@ -137,7 +137,7 @@ class ShortageTests(DirectTestCase):
             children.append(self.launch(self.direct, "/bin/true", fds=three))
 
         self.noDescriptors(work, left=2)
-        self.assertEqual(children[0].told, [os.strerror(errno.EMFILE)])
+        self.assertEqual(children[0].calls, [os.strerror(errno.EMFILE)])
         self.assertEqual(openedSince(self.before), {})
         self.assertTrue(self.direct.hasCapacity)
 
@@ -145,7 +145,7 @@ class ShortageTests(DirectTestCase):
         """All requests fail when the daemon stops, and nothing is left."""
         child = self.launch(self.direct, "/bin/true")
         self.direct.stop()
-        self.assertEqual(child.told, ["the daemon stops"])
+        self.assertEqual(child.calls, ["the daemon stops"])
         self.assertEqual(openedSince(self.before), {})
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 

@@ -28,7 +28,7 @@ class StderrReaderTests(SynchronousTestCase):
         self.reactor = FakeReactor()
         self.addCleanup(self.reactor.close)
         self.open: set[StderrReader] = set()
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.before = openDescriptors()
 
     def reader(self) -> tuple[StderrReader, int]:
@@ -40,7 +40,7 @@ class StderrReaderTests(SynchronousTestCase):
     def started(self) -> tuple[StderrReader, int]:
         """Return a reader that reads, and the write end of the program."""
         made, program = self.reader()
-        made.start(self.said.append)
+        made.start(self.lines.append)
         return made, program
 
     def assertFull(self, program: int) -> None:
@@ -58,16 +58,16 @@ class StderrReaderTests(SynchronousTestCase):
 
     def few(self, line: str) -> bool:
         """Set the rate to three lines."""
-        if len(self.said) == 3:
+        if len(self.lines) == 3:
             self.left += 1
             return False
-        self.said.append(line)
+        self.lines.append(line)
         return True
 
     def leaveOut(self, lines: int) -> bool:
         """Count suppressed lines."""
         self.left += lines
-        return len(self.said) == 3
+        return len(self.lines) == 3
 
     def test_leftOut(self) -> None:
         """
@@ -80,7 +80,7 @@ class StderrReaderTests(SynchronousTestCase):
         made.start(self.few, self.leaveOut)
         os.write(program, b"line\n" * 100)
         self.reactor.settle()
-        self.assertEqual((len(self.said), self.left), (3, 97))
+        self.assertEqual((len(self.lines), self.left), (3, 97))
         for _ in range(5):
             os.write(program, b"x\n" * (CAPACITY // 2))
             self.assertEqual(self.reactor.getReaders(), [])
@@ -90,10 +90,10 @@ class StderrReaderTests(SynchronousTestCase):
         self.reactor.advance(PAUSE)
         self.assertEqual(self.reactor.getReaders(), [made])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
-        self.said.clear()
+        self.lines.clear()
         os.write(program, b"again\n")
         self.reactor.settle()
-        self.assertEqual(self.said, ["again"])
+        self.assertEqual(self.lines, ["again"])
         os.close(program)
         made.finish()
         self.assertDone()
@@ -107,7 +107,7 @@ class StderrReaderTests(SynchronousTestCase):
         os.close(program)
         made.finish()
         self.goOn()
-        self.assertEqual((len(self.said), self.left), (3, 9997))
+        self.assertEqual((len(self.lines), self.left), (3, 9997))
         self.assertDone()
 
     def assertDone(self) -> None:
@@ -126,7 +126,7 @@ class StderrReaderTests(SynchronousTestCase):
     def test_claim(self) -> None:
         """Each end of the pipe is released when it is closed."""
         made, program, account = self.claimed()
-        made.start(self.said.append)
+        made.start(self.lines.append)
         self.assertEqual(account.taken(Purpose.CHILD), 2)
         made.finish()
         self.assertEqual(account.taken(Purpose.CHILD), 1)
@@ -143,11 +143,11 @@ class StderrReaderTests(SynchronousTestCase):
         Their writes never block.
         """
         made, program, account = self.claimed()
-        made.start(self.said.append)
+        made.start(self.lines.append)
         made.finish()
         os.write(program, b"left\n")
         self.goOn()
-        self.assertEqual(self.said, ["left"])
+        self.assertEqual(self.lines, ["left"])
         oldest = account.leftovers.oldest()
         assert oldest is not None
         oldest.abandon()
@@ -169,11 +169,11 @@ class StderrReaderTests(SynchronousTestCase):
         made, program = self.started()
         os.write(program, b"one\ntwo\nthr")
         self.reactor.settle()
-        self.assertEqual(self.said, ["one", "two"])
+        self.assertEqual(self.lines, ["one", "two"])
         os.write(program, b"ee\nfour")
         os.close(program)
         made.finish()
-        self.assertEqual(self.said, ["one", "two", "three", "four"])
+        self.assertEqual(self.lines, ["one", "two", "three", "four"])
         self.assertDone()
 
     def test_much(self) -> None:
@@ -186,9 +186,9 @@ class StderrReaderTests(SynchronousTestCase):
         os.write(program, b"0123456789abcde\n" * 3000)
         os.close(program)
         made.finish()
-        self.assertEqual(len(self.said), LAST)
+        self.assertEqual(len(self.lines), LAST)
         self.goOn()
-        self.assertEqual(self.said, ["0123456789abcde"] * 3000)
+        self.assertEqual(self.lines, ["0123456789abcde"] * 3000)
         self.assertDone()
 
     def test_writesOn(self) -> None:
@@ -196,16 +196,16 @@ class StderrReaderTests(SynchronousTestCase):
         made, program = self.reader()
 
         def hear(line: str) -> None:
-            self.said.append(line)
-            if len(self.said) < 1000:
+            self.lines.append(line)
+            if len(self.lines) < 1000:
                 os.write(program, b"x\nx\n")
 
         made.start(hear)
         os.write(program, b"y\n")
         made.finish()
-        self.assertEqual(len(self.said), LAST)
+        self.assertEqual(len(self.lines), LAST)
         self.goOn()
-        self.assertEqual(len(self.said), 1 + 2 * 999)
+        self.assertEqual(len(self.lines), 1 + 2 * 999)
         os.close(program)
         self.goOn()
         self.assertDone()
@@ -216,15 +216,15 @@ class StderrReaderTests(SynchronousTestCase):
         real = os.read
 
         def refilled(fd: int, most: int) -> bytes:
-            self.said.append("")
-            if len(self.said) < 1000:
+            self.lines.append("")
+            if len(self.lines) < 1000:
                 os.write(program, b"\n" * most)
             return real(fd, most)
 
-        made.start(self.said.append)
+        made.start(self.lines.append)
         self.patch(os, "read", refilled)
         made.finish()
-        self.assertEqual(len(self.said), CAPACITY // BATCH)
+        self.assertEqual(len(self.lines), CAPACITY // BATCH)
         os.close(program)
         made.leave()
         self.assertDone()
@@ -235,7 +235,7 @@ class StderrReaderTests(SynchronousTestCase):
         os.write(program, b"a\n" * 1000)
         self.reactor.turn()
         made.leave()
-        self.assertEqual(len(self.said), LINES + LAST)
+        self.assertEqual(len(self.lines), LINES + LAST)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         os.close(program)
         made.finish()
@@ -259,7 +259,7 @@ class StderrReaderTests(SynchronousTestCase):
         os.write(program, b"one\ntwo")
         self.reactor.settle()
         made.leave()
-        self.assertEqual(self.said, ["one", "two"])
+        self.assertEqual(self.lines, ["one", "two"])
         os.close(program)
         self.assertDone()
 
@@ -268,10 +268,10 @@ class StderrReaderTests(SynchronousTestCase):
         made, program = self.reader()
         os.write(program, b"one\n")
         self.reactor.settle()
-        self.assertEqual(self.said, [])
-        made.start(self.said.append)
+        self.assertEqual(self.lines, [])
+        made.start(self.lines.append)
         self.reactor.settle()
-        self.assertEqual(self.said, ["one"])
+        self.assertEqual(self.lines, ["one"])
         os.close(program)
         made.finish()
         self.assertDone()
@@ -281,7 +281,7 @@ class StderrReaderTests(SynchronousTestCase):
         made, program = self.reader()
         os.close(program)
         made.finish()
-        self.assertEqual(self.said, [])
+        self.assertEqual(self.lines, [])
         self.assertDone()
 
     def test_heirs(self) -> None:
@@ -290,7 +290,7 @@ class StderrReaderTests(SynchronousTestCase):
         made.finish()
         os.write(program, b"still here\n")
         self.reactor.settle()
-        self.assertEqual(self.said, ["still here"])
+        self.assertEqual(self.lines, ["still here"])
         os.close(program)
         self.reactor.settle()
         self.assertDone()
@@ -306,7 +306,7 @@ class StderrReaderTests(SynchronousTestCase):
         os.write(program, b"one\n")
         self.assertFull(program)
         os.close(program)
-        self.assertEqual(self.said, [])
+        self.assertEqual(self.lines, [])
         self.assertDone()
 
     def test_whileItRuns(self) -> None:
@@ -332,7 +332,7 @@ class StderrReaderTests(SynchronousTestCase):
         os.close(again)
         os.close(program)
         made.finish()
-        self.assertEqual(self.said, ["by name"])
+        self.assertEqual(self.lines, ["by name"])
 
     def test_noProc(self) -> None:
         """Without a proc file system, the pipe is an ordinary one."""
@@ -341,7 +341,7 @@ class StderrReaderTests(SynchronousTestCase):
         os.write(program, b"one\n")
         os.close(program)
         made.finish()
-        self.assertEqual(self.said, ["one"])
+        self.assertEqual(self.lines, ["one"])
         self.assertDone()
 
     def test_noDescriptors(self) -> None:
@@ -363,15 +363,15 @@ class StderrReaderTests(SynchronousTestCase):
         made, program = self.started()
         os.write(program, b"a\n" * 30000)
         self.reactor.turn()
-        self.assertEqual(len(self.said), LINES)
+        self.assertEqual(len(self.lines), LINES)
         self.assertFalse(self.reactor.turn())
         self.reactor.advance(0)
-        self.assertEqual(len(self.said), BATCH // 2)
+        self.assertEqual(len(self.lines), BATCH // 2)
         poll = select.poll()
         poll.register(made.fileno(), select.POLLIN)
         self.assertTrue(poll.poll(0))
         self.goOn()
-        self.assertEqual(len(self.said), 30000)
+        self.assertEqual(len(self.lines), 30000)
         os.close(program)
         made.leave()
 
@@ -379,15 +379,15 @@ class StderrReaderTests(SynchronousTestCase):
         """Several programs share the lines of an iteration; each has at least one."""
         made = [self.reader() for _ in range(LINES // 2)]
         for number in range(2):
-            made[number][0].start(self.said.append)
+            made[number][0].start(self.lines.append)
             os.write(made[number][1], b"a\n" * 100)
         self.reactor.turn()
-        self.assertEqual(len(self.said), 2 * 2)
+        self.assertEqual(len(self.lines), 2 * 2)
         made += [self.reader() for _ in range(LINES)]
-        made[-1][0].start(self.said.append)
+        made[-1][0].start(self.lines.append)
         os.write(made[-1][1], b"b\n" * 100)
         self.reactor.turn()
-        self.assertEqual(self.said.count("b"), 1)
+        self.assertEqual(self.lines.count("b"), 1)
         for each, program in made:
             os.close(program)
             each.leave()

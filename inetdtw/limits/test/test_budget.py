@@ -57,8 +57,8 @@ class ProcessBudgetTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make a budget of two programs."""
-        self.said: list[Any] = []
-        self.budget = ProcessBudget(2, self.said.append)
+        self.calls: list[Any] = []
+        self.budget = ProcessBudget(2, self.calls.append)
 
     def test_full(self) -> None:
         """The budget has no capacity while as many programs run as may."""
@@ -86,24 +86,24 @@ class ProcessBudgetTests(SynchronousTestCase):
         """
         self.budget.started()
         self.budget.started()
-        self.budget.whenCapacity(lambda: self.said.append("one"))
-        self.budget.whenCapacity(lambda: self.said.append("two"))
-        self.assertEqual(self.said, [2, 2])
+        self.budget.whenCapacity(lambda: self.calls.append("one"))
+        self.budget.whenCapacity(lambda: self.calls.append("two"))
+        self.assertEqual(self.calls, [2, 2])
         self.budget.ended()
-        self.assertEqual(self.said, [2, 2, "one", "two"])
+        self.assertEqual(self.calls, [2, 2, "one", "two"])
         self.budget.ended()
-        self.assertEqual(self.said, [2, 2, "one", "two"])
+        self.assertEqual(self.calls, [2, 2, "one", "two"])
 
     def test_waitersInTurn(self) -> None:
         """The other callbacks wait when the first one uses the capacity."""
         self.budget.started()
         self.budget.started()
         self.budget.whenCapacity(self.budget.started)
-        self.budget.whenCapacity(lambda: self.said.append("two"))
+        self.budget.whenCapacity(lambda: self.calls.append("two"))
         self.budget.ended()
-        self.assertEqual(self.said, [2, 2])
+        self.assertEqual(self.calls, [2, 2])
         self.budget.ended()
-        self.assertEqual(self.said, [2, 2, "two"])
+        self.assertEqual(self.calls, [2, 2, "two"])
 
     def test_recall(self) -> None:
         """
@@ -113,17 +113,17 @@ class ProcessBudgetTests(SynchronousTestCase):
         """
 
         def one() -> None:
-            self.said.append("one")
+            self.calls.append("one")
 
         def two() -> None:
-            self.said.append("two")
+            self.calls.append("two")
 
         self.budget.addDelegation(one)
         self.budget.addDelegation(two)
         self.budget.removeDelegation(two)
         self.budget.whenCapacity(lambda: None)
         self.budget.whenCapacity(lambda: None)
-        self.assertEqual(self.said, [2, "one", 2])
+        self.assertEqual(self.calls, [2, "one", 2])
 
 
 class LeaseTests(SynchronousTestCase):

@@ -17,20 +17,20 @@ class LogRateTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a limit of three lines."""
         self.clock = Clock()
-        self.told: list[tuple[str, str, int]] = []
+        self.calls: list[tuple[str, str, int]] = []
         self.rate = self.made(3)
 
     def made(self, burst: int) -> LogRate:
         """Return a rate limit."""
         clock = self.clock
-        return LogRate(burst, clock.seconds, clock.callLater, self.tell)
+        return LogRate(burst, clock.seconds, clock.callLater, self.record)
 
-    def tell(self, *what: object) -> None:
+    def record(self, *what: object) -> None:
         """Record suppressed lines."""
         kind, service, lines = what
         assert isinstance(kind, str) and isinstance(service, str)
         assert isinstance(lines, int)
-        self.told.append((kind, service, lines))
+        self.calls.append((kind, service, lines))
 
     def some(self, count: int, kind: str = "stderr", service: str = "7/tcp") -> int:
         """Return how many of some lines may be logged."""
@@ -43,9 +43,9 @@ class LogRateTests(SynchronousTestCase):
         self.assertEqual(self.some(4), 0)
         self.assertTrue(self.rate.exceeded("stderr", "7/tcp"))
         self.rate.suppress("stderr", "7/tcp", 5)
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.calls, [])
         self.clock.advance(INTERVAL)
-        self.assertEqual(self.told, [("stderr", "7/tcp", 9)])
+        self.assertEqual(self.calls, [("stderr", "7/tcp", 9)])
         self.assertEqual(self.some(4), 3)
 
     def test_within(self) -> None:
@@ -54,7 +54,7 @@ class LogRateTests(SynchronousTestCase):
             self.assertEqual(self.some(3), 3)
             self.assertEqual(self.clock.getDelayedCalls(), [])
             self.clock.advance(INTERVAL)
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.calls, [])
 
     def test_size(self) -> None:
         """The bytes of all lines are limited, too."""
@@ -62,7 +62,7 @@ class LogRateTests(SynchronousTestCase):
         self.assertFalse(self.rate.allows("stderr", "7/tcp", 2 * AVERAGE))
         self.assertFalse(self.rate.allows("stderr", "7/tcp", 1))
         self.clock.advance(INTERVAL)
-        self.assertEqual(self.told, [("stderr", "7/tcp", 2)])
+        self.assertEqual(self.calls, [("stderr", "7/tcp", 2)])
 
     def test_others(self) -> None:
         """Each event of each service has its own limit."""
@@ -75,9 +75,9 @@ class LogRateTests(SynchronousTestCase):
         self.some(4)
         self.clock.rightNow += INTERVAL
         self.assertEqual(self.some(1), 1)
-        self.assertEqual(self.told, [("stderr", "7/tcp", 1)])
+        self.assertEqual(self.calls, [("stderr", "7/tcp", 1)])
         self.clock.advance(INTERVAL)
-        self.assertEqual(len(self.told), 1)
+        self.assertEqual(len(self.calls), 1)
 
     def test_noLimit(self) -> None:
         """Without a limit everything passes."""
@@ -88,8 +88,8 @@ class LogRateTests(SynchronousTestCase):
         """An interval can be ended early."""
         self.some(4)
         self.rate.close()
-        self.assertEqual(self.told, [("stderr", "7/tcp", 1)])
+        self.assertEqual(self.calls, [("stderr", "7/tcp", 1)])
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.rate.suppress("stderr", "7/tcp", 1)
         self.rate.close()
-        self.assertEqual(len(self.told), 2)
+        self.assertEqual(len(self.calls), 2)

@@ -37,7 +37,7 @@ from inetdtw.test.fakes import (
 class StateTests(SlotTestCase):
     """Tests for L{Slot.state}."""
 
-    def told(self, slot: Slot) -> tuple[int, str]:
+    def stateOf(self, slot: Slot) -> tuple[int, str]:
         """Return the running programs, and the reasons of pauses."""
         self.runtime.report.state(slot.state())
         state = self.logged("state")[-1]
@@ -50,17 +50,17 @@ class StateTests(SlotTestCase):
         other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.slot(makeService(address=address))
-        self.assertEqual(self.told(slot), (0, "unbound"))
+        self.assertEqual(self.stateOf(slot), (0, "unbound"))
 
     def test_serving(self) -> None:
         """The state counts running programs, and has the limit as reason."""
         slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
-        self.assertEqual(self.told(slot), (0, "-"))
+        self.assertEqual(self.stateOf(slot), (0, "-"))
         self.connect(slot)
         self.requested(1)
         self.connect(slot)
         self.reactor.settle()
-        self.assertEqual(self.told(slot), (1, "limit"))
+        self.assertEqual(self.stateOf(slot), (1, "limit"))
 
     def test_wait(self) -> None:
         """
@@ -71,9 +71,9 @@ class StateTests(SlotTestCase):
         slot = self.serving(makeService(wait=True))
         self.connect(slot)
         self.requested(1)
-        self.assertEqual(self.told(slot), (1, "child"))
+        self.assertEqual(self.stateOf(slot), (1, "child"))
         slot.change(makeService(wait=True, name="other"))
-        self.assertEqual(self.told(slot), (1, "child,idle,changing"))
+        self.assertEqual(self.stateOf(slot), (1, "child,idle,changing"))
 
     def test_ready(self) -> None:
         """
@@ -131,7 +131,7 @@ class StateTests(SlotTestCase):
             makeDatagrams(),
             makeDatagrams(wait=True),
         ):
-            self.assertEqual(self.told(self.serving(service)), (0, "-"))
+            self.assertEqual(self.stateOf(self.serving(service)), (0, "-"))
 
 
 class FaultTests(SlotTestCase):

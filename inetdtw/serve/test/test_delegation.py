@@ -40,18 +40,18 @@ class AcceptingLauncher(FakeLauncher):
     def delegate(self, watcher: Any, request: LaunchRequest) -> int:
         """Remember it."""
         self.request = request
-        self.said.append("delegate")
+        self.calls.append("delegate")
         return 9
 
     def delegateWait(self, watcher: Any, request: LaunchRequest) -> int:
         """Remember it."""
         self.request = request
-        self.said.append("wait")
+        self.calls.append("wait")
         return 9
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
         """Remember it."""
-        self.said.append(f"withdraw {number}")
+        self.calls.append(f"withdraw {number}")
         self.free = free
 
 
@@ -91,11 +91,11 @@ class StreamDelegationTests(DelegationTestCase):
         """
         self.serve(makeService())
         self.assertEqual(self.accepting.request.fds[0], self.server.fileno())
-        self.listener.retire(lambda: self.accepting.said.append("retired"))
+        self.listener.retire(lambda: self.accepting.calls.append("retired"))
         self.listener.stop()
-        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        self.assertEqual(self.accepting.calls, ["delegate", "withdraw 9"])
         self.accepting.free()
-        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9", "retired"])
+        self.assertEqual(self.accepting.calls, ["delegate", "withdraw 9", "retired"])
 
     def test_crowded(self) -> None:
         """
@@ -109,15 +109,15 @@ class StreamDelegationTests(DelegationTestCase):
         child.started(77)
         self.listener.returned()
         self.listener.returned()
-        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        self.assertEqual(self.accepting.calls, ["delegate", "withdraw 9"])
         with socket.create_connection(self.server.getsockname(), PATIENCE):
             self.reactor.turn(PATIENCE)
         self.assertEqual(len(self.accepting.programs), 1)
         self.accepting.programs[0].start().end()
-        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        self.assertEqual(self.accepting.calls, ["delegate", "withdraw 9"])
         self.accepting.free()
         child.ended(ExitStatus(0))
-        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9", "delegate"])
+        self.assertEqual(self.accepting.calls, ["delegate", "withdraw 9", "delegate"])
         self.assertEqual(self.listener.pauses(), [])
         self.assertEqual(self.reactor.getReaders(), [])
 
@@ -129,25 +129,25 @@ class StreamDelegationTests(DelegationTestCase):
         self.runtime.budget.running = 0
         with socket.create_connection(self.server.getsockname(), PATIENCE):
             self.reactor.turn(PATIENCE)
-        self.assertEqual(self.accepting.said, [])
+        self.assertEqual(self.accepting.calls, [])
         self.accepting.last.start().end()
-        self.assertEqual(self.accepting.said, ["delegate"])
+        self.assertEqual(self.accepting.calls, ["delegate"])
 
     def test_recalled(self) -> None:
         """The daemon accepts when another service waits for the global limit."""
         self.serve(makeService())
         self.runtime.budget.whenCapacity(lambda: None)
-        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        self.assertEqual(self.accepting.calls, ["delegate", "withdraw 9"])
         self.listener.stop()
         self.runtime.budget.whenCapacity(lambda: None)
-        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        self.assertEqual(self.accepting.calls, ["delegate", "withdraw 9"])
 
     def test_dropped(self) -> None:
         """When the launcher cannot, connections come to the daemon."""
         self.serve(makeService())
         self.listener.dropped(("127.0.0.1", 7), "why")
         self.listener.dropped(None, "why")
-        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        self.assertEqual(self.accepting.calls, ["delegate", "withdraw 9"])
         with socket.create_connection(self.server.getsockname(), PATIENCE):
             self.reactor.turn(PATIENCE)
         self.assertEqual(len(self.accepting.programs), 1)
@@ -167,7 +167,7 @@ class StreamDelegationTests(DelegationTestCase):
         self.assertEqual(self.runtime.tallies[makeService().name].failed, 1)
         self.accepting.free()
         child.ended(ExitStatus(0))
-        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        self.assertEqual(self.accepting.calls, ["delegate", "withdraw 9"])
 
 
 class WaitDelegationTests(DelegationTestCase):
@@ -190,7 +190,7 @@ class WaitDelegationTests(DelegationTestCase):
     def test_delegates(self) -> None:
         """The daemon does not read a delegated socket."""
         verifyObject(IAcceptDelegate, self.listener)
-        self.assertEqual(self.accepting.said, ["wait"])
+        self.assertEqual(self.accepting.calls, ["wait"])
         self.assertEqual(self.accepting.request.fds[0], self.server.fileno())
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.listener.pauses(), [])
@@ -211,7 +211,7 @@ class WaitDelegationTests(DelegationTestCase):
             makeService(wait=True),
         ):
             self.serve(service)
-            self.assertEqual(self.accepting.said, [])
+            self.assertEqual(self.accepting.calls, [])
 
     def test_busy(self) -> None:
         """A program has the socket, or is about to get it, if a datagram is there."""
@@ -232,7 +232,7 @@ class WaitDelegationTests(DelegationTestCase):
         """
         self.sender.send(b"1")
         self.listener.returned()
-        self.assertEqual(self.accepting.said, ["wait", "withdraw 9"])
+        self.assertEqual(self.accepting.calls, ["wait", "withdraw 9"])
         self.reactor.settle()
         self.assertEqual(self.accepting.programs, [])
         self.accepting.free()
@@ -241,7 +241,7 @@ class WaitDelegationTests(DelegationTestCase):
         self.server.recv(9)
         self.sender.send(b"2")
         program.end()
-        self.assertEqual(self.accepting.said, ["wait", "withdraw 9", "wait"])
+        self.assertEqual(self.accepting.calls, ["wait", "withdraw 9", "wait"])
         self.assertEqual(len(self.accepting.programs), 1)
         self.assertEqual(self.reactor.getReaders(), [])
 
@@ -254,7 +254,7 @@ class WaitDelegationTests(DelegationTestCase):
         self.reactor.settle()
         self.assertEqual(self.accepting.programs, [])
         child.ended(ExitStatus(0))
-        self.assertEqual(self.accepting.said[2:], ["wait"])
+        self.assertEqual(self.accepting.calls[2:], ["wait"])
 
     def test_left(self) -> None:
         """A datagram that programs have left is discarded and logged."""
@@ -297,7 +297,7 @@ class WaitDelegationTests(DelegationTestCase):
             else:
                 self.accepting.free()
             self.assertEqual(done, [None])
-            self.assertEqual(self.accepting.said, ["wait", "withdraw 9"])
+            self.assertEqual(self.accepting.calls, ["wait", "withdraw 9"])
 
     def test_twoAtOnce(self) -> None:
         """A launcher that reports two programs at once does not confuse the count."""
@@ -310,4 +310,4 @@ class WaitDelegationTests(DelegationTestCase):
         self.assertEqual(self.accepting.programs, [])
         two.ended(ExitStatus(0))
         self.assertEqual(self.limits.running, 0)
-        self.assertEqual(self.accepting.said[2:], ["wait"])
+        self.assertEqual(self.accepting.calls[2:], ["wait"])

@@ -169,7 +169,7 @@ class PollWatchTests(SynchronousTestCase):
         self.polls = Polls(self.reactor)
         self.start: str | None = "1"
         self.patch(watching, "_startOf", lambda pid: self.start)
-        self.told: list[None] = []
+        self.calls: list[None] = []
         self.patch(os, "kill", self.kill)
         self.patch(os, "waitid", self.waitid)
 
@@ -185,17 +185,17 @@ class PollWatchTests(SynchronousTestCase):
 
     def watch(self) -> PollWatch:
         """Wait for the process."""
-        return PollWatch(self.polls, 4, lambda: self.told.append(None))
+        return PollWatch(self.polls, 4, lambda: self.calls.append(None))
 
     def test_gone(self) -> None:
         """The exit of a process is reported at the next poll, once."""
         self.watch()
         self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.calls, [])
         self.answer = ProcessLookupError()
         self.reactor.advance(INTERVAL)
         self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [None])
+        self.assertEqual(self.calls, [None])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_anotherUser(self) -> None:
@@ -203,17 +203,17 @@ class PollWatchTests(SynchronousTestCase):
         self.watch()
         self.answer = PermissionError()
         self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.calls, [])
         self.answer = ProcessLookupError()
         self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [None])
+        self.assertEqual(self.calls, [None])
 
     def test_notTouched(self) -> None:
         """A process of another user can be watched."""
         self.answer = PermissionError()
         self.watch()
         self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.calls, [])
 
     def test_start(self) -> None:
         """
@@ -223,13 +223,13 @@ class PollWatchTests(SynchronousTestCase):
         """
         for start, told in (("2", 1), (ENDED, 1), (None, 0)):
             self.start = "1"
-            self.told.clear()
+            self.calls.clear()
             watch = self.watch()
             self.reactor.advance(INTERVAL)
-            self.assertEqual(self.told, [])
+            self.assertEqual(self.calls, [])
             self.start = start
             self.reactor.advance(INTERVAL)
-            self.assertEqual(self.told, [None] * told)
+            self.assertEqual(self.calls, [None] * told)
             watch.cancel()
 
     def test_many(self) -> None:
@@ -239,7 +239,7 @@ class PollWatchTests(SynchronousTestCase):
         watches[0].cancel()
         self.answer = ProcessLookupError()
         self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [None, None])
+        self.assertEqual(self.calls, [None, None])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_cancel(self) -> None:
@@ -249,7 +249,7 @@ class PollWatchTests(SynchronousTestCase):
         watch.cancel()
         self.answer = ProcessLookupError()
         self.reactor.advance(INTERVAL)
-        self.assertEqual(self.told, [])
+        self.assertEqual(self.calls, [])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_nobody(self) -> None:

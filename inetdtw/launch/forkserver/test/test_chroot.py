@@ -83,7 +83,7 @@ class RootedTests(ServingTestCase):
         """Fork servers are made for the context, and started."""
         given = (self.rooted.context, self.reactor, self.runtime.report)
         self.assertEqual(self.given, [(given, {"budget": None})])
-        self.assertEqual(self.made[0].said, ["start"])
+        self.assertEqual(self.made[0].calls, ["start"])
 
     def test_count(self) -> None:
         """There are as many current fork servers as without a chroot."""
@@ -117,8 +117,8 @@ class RootedTests(ServingTestCase):
         self.switch("two")
         self.launch()
         self.assertEqual((self.launched(), self.rooted.moves), ([1, 1], 1))
-        self.assertEqual(self.made[0].said[1:], ["retire"])
-        self.assertEqual(self.made[1].said, ["start"])
+        self.assertEqual(self.made[0].calls[1:], ["retire"])
+        self.assertEqual(self.made[1].calls, ["start"])
 
     def test_renewed(self) -> None:
         """Fork servers are replaced when the pool is renewed."""
@@ -138,17 +138,17 @@ class RootedTests(ServingTestCase):
         """While the root directory is missing, programs fail with its path."""
         os.rmdir(os.path.join(self.folder, "one"))
         told = [f"{self.path}: No such file or directory"]
-        self.assertEqual(self.launch().told, told)
+        self.assertEqual(self.launch().calls, told)
         self.rooted.renew()
-        self.assertEqual(self.made[0].said, ["start"])
+        self.assertEqual(self.made[0].calls, ["start"])
         with open(os.path.join(self.folder, "one"), "w"):
             pass  # Not a directory.
         told = [f"{self.path}: Not a directory"]
         for _ in range(2):
-            self.assertEqual(self.launch().told, told)
+            self.assertEqual(self.launch().calls, told)
         os.unlink(os.path.join(self.folder, "one"))
         os.mkdir(os.path.join(self.folder, "one"))
-        self.assertEqual(self.launch().told, [])
+        self.assertEqual(self.launch().calls, [])
         self.assertEqual(self.launched(), [0, 1])
 
     def test_noDescriptors(self) -> None:
@@ -157,9 +157,9 @@ class RootedTests(ServingTestCase):
         self.failure = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         told = [f"{self.path}: Too many open files"]
         for _ in range(2):
-            self.assertEqual(self.launch().told, told)
+            self.assertEqual(self.launch().calls, told)
         self.failure = None
-        self.assertEqual(self.launch().told, [])
+        self.assertEqual(self.launch().calls, [])
         self.assertEqual((self.launched(), self.rooted.moves), ([0, 1], 1))
 
     def test_noneAtAll(self) -> None:
@@ -207,7 +207,7 @@ class RootedTests(ServingTestCase):
         self.switch("two")
         self.rooted.renew()
         self.rooted.retire()
-        self.assertEqual(self.made[1].said, ["start", "retire"])
+        self.assertEqual(self.made[1].calls, ["start", "retire"])
         for launcher in self.made:
             self.assertFalse(self.rooted.over)
             launcher.over = True
@@ -226,5 +226,5 @@ class RootedTests(ServingTestCase):
         self.switch("two")
         self.rooted.renew()
         self.rooted.stop()
-        self.assertEqual([each.said[-1] for each in self.made], ["stop", "stop"])
+        self.assertEqual([each.calls[-1] for each in self.made], ["stop", "stop"])
         self.assertEqual(openedSince(self.before), {})

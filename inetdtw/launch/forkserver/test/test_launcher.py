@@ -141,7 +141,7 @@ class ForkServersTests(ForkServersTestCase):
         os.close(fds[0])
         self.played[0].say((STARTED, number, PID, 0))
         self.reactor.settle()
-        self.assertEqual(child.told, [PID])
+        self.assertEqual(child.calls, [PID])
 
     def test_threeDescriptors(self) -> None:
         """Otherwise all three go."""
@@ -316,8 +316,8 @@ class ForkServersTests(ForkServersTestCase):
     def test_tooMuch(self) -> None:
         """A request that cannot be sent fails."""
         child = self.launch(extra={"A": "x" * (1 << 24)})
-        self.assertEqual(len(child.told), 1)
-        self.assertIn("cannot reach the fork server", child.told[0])
+        self.assertEqual(len(child.calls), 1)
+        self.assertIn("cannot reach the fork server", child.calls[0])
 
     def test_log(self) -> None:
         """Deaths and stalls are in the log."""
@@ -398,10 +398,10 @@ class FullTests(ForkServersTestCase):
 
     def test_kept(self) -> None:
         """A request for which the channel is full is sent later."""
-        self.assertEqual([child.told for child in self.children], [[]] * IN_FLIGHT)
+        self.assertEqual([child.calls for child in self.children], [[]] * IN_FLIGHT)
         self.assertFalse(self.servers.hasCapacity)
         pids = [self.take() for _ in self.children]
-        self.assertEqual([child.told for child in self.children], [[p] for p in pids])
+        self.assertEqual([child.calls for child in self.children], [[p] for p in pids])
         self.assertTrue(self.servers.hasCapacity)
         self.end(self.servers)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -424,20 +424,20 @@ class FullTests(ForkServersTestCase):
             raise OSError(errno.EMFILE, "no more descriptors")
 
         self.patch(os, "dup", none)
-        (told,) = self.launch(environment=self.LARGE).told
+        (told,) = self.launch(environment=self.LARGE).calls
         self.assertIn(os.strerror(errno.EAGAIN), told)
 
     def test_stop(self) -> None:
         """Queued requests fail when the daemon stops."""
         self.servers.stop()
-        self.assertEqual(self.children[-1].told, ["the daemon stops"])
-        self.assertEqual(self.children[0].told, [])
+        self.assertEqual(self.children[-1].calls, ["the daemon stops"])
+        self.assertEqual(self.children[0].calls, [])
 
     def test_retire(self) -> None:
         """Queued requests are sent before the fork servers are retired."""
         self.servers.retire()
         pids = [self.take() for _ in self.children]
-        self.assertEqual(self.children[-1].told, [pids[-1]])
+        self.assertEqual(self.children[-1].calls, [pids[-1]])
         self.played[0].say(*[(ENDED, 0, pid, 0) for pid in pids])
         self.reactor.settle()
         self.assertEqual(self.played[0].channel.recv(100), b"")
@@ -446,5 +446,5 @@ class FullTests(ForkServersTestCase):
         """Queued requests fail when the fork server is gone."""
         self.servers._processes[0].stop()
         self.reactor.advance(PAUSE)
-        (told,) = self.children[-1].told
+        (told,) = self.children[-1].calls
         self.assertIn("cannot reach the fork server", told)

@@ -191,7 +191,7 @@ class HelperTestCase(ServingTestCase):
         for fd in fds:
             os.close(fd)
         self.say((STARTED, number, pid, 0))
-        self.assertEqual(child.told, [pid])
+        self.assertEqual(child.calls, [pid])
         return child
 
     def say(self, *reports: tuple[int, int, int, int]) -> None:
@@ -249,7 +249,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(process.written, {BEGIN: [b""]})
         self.played.die()
         self.assertEqual([death[1] for death in self.owner.deaths[1:]], [why])
-        self.assertEqual(child.told, ["no fork server can be started"])
+        self.assertEqual(child.calls, ["no fork server can be started"])
         self.assertFalse(self.helper.channel.unread)
         self.succeed(0)
         self.assertTrue(self.helper.up)
@@ -317,9 +317,9 @@ class HelperTests(HelperTestCase):
         self.assertEqual(paths, [os.devnull, "/dev/zero", os.devnull])
         for fd in given:
             os.close(fd)
-        self.assertEqual((self.helper.load, child.told), (1, []))
+        self.assertEqual((self.helper.load, child.calls), (1, []))
         self.say((STARTED, number, PID, 0))
-        self.assertEqual((self.helper.load, child.told), (0, [PID]))
+        self.assertEqual((self.helper.load, child.calls), (0, [PID]))
 
     def test_stalled(self) -> None:
         """A shortage is passed on, and the request still holds."""
@@ -327,7 +327,7 @@ class HelperTests(HelperTestCase):
         self.say((SHORTAGE, 1, 0, errno.EAGAIN))
         self.assertEqual(self.owner.stalls, [os.strerror(errno.EAGAIN)])
         self.say((STARTED, 1, PID, 0))
-        self.assertEqual(child.told, [PID])
+        self.assertEqual(child.calls, [PID])
 
     def test_together(self) -> None:
         """A packet may have several reports, also about the same program."""
@@ -337,8 +337,8 @@ class HelperTests(HelperTestCase):
             (ENDED, 1, PID, 0),
             (STARTED, 2, PID, 0),
         )
-        self.assertEqual(one.told, [PID, ExitStatus(0, cpu=1.5)])
-        self.assertEqual(two.told, [PID])
+        self.assertEqual(one.calls, [PID, ExitStatus(0, cpu=1.5)])
+        self.assertEqual(two.calls, [PID])
 
     def test_garbage(self) -> None:
         """
@@ -353,7 +353,7 @@ class HelperTests(HelperTestCase):
         whole = REPORT.pack(STARTED, 1, PID, 0, 0)
         self.played.channel.send(whole + whole[:5])
         self.reactor.settle()
-        self.assertEqual(child.told, [PID])
+        self.assertEqual(child.calls, [PID])
         self.assertEqual(self.owner.deaths, [])
 
     def test_violation(self) -> None:
@@ -361,7 +361,7 @@ class HelperTests(HelperTestCase):
         child = self.launch()
         self.say((STARTED, 1, -1, 0))
         self.assertEqual(self.played.process.signals, ["KILL"])
-        self.assertEqual(child.told, [])
+        self.assertEqual(child.calls, [])
         self.played.die()
         why = "impossible report: -1 is not a process id"
         self.assertEqual([death[1] for death in self.owner.deaths], [why])
@@ -427,13 +427,13 @@ class DeathTests(HelperTestCase):
         os.close(fds[0])
         self.assertEqual(number, 1)
         self.played.die()
-        self.assertEqual((lost.told, kept.told), ([], []))
+        self.assertEqual((lost.calls, kept.calls), ([], []))
         self.succeed(2)
-        self.assertEqual((lost.told, kept.told), (["its fork server died"], []))
+        self.assertEqual((lost.calls, kept.calls), (["its fork server died"], []))
         number, _, _, fds = self.played.take()
         os.close(fds[0])
         self.say((STARTED, number, PID, 0))
-        self.assertEqual((number, kept.told), (2, [PID]))
+        self.assertEqual((number, kept.calls), (2, [PID]))
 
     def test_lost(self) -> None:
         """All requests that were received and not answered fail."""
@@ -443,7 +443,7 @@ class DeathTests(HelperTestCase):
         self.played.die()
         self.succeed(0)
         for child in children:
-            self.assertEqual(child.told, ["its fork server died"])
+            self.assertEqual(child.calls, ["its fork server died"])
         self.assertEqual(self.helper.load, 0)
 
     def test_orderedBeforeHello(self) -> None:
@@ -459,19 +459,19 @@ class DeathTests(HelperTestCase):
         self.played = self.play()
         child = self.launch()
         self.say((HELLO, 0, 5, 0))
-        self.assertEqual(lost.told, ["its fork server died"])
-        self.assertEqual(child.told, [])
+        self.assertEqual(lost.calls, ["its fork server died"])
+        self.assertEqual(child.calls, [])
         number, _, _, fds = self.played.take()
         os.close(fds[0])
         self.say((STARTED, number, PID, 0))
-        self.assertEqual(child.told, [PID])
+        self.assertEqual(child.calls, [PID])
 
     def test_lastWords(self) -> None:
         """Reports that were sent before the death are handled."""
         child = self.launch()
         self.played.say((STARTED, 1, PID, 0), (ENDED, 1, PID, 3 << 8))
         self.played.die()
-        self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
+        self.assertEqual(child.calls, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_lastHello(self) -> None:
         """A fork server that is ready and dead at the same time is not up."""
@@ -493,9 +493,9 @@ class DeathTests(HelperTestCase):
             with theirs:
                 self.helper.launch(child, b"shared", b"", [theirs.fileno()])
             self.reactor.advance(FIRST_PAUSE)
-            self.assertEqual(child.told, [])
+            self.assertEqual(child.calls, [])
             self.play().die()
-            self.assertEqual(child.told, ["no fork server can be started"])
+            self.assertEqual(child.calls, ["no fork server can be started"])
             ours.settimeout(PATIENCE)
             self.assertEqual(ours.recv(100), b"")
         self.assertEqual(self.helper.load, 0)
@@ -657,7 +657,7 @@ class StopTests(HelperTestCase):
         self.helper.retire()
         self.say((ENDED, 1, PID, 0))
         self.say((STARTED, 2, PID, 0))
-        self.assertEqual((len(child.told), last.told), (2, [PID]))
+        self.assertEqual((len(child.calls), last.calls), (2, [PID]))
         self.assertIn(self.helper.channel, self.reactor.getReaders())
         self.say((ENDED, 2, PID, 0))
         self.assertEqual(self.played.channel.recv(100), b"")

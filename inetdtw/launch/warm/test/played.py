@@ -126,23 +126,23 @@ class Owner:
     """
     The supervisor of a warm process.
 
-    @ivar told: the names of what was called, with the arguments but for the process.
+    @ivar calls: the names of what was called, with the arguments but for the process.
 
     @ivar coldChildren: the children that are to be started cold.
     """
 
     def __init__(self) -> None:
         """Start without records."""
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
         self.coldChildren: list[FakeChild] = []
 
     def ready(self, process: Any) -> None:
         """Record that a process is up."""
-        self.told.append(("ready",))
+        self.calls.append(("ready",))
 
     def stale(self, process: Any) -> None:
         """Record that a process should be replaced."""
-        self.told.append(("stale",))
+        self.calls.append(("stale",))
 
     def notify(self) -> None:
         """Do nothing when there may be capacity."""
@@ -153,20 +153,20 @@ class Owner:
 
     def printed(self, process: Any, line: str) -> None:
         """Record a line of standard error."""
-        self.told.append(("printed", line))
+        self.calls.append(("printed", line))
 
     def startCold(self, child: Any, request: LaunchRequest) -> None:
         """Record a program that is to be started cold, whose descriptors are open."""
-        self.told.append(("startCold", [os.fstat(fd).st_ino for fd in request.fds]))
+        self.calls.append(("startCold", [os.fstat(fd).st_ino for fd in request.fds]))
         self.coldChildren.append(child)
 
     def disconnected(self, process: Any) -> None:
         """Record that a process takes no launch requests any more."""
-        self.told.append(("disconnected",))
+        self.calls.append(("disconnected",))
 
     def exited(self, process: Any, reason: str, status: int | None) -> None:
         """Record that a process is over."""
-        self.told.append(("exited", reason, status))
+        self.calls.append(("exited", reason, status))
 
 
 @implementer(IAcceptDelegate)
@@ -174,29 +174,29 @@ class Watcher:
     """
     The delegate of a listening socket.
 
-    @ivar told: what was reported.
+    @ivar calls: the arguments of its calls.
 
     @ivar children: the programs that were started.
     """
 
     def __init__(self) -> None:
         """Start without records."""
-        self.told: list[Any] = []
+        self.calls: list[Any] = []
         self.children: list[FakeChild] = []
 
     def accepted(self, peer: Any) -> FakeChild:
         """Record a client."""
-        self.told.append(peer)
+        self.calls.append(peer)
         self.children.append(FakeChild())
         return self.children[-1]
 
     def dropped(self, peer: Any, reason: str) -> None:
         """Record a client and a reason."""
-        self.told.append((peer, reason))
+        self.calls.append((peer, reason))
 
     def returned(self, left: bool = False) -> None:
         """Record that too many programs run."""
-        self.told.append("returned")
+        self.calls.append("returned")
 
 
 class WarmProcessTestCase(ServingTestCase):
@@ -275,4 +275,4 @@ class RunningTestCase(WarmProcessTestCase):
         """Start a process that is up."""
         super().setUp()
         self.greet()
-        self.owner.told.clear()
+        self.owner.calls.clear()

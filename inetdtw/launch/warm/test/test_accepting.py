@@ -115,7 +115,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         (watcher,) = self.launcher.watchers.values()
         watcher.dropped(PEER, "a reason")
         watcher.returned()
-        self.assertEqual(self.watcher.told, [(PEER, "a reason"), "returned"])
+        self.assertEqual(self.watcher.calls, [(PEER, "a reason"), "returned"])
 
     def test_warmFirst(self) -> None:
         """A process that is ready accepts at once."""
@@ -130,8 +130,8 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.launcher.watchers, {})
         self.played.report((ACCEPTED, number, PID, 0), peer=PEER)
         self.reactor.settle()
-        self.assertEqual(self.watcher.told, [PEER])
-        self.assertEqual(self.watcher.children[0].told, [PID])
+        self.assertEqual(self.watcher.calls, [PEER])
+        self.assertEqual(self.watcher.children[0].calls, [PID])
 
     def test_died(self) -> None:
         """The cold launcher accepts when the process has died, until the next."""
@@ -225,4 +225,4 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.greet()
         self.delegate()
         self.reactor.advance(0)
-        self.assertEqual(self.watcher.told, ["returned"])
+        self.assertEqual(self.watcher.calls, ["returned"])

@@ -62,10 +62,10 @@ class DelegationTests(WarmProcessTestCase):
         for pid, cold in ((PID, 0), (PID + 1, 1)):
             self.report((ACCEPTED, 5, pid, cold), peer=PEER)
             child = self.watcher.children[-1]
-            self.assertEqual((child.told, child.warm), ([pid], not cold))
+            self.assertEqual((child.calls, child.warm), ([pid], not cold))
             self.report((ENDED, 5, pid, 3 << 8))
-            self.assertEqual(child.told, [pid, ExitStatus(3, cpu=1.5)])
-        self.assertEqual(self.watcher.told, [PEER, PEER])
+            self.assertEqual(child.calls, [pid, ExitStatus(3, cpu=1.5)])
+        self.assertEqual(self.watcher.calls, [PEER, PEER])
 
     def test_withdraw(self) -> None:
         """A socket is free when the process reports it; until then it may accept."""
@@ -96,8 +96,8 @@ class DelegationTests(WarmProcessTestCase):
             self.assertFalse(self.process.over)
             self.report((ACCEPTED, 5, pid, 0))
         self.assertEqual(len(self.watcher.children), 4)
-        self.assertEqual(self.owner.told[-1][0], "exited")
-        self.assertIn("more than 4 programs", self.owner.told[-1][1])
+        self.assertEqual(self.owner.calls[-1][0], "exited")
+        self.assertIn("more than 4 programs", self.owner.calls[-1][1])
 
     def test_lease(self) -> None:
         """A process has a lease while it accepts, without the programs that run."""

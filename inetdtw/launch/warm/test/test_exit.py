@@ -24,7 +24,7 @@ class EndTests(RunningTestCase):
 
     def words(self) -> list[str]:
         """Return the names of the calls."""
-        return [each[0] for each in self.owner.told]
+        return [each[0] for each in self.owner.calls]
 
     def test_died(self) -> None:
         """Programs that were not started are started cold when a process has died."""
@@ -35,7 +35,7 @@ class EndTests(RunningTestCase):
             self.words(), ["startCold", "startCold", "disconnected", "exited"]
         )
         self.assertEqual(self.owner.coldChildren, children)
-        self.assertEqual(self.owner.told[-1], ("exited", "signal=9", None))
+        self.assertEqual(self.owner.calls[-1], ("exited", "signal=9", None))
         self.assertTrue(self.process.over)
         self.assertRaises(OSError, self.launch)
 
@@ -45,13 +45,13 @@ class EndTests(RunningTestCase):
         self.played.die()
         self.reactor.settle()
         reason = "signal=9; a connection it was accepting may have been dropped"
-        self.assertEqual(self.owner.told[-1], ("exited", reason, None))
+        self.assertEqual(self.owner.calls[-1], ("exited", reason, None))
 
     def test_status(self) -> None:
         """The exit status is reported."""
         self.played.die(ExitStatus(78))
         self.reactor.settle()
-        self.assertEqual(self.owner.told[-1], ("exited", "status=78", 78))
+        self.assertEqual(self.owner.calls[-1], ("exited", "status=78", 78))
 
     def test_channelFirst(self) -> None:
         """A process is over when it has exited and its channel is closed."""
@@ -70,7 +70,7 @@ class EndTests(RunningTestCase):
         self.reactor.settle()
         self.assertEqual((self.words(), self.process.up), ([], False))
         self.report((STARTED, number, os.getpid(), 0))
-        self.assertEqual(child.told, [os.getpid()])
+        self.assertEqual(child.calls, [os.getpid()])
         self.played.channel.close()
         self.reactor.settle()
         self.assertEqual(self.words(), ["disconnected", "exited"])
@@ -90,7 +90,7 @@ class EndTests(RunningTestCase):
         self.reactor.advance(LINGER)
         self.assertEqual(self.words(), ["startCold", "disconnected", "exited"])
         self.reactor.settle()
-        self.assertEqual(len(self.owner.told), 3)
+        self.assertEqual(len(self.owner.calls), 3)
 
     def test_channelClosed(self) -> None:
         """A process that has closed its channel is waited for up to a timeout."""
@@ -98,21 +98,21 @@ class EndTests(RunningTestCase):
         self.reactor.settle()
         self.reactor.advance(LINGER)
         gone = ("exited", "it has closed its channel", None)
-        self.assertEqual(self.owner.told, [("disconnected",), gone])
+        self.assertEqual(self.owner.calls, [("disconnected",), gone])
 
     def test_helloAfterEnd(self) -> None:
         """A process that has exited is never up."""
         self.played.program.end(killed())
         self.report((HELLO, 0, PID, 0))
         self.assertFalse(self.process.up)
-        self.assertEqual(self.owner.told, [])
+        self.assertEqual(self.owner.calls, [])
 
     def test_lastWords(self) -> None:
         """Output before the death of a process is reported."""
         os.write(self.launcher.last.fds[2], b"because\n")
         self.played.die()
         self.reactor.settle()
-        self.assertIn(("printed", "because"), self.owner.told)
+        self.assertIn(("printed", "because"), self.owner.calls)
 
     def test_stderrLeft(self) -> None:
         """Output of other processes after the exit is ignored."""
@@ -130,7 +130,7 @@ class EndTests(RunningTestCase):
         child = self.running()
         self.played.die()
         self.reactor.settle()
-        self.assertEqual(child.told, [PID, ExitStatus()])
+        self.assertEqual(child.calls, [PID, ExitStatus()])
 
     def test_watched(self) -> None:
         """Programs of its user are watched after a process has died."""
@@ -141,15 +141,15 @@ class EndTests(RunningTestCase):
         child = self.running(os.getpid())
         self.played.die()
         self.reactor.settle()
-        self.assertEqual(child.told, [os.getpid()])
+        self.assertEqual(child.calls, [os.getpid()])
 
     def test_violation(self) -> None:
         """A process that sends an impossible report is over."""
         child = self.launch()
         self.report((STARTED, self.played.number(), -1, 0), (STALE, 0, PID, 0))
         self.assertEqual(self.words(), ["startCold", "disconnected", "exited"])
-        self.assertIn("impossible report", self.owner.told[-1][1])
-        self.assertEqual(child.told, [])
+        self.assertIn("impossible report", self.owner.calls[-1][1])
+        self.assertEqual(child.calls, [])
         self.assertTrue(self.process.over)
 
     def test_violationAfterExit(self) -> None:
@@ -165,14 +165,16 @@ class EndTests(RunningTestCase):
         watcher = Watcher()
         self.delegate(watcher)
         self.report((ACCEPTED, 5, 0, 0))
-        self.assertEqual((self.words(), watcher.told), (["disconnected", "exited"], []))
+        self.assertEqual(
+            (self.words(), watcher.calls), (["disconnected", "exited"], [])
+        )
 
     def test_retireIdle(self) -> None:
         """A retired process without programs is stopped at once."""
         self.process.retire()
         self.assertEqual(self.played.channel.recv(10), b"")
         self.played.die(ExitStatus(0))
-        self.assertEqual(self.owner.told, [("exited", "status=0", 0)])
+        self.assertEqual(self.owner.calls, [("exited", "status=0", 0)])
 
     def test_retire(self) -> None:
         """A retired process is stopped when its last program has ended."""
@@ -180,9 +182,9 @@ class EndTests(RunningTestCase):
         number = self.played.number()
         self.process.retire()
         self.report((ENDED, 1, PID, 0))
-        self.assertEqual(child.told[1:], [ExitStatus(0, cpu=1.5)])
+        self.assertEqual(child.calls[1:], [ExitStatus(0, cpu=1.5)])
         self.report((STARTED, number, PID, 0))
-        self.assertEqual(other.told, [PID])
+        self.assertEqual(other.calls, [PID])
         self.assertFalse(self.process.channel.closed)
         self.report((ENDED, 1, PID, 0))
         self.assertEqual(self.played.channel.recv(10), b"")
@@ -194,7 +196,7 @@ class EndTests(RunningTestCase):
         self.process.retire()
         self.played.die()
         self.reactor.settle()
-        self.assertEqual(child.told, [os.getpid()])
+        self.assertEqual(child.calls, [os.getpid()])
         self.process.close()
         self.assertEqual(self.reactor.getReaders(), [])
 

@@ -103,7 +103,7 @@ class WarmTests(WarmTestCase):
         child = self.launch()
         self.played.report((STARTED, self.played.number(), PID, 0))
         self.reactor.settle()
-        self.assertEqual((child.told, child.warm), ([PID], True))
+        self.assertEqual((child.calls, child.warm), ([PID], True))
         self.assertEqual(len(self.launcher.programs), 1)
 
     def test_isReady(self) -> None:
@@ -223,7 +223,7 @@ class WarmTests(WarmTestCase):
         self.played.report((STARTED, number, PID, 0))
         second.report((STARTED, second.number(), PID + 1, 0))
         self.reactor.settle()
-        self.assertEqual((child.told, other.told), ([PID], [PID + 1]))
+        self.assertEqual((child.calls, other.calls), ([PID], [PID + 1]))
 
     def test_retire(self) -> None:
         """A retired launcher is over when its process has exited."""
@@ -277,4 +277,4 @@ class ChrootTests(WarmTestCase):
         self.greet()
         os.rename(self.root, f"{self.root}.old")
         child = self.launch()
-        self.assertEqual(child.told, [f"{self.root}: No such file or directory"])
+        self.assertEqual(child.calls, [f"{self.root}: No such file or directory"])

@@ -70,7 +70,7 @@ class StartTests(WarmProcessTestCase):
         self.assertEqual(self.process.pid, 1 << 22)
         self.report((HELLO, 0, PID, 0), (HELLO, 0, PID, 0))
         self.assertTrue(self.process.up)
-        self.assertEqual(self.owner.told, [("ready",)])
+        self.assertEqual(self.owner.calls, [("ready",)])
 
     def test_readyFirst(self) -> None:
         """A process is not up before its launcher has reported its process id."""
@@ -79,9 +79,9 @@ class StartTests(WarmProcessTestCase):
         process.start(self.launcher, KEPT, "")
         self.played = self.play()
         self.greet()
-        self.assertEqual((process.up, owner.told), (False, []))
+        self.assertEqual((process.up, owner.calls), (False, []))
         self.launcher.last.child.started(PID)
-        self.assertEqual((process.up, owner.told), (True, [("ready",)]))
+        self.assertEqual((process.up, owner.calls), (True, [("ready",)]))
 
     def test_otherVersion(self) -> None:
         """A process of another version is never up."""
@@ -89,9 +89,9 @@ class StartTests(WarmProcessTestCase):
         self.greet()
         self.assertFalse(self.process.up)
         self.assertEqual(
-            [each[0] for each in self.owner.told], ["disconnected", "exited"]
+            [each[0] for each in self.owner.calls], ["disconnected", "exited"]
         )
-        self.assertIn("another version", self.owner.told[-1][1])
+        self.assertIn("another version", self.owner.calls[-1][1])
         self.assertEqual(self.played.channel.recv(10), b"")
 
     def test_otherUser(self) -> None:
@@ -104,8 +104,8 @@ class StartTests(WarmProcessTestCase):
         self.launcher.last.child.started(os.getpid())
         self.greet()
         self.assertFalse(process.up)
-        self.assertEqual([each[0] for each in owner.told], ["disconnected", "exited"])
-        self.assertIn("not the service's user: its Uid", owner.told[-1][1])
+        self.assertEqual([each[0] for each in owner.calls], ["disconnected", "exited"])
+        self.assertIn("not the service's user: its Uid", owner.calls[-1][1])
 
     def test_sameUser(self) -> None:
         """A process of its service's user is up."""
@@ -120,7 +120,7 @@ class StartTests(WarmProcessTestCase):
         """Standard error is reported line by line."""
         os.write(self.launcher.last.fds[2], b"one\ntwo\n")
         self.reactor.settle()
-        self.assertEqual(self.owner.told, [("printed", "one"), ("printed", "two")])
+        self.assertEqual(self.owner.calls, [("printed", "one"), ("printed", "two")])
 
     def test_failed(self) -> None:
         """A process that could not be started is over, and leaves nothing open."""
@@ -132,7 +132,7 @@ class StartTests(WarmProcessTestCase):
 
         self.launcher.refusal = "no such file"
         self.leavesNothingOpen(work)
-        self.assertEqual(owner.told, [("exited", "no such file", None)])
+        self.assertEqual(owner.calls, [("exited", "no such file", None)])
         self.assertTrue(process.over)
 
     def test_noDescriptors(self) -> None:
@@ -178,9 +178,9 @@ class LaunchTests(RunningTestCase):
         number, what, extra, fds = self.played.take()
         self.assertEqual((what, extra, len(fds)), (LAUNCH, b"B=2\0C=3", 1))
         os.close(fds[0])
-        self.assertEqual((self.process.load, child.told), (1, []))
+        self.assertEqual((self.process.load, child.calls), (1, []))
         self.report((STARTED, number, PID, 0))
-        self.assertEqual((self.process.load, child.told), (0, [PID]))
+        self.assertEqual((self.process.load, child.calls), (0, [PID]))
         self.assertIs(child.warm, True)
 
     def test_apart(self) -> None:
@@ -199,26 +199,26 @@ class LaunchTests(RunningTestCase):
         """A child that has executed the interpreter was not started warm."""
         child = self.launch()
         self.report((STARTED, self.played.number(), PID, 1))
-        self.assertEqual((child.told, child.warm), ([PID], False))
+        self.assertEqual((child.calls, child.warm), ([PID], False))
 
     def test_ended(self) -> None:
         """The exit of a program is reported with its status and CPU time."""
         child = self.running()
         self.report((ENDED, 1, PID, 3 << 8))
-        self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
+        self.assertEqual(child.calls, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_endedAtOnce(self) -> None:
         """A child that was killed before it reported its start has started."""
         child = self.launch()
         self.report((ENDED, self.played.number(), PID, 9))
-        self.assertEqual(child.told, [PID, ExitStatus(signal=9, cpu=1.5)])
+        self.assertEqual(child.calls, [PID, ExitStatus(signal=9, cpu=1.5)])
 
     def test_failed(self) -> None:
         """A program that could not be forked is started cold."""
         child = self.launch()
         self.report((FAILED, self.played.number(), 0, 11))
         inode = os.stat(os.devnull).st_ino
-        self.assertEqual(self.owner.told, [("startCold", [inode] * 3)])
+        self.assertEqual(self.owner.calls, [("startCold", [inode] * 3)])
         self.assertEqual(self.owner.coldChildren, [child])
         self.assertEqual(self.process.load, 0)
 
@@ -226,12 +226,12 @@ class LaunchTests(RunningTestCase):
         """Reports about unknown requests are ignored."""
         self.report((STARTED, 9, PID, 0), (FAILED, 9, 0, 0), (ENDED, 9, PID, 0))
         self.report((77, 9, PID, 0))
-        self.assertEqual(self.owner.told, [])
+        self.assertEqual(self.owner.calls, [])
 
     def test_stale(self) -> None:
         """A stale process is reported."""
         self.report((STALE, 0, PID, 0))
-        self.assertEqual(self.owner.told, [("stale",)])
+        self.assertEqual(self.owner.calls, [("stale",)])
 
     def fill(self) -> None:
         """Send launch requests until the channel is full."""

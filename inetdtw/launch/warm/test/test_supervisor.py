@@ -333,7 +333,7 @@ class RestartTests(SupervisorTestCase):
         self.kill(self.first)
         self.supervisor.stop()
         self.assertEqual(self.reactor.getReaders(), [])
-        self.assertEqual(child.told, [os.getpid()])
+        self.assertEqual(child.calls, [os.getpid()])
 
     def test_stop(self) -> None:
         """All processes are stopped when it is stopped."""
