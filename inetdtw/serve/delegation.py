@@ -6,8 +6,8 @@
 Which process starts the programs for a socket: the daemon, or one of its launcher.
 
 A socket is delegated where a client takes nothing but the start of a program.  It is
-returned when the launcher cannot go on, or the daemon has to count programs before they
-start, and delegated again after a client.
+returned when the launcher starts no more programs, or the daemon has to count programs
+before they start, and delegated again after a client.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Acceptor(Enum):
 
     @cvar DAEMON: the daemon.
     @cvar LAUNCHER: a process of the launcher, to which the socket is delegated.
-    @cvar RETURNING: the launcher's process still may, though it was told to stop.
+    @cvar RETURNING: the launcher's process still may, but was requested to stop.
     """
 
     DAEMON = "daemon"
@@ -113,8 +113,8 @@ class SocketDelegation:
             return False
         with contextlib.suppress(ExecutableNotFound):
             request = self._starter.request(self._port.fileno())
-            self._acceptor = Acceptor.LAUNCHER
             self._number = delegate(self._watcher, request)
+            self._acceptor = Acceptor.LAUNCHER
             self._budget.addDelegation(self.withdraw)
         return self._acceptor is Acceptor.LAUNCHER
 
