@@ -167,7 +167,7 @@ class ForegroundTests(CommandTestCase):
     def test_launch(self) -> None:
         """C{--launch direct} needs no fork servers."""
         daemon = self.start("-f", "-e", self.conf)
-        self.assertTrue(forkServers(daemon.process.pid))
+        eventually(lambda: forkServers(daemon.process.pid), daemon.log)
         daemon.stop()
         daemon = self.start("-f", "-e", "--launch", "direct", self.conf)
         self.assertServes()

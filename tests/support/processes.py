@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+#: The seconds that a fork(2) and the execve(2) after it may take.
+_PATIENCE = 10.0
 
 
 def pids() -> list[int]:
@@ -72,12 +76,17 @@ def childrenOf(pid: int) -> Iterator[int]:
 
 
 def forkServers(pid: int) -> list[int]:
-    """Return the process ids of the fork servers of a daemon."""
-    return [
-        child
-        for child in childrenOf(pid)
-        if "/helpers/forkserver.py" in read(child, "cmdline")
-    ]
+    """
+    Return the process ids of the fork servers of a daemon.
+
+    Wait for a child that was forked and has not called execve(2) yet.
+    """
+    own, until = read(pid, "cmdline"), time.monotonic() + _PATIENCE
+    while True:
+        lines = {child: read(child, "cmdline") for child in childrenOf(pid)}
+        if not own or own not in lines.values() or time.monotonic() > until:
+            return [pid for pid in lines if "/helpers/forkserver.py" in lines[pid]]
+        time.sleep(0.001)
 
 
 def programs(pid: int) -> list[int]:
