@@ -56,7 +56,7 @@ class SiteTests(SynchronousTestCase):
         channel.makeConnection(StringTransport())
         return channel
 
-    def say(self, text: bytes, channel: Any = None) -> bytes:
+    def send(self, text: bytes, channel: Any = None) -> bytes:
         """Send bytes, and return what is written in reply."""
         channel = self.connection() if channel is None else channel
         channel.dataReceived(text)
@@ -65,7 +65,7 @@ class SiteTests(SynchronousTestCase):
 
     def test_question(self) -> None:
         """A request reaches the API, with the arguments of its query."""
-        said = self.say(b"GET /a?service=x%2Fy HTTP/1.1\r\nHost: inetd\r\n\r\n")
+        said = self.send(b"GET /a?service=x%2Fy HTTP/1.1\r\nHost: inetd\r\n\r\n")
         self.assertEqual(self.answers.asked, [("GET", "/a", {"service": "x/y"})])
         head, _, body = said.partition(b"\r\n\r\n")
         self.assertEqual(body, b"body")
@@ -81,22 +81,22 @@ class SiteTests(SynchronousTestCase):
             b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
             b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
         )
-        self.say(head % len(form) + form)
+        self.send(head % len(form) + form)
         self.assertEqual(self.answers.asked, [("POST", "/p", {"service": "a"})])
 
     def test_one(self) -> None:
         """A connection is for one request: a second one is not read."""
         question = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
         channel = self.connection()
-        self.assertIn(b"close", self.say(question, channel).lower())
+        self.assertIn(b"close", self.send(question, channel).lower())
         self.assertTrue(channel.transport.disconnecting)
         channel.transport.clear()
-        self.assertEqual(self.say(question, channel), b"")
+        self.assertEqual(self.send(question, channel), b"")
         self.assertEqual(len(self.answers.asked), 1)
 
     def test_head(self) -> None:
         """A client that wants the headers only gets no body."""
-        said = self.say(b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        said = self.send(b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertTrue(said.endswith(b"\r\n\r\n"))
 
     def test_bad(self) -> None:
@@ -112,7 +112,7 @@ class SiteTests(SynchronousTestCase):
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         ):
             channel = self.connection()
-            said = self.say(text, channel)
+            said = self.send(text, channel)
             self.assertTrue(said == b"" or b" 400 " in said.split(b"\r\n")[0], text)
         self.assertEqual(self.answers.asked, [])
 
@@ -125,7 +125,7 @@ class SiteTests(SynchronousTestCase):
             b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
         ):
             channel = self.connection()
-            self.say(text, channel)
+            self.send(text, channel)
             ended = channel.transport.disconnecting or channel.transport.disconnected
             self.assertTrue(ended, text[:20])
         self.assertEqual(self.answers.asked, [])
@@ -145,7 +145,7 @@ class SiteTests(SynchronousTestCase):
         channel = self.connection()
         # A transport that has something left to send does not close.
         self.patch(channel.transport, "loseConnection", lambda: None)
-        self.say(b"GET / HTTP/1.1\r\n\r\n", channel)
+        self.send(b"GET / HTTP/1.1\r\n\r\n", channel)
         self.assertFalse(channel.transport.disconnected)
         self.clock.advance(TIMEOUT)
         self.assertTrue(channel.transport.disconnected)
@@ -154,7 +154,7 @@ class SiteTests(SynchronousTestCase):
         """A connection beyond the limit takes the place of the oldest silent one."""
         channels = [self.connection() for _ in range(MOST)]
         self.patch(channels[0].transport, "loseConnection", lambda: None)
-        self.say(b"GET / HTTP/1.1\r\n\r\n", channels[0])
+        self.send(b"GET / HTTP/1.1\r\n\r\n", channels[0])
         self.connection()
         gone = [each.transport.disconnected for each in channels]
         self.assertEqual(gone, [False, True] + [False] * (MOST - 2))
@@ -170,7 +170,7 @@ class SiteTests(SynchronousTestCase):
         channels = [self.connection() for _ in range(MOST)]
         for each in channels:
             self.patch(each.transport, "loseConnection", lambda: None)
-            self.say(b"GET / HTTP/1.1\r\n\r\n", each)
+            self.send(b"GET / HTTP/1.1\r\n\r\n", each)
         self.connection()
         gone = [each.transport.disconnected for each in channels]
         self.assertEqual(gone, [True] + [False] * (MOST - 1))

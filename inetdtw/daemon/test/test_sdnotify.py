@@ -96,7 +96,7 @@ class NotifyTestCase(ServingTestCase):
         self.supervisor.settimeout(PATIENCE)
         self.supervisor.bind(f"\0{NAME}")
 
-    def heard(self) -> list[list[str]]:
+    def received(self) -> list[list[str]]:
         """Receive all notifications, and return the lines of each."""
         found = []
         self.supervisor.setblocking(False)
@@ -119,7 +119,7 @@ class NotifySocketTests(NotifyTestCase):
     def test_abstract(self) -> None:
         """Lines are sent to an abstract socket as one datagram."""
         self.sender().send("READY=1", "STATUS=well")
-        self.assertEqual(self.heard(), [["READY=1", "STATUS=well"]])
+        self.assertEqual(self.received(), [["READY=1", "STATUS=well"]])
 
     def test_path(self) -> None:
         """Lines are sent to a path."""
@@ -127,7 +127,7 @@ class NotifySocketTests(NotifyTestCase):
         self.supervisor = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         self.supervisor.bind(path)
         self.sender(path).send("READY=1")
-        self.assertEqual(self.heard(), [["READY=1"]])
+        self.assertEqual(self.received(), [["READY=1"]])
 
     def test_full(self) -> None:
         """Notifications are queued, in order, while the socket is full."""
@@ -142,9 +142,9 @@ class NotifySocketTests(NotifyTestCase):
         sender.send("READY=1")
         sender.send("STATUS=well")
         self.reactor.advance(RETRY)
-        self.assertEqual({line for (line,) in self.heard()}, {"X"})
+        self.assertEqual({line for (line,) in self.received()}, {"X"})
         self.reactor.advance(RETRY)
-        self.assertEqual(self.heard(), [["READY=1"], ["STATUS=well"]])
+        self.assertEqual(self.received(), [["READY=1"], ["STATUS=well"]])
 
     def test_bounded(self) -> None:
         """The queue has a limit."""
@@ -166,8 +166,8 @@ class NotifySocketTests(NotifyTestCase):
         sender.send("STATUS=well")
         self.assertEqual(len(self.logged("notify-failed")), 1)
         NotifyTestCase.setUp(self)
-        sender.send("STATUS=heard")
-        self.assertEqual(self.heard(), [["STATUS=heard"]])
+        sender.send("STATUS=received")
+        self.assertEqual(self.received(), [["STATUS=received"]])
         self.supervisor.close()
         sender.send("STATUS=well")
         self.assertEqual(len(self.logged("notify-failed")), 1)
@@ -235,7 +235,7 @@ class NotificationsTests(NotifyTestCase):
         self.inetd.startService()
         self.addCleanup(self.inetd.stopService)
         service.startService()
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.received(), [])
         self.run_()
         self.addCleanup(self.stop, service)
         return service
@@ -260,20 +260,20 @@ class NotificationsTests(NotifyTestCase):
         """The superserver is ready once the reactor runs; its status is sent."""
         self.started()
         status = "STATUS=services: 1; running: 0"
-        self.assertEqual(self.heard(), [["READY=1", status]])
+        self.assertEqual(self.received(), [["READY=1", status]])
 
     def test_stopping(self) -> None:
         """A stop is notified, and closes everything."""
         before = openDescriptors()
         service = self.started(1.0)
-        self.heard()
+        self.received()
         service.stopService()
-        self.assertEqual(self.heard(), [["STOPPING=1", "STATUS=stopping"]])
+        self.assertEqual(self.received(), [["STOPPING=1", "STATUS=stopping"]])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.inetd.stopService()
         self.assertEqual(openedSince(before), {})
         self.inetd.reload()
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.received(), [])
 
     def test_stoppedBefore(self) -> None:
         """A stop before the reactor runs sends no notification."""
@@ -281,17 +281,17 @@ class NotificationsTests(NotifyTestCase):
         service.startService()
         service.stopService()
         self.run_()
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.received(), [])
 
     def test_reloading(self) -> None:
         """The start of a reload, with its time, and the end are notified."""
         self.started()
-        self.heard()
+        self.received()
         self.write(ECHO + ECHO)
         self.inetd.reload()
         status = "STATUS=services: 2; running: 0"
         self.assertEqual(
-            self.heard(),
+            self.received(),
             [
                 ["RELOADING=1", "MONOTONIC_USEC=12500000", "STATUS=reloading"],
                 ["READY=1", status],
@@ -301,11 +301,11 @@ class NotificationsTests(NotifyTestCase):
     def test_rejected(self) -> None:
         """The end of a rejected reload is notified, too."""
         self.started()
-        self.heard()
+        self.received()
         self.write("what is this\n")
         self.inetd.reload()
         self.assertEqual(
-            [lines[0] for lines in self.heard()], ["RELOADING=1", "READY=1"]
+            [lines[0] for lines in self.received()], ["RELOADING=1", "READY=1"]
         )
 
     def test_earlyReload(self) -> None:
@@ -314,28 +314,28 @@ class NotificationsTests(NotifyTestCase):
         service.startService()
         self.addCleanup(service.stopService)
         self.inetd.reload()
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.received(), [])
 
     def test_status(self) -> None:
         """A status is sent only when it changes."""
         self.started()
-        self.heard()
+        self.received()
         self.reactor.advance(STATUS_INTERVAL)
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.received(), [])
         state = replace(self.inetd.state(), running=7)
         self.patch(InetdService, "state", lambda inetd: state)
         self.reactor.advance(STATUS_INTERVAL)
-        self.assertEqual(self.heard(), [[f"STATUS={statusText(state)}"]])
+        self.assertEqual(self.received(), [[f"STATUS={statusText(state)}"]])
         self.reactor.advance(STATUS_INTERVAL)
-        self.assertEqual(self.heard(), [])
+        self.assertEqual(self.received(), [])
 
     def test_watchdog(self) -> None:
         """Watchdog notifications are sent at the watchdog interval."""
         self.patch(sdnotify, "STATUS_INTERVAL", 1000.0)
         self.started(1.5)
-        self.assertEqual([lines[0] for lines in self.heard()], ["READY=1"])
+        self.assertEqual([lines[0] for lines in self.received()], ["READY=1"])
         for _ in range(2):
             self.reactor.advance(1.4)
-            self.assertEqual(self.heard(), [])
+            self.assertEqual(self.received(), [])
             self.reactor.advance(0.1)
-            self.assertEqual(self.heard(), [["WATCHDOG=1"]])
+            self.assertEqual(self.received(), [["WATCHDOG=1"]])

@@ -90,9 +90,9 @@ class DelegatedDatagramsTests(ProgramTestCase):
 
     def served(self, helper: Running) -> int:
         """Hear that a program has started and ended, and return its process id."""
-        kind, number, pid, _ = helper.hear()
+        kind, number, pid, _ = helper.receive()
         self.assertEqual((kind, number), (ACCEPTED, 5))
-        self.assertEqual(helper.hear()[:3], (ENDED, 5, pid))
+        self.assertEqual(helper.receive()[:3], (ENDED, 5, pid))
         return pid
 
     def assertLeft(self, *datagrams: bytes) -> None:
@@ -111,7 +111,7 @@ class DelegatedDatagramsTests(ProgramTestCase):
             for _ in range(datagrams):
                 self.served(helper)
         helper.withdraw(5)
-        self.assertEqual(helper.hear(), (WITHDRAWN, 5, 0, 0))
+        self.assertEqual(helper.receive(), (WITHDRAWN, 5, 0, 0))
         self.assertLeft()
 
     def test_blocking(self) -> None:
@@ -124,8 +124,8 @@ class DelegatedDatagramsTests(ProgramTestCase):
         self.delegate(helper, sys.executable, "-ISc", program)
         for _ in range(2):
             self.sender.send(b"1")
-            pid = helper.hear()[2]
-            self.assertEqual(helper.hear(), (ENDED, 5, pid, 0))
+            pid = helper.receive()[2]
+            self.assertEqual(helper.receive(), (ENDED, 5, pid, 0))
 
     def test_left(self) -> None:
         """The socket is returned when two programs have left the same datagram."""
@@ -135,7 +135,7 @@ class DelegatedDatagramsTests(ProgramTestCase):
         self.sender.send(b"2")
         self.delegate(helper, "/bin/true")
         self.assertNotEqual(self.served(helper), self.served(helper))
-        self.assertEqual(helper.hear(), (RETURNED, 5, 0, 1))
+        self.assertEqual(helper.receive(), (RETURNED, 5, 0, 1))
         self.assertEqual(helper.opened(), before)
         self.assertLeft(b"1", b"2")
 
@@ -144,7 +144,7 @@ class DelegatedDatagramsTests(ProgramTestCase):
         helper = self.helper()
         self.delegate(helper, "/nowhere")
         self.sender.send(b"1")
-        self.assertEqual(helper.hear(), (RETURNED, 5, 0, 0))
+        self.assertEqual(helper.receive(), (RETURNED, 5, 0, 0))
         self.assertLeft(b"1")
 
     def test_spoiled(self) -> None:
@@ -153,7 +153,7 @@ class DelegatedDatagramsTests(ProgramTestCase):
         self.delegate(helper, sys.executable, "-ISc", LOCK_FILTER)
         self.sender.send(b"1")
         self.served(helper)
-        self.assertEqual(helper.hear(), (RETURNED, 5, 0, 0))
+        self.assertEqual(helper.receive(), (RETURNED, 5, 0, 0))
 
     def test_withdrawn(self) -> None:
         """A socket that is withdrawn while its program runs is not waited for again."""
@@ -163,13 +163,13 @@ class DelegatedDatagramsTests(ProgramTestCase):
         os.mkfifo(fifo)
         self.delegate(helper, "/bin/sh", "-c", f"cat {fifo}")
         self.sender.send(b"1")
-        pid = helper.hear()[2]
+        pid = helper.receive()[2]
         helper.withdraw(5)
-        self.assertEqual(helper.hear(), (WITHDRAWN, 5, 0, 0))
+        self.assertEqual(helper.receive(), (WITHDRAWN, 5, 0, 0))
         self.assertEqual(helper.opened(), before)
         with open(fifo, "w"):
             pass  # The program exits now.
-        self.assertEqual(helper.hear(), (ENDED, 5, pid, 0))
+        self.assertEqual(helper.receive(), (ENDED, 5, pid, 0))
         self.assertLeft(b"1")
 
     def test_exitBeforeWithdrawal(self) -> None:
@@ -204,4 +204,4 @@ class DelegatedDatagramsTests(ProgramTestCase):
         address = gone.getsockname()
         gone.close()
         self.server.sendto(b"nobody", address)
-        self.assertEqual(helper.hear(), (RETURNED, 5, 0, 0))
+        self.assertEqual(helper.receive(), (RETURNED, 5, 0, 0))

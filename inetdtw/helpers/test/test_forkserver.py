@@ -85,7 +85,7 @@ class Running:
         self.channel.settimeout(PATIENCE)
         given = dict(word.split("=", 1) for word in context)
         self._context = [f"{n}={value}" for n, value in {**USUAL, **given}.items()]
-        self._heard: list[Report] = []
+        self._received: list[Report] = []
         self.pid = 0
 
     def start(self) -> None:
@@ -155,9 +155,9 @@ class Running:
             if waits >= 2 or time.monotonic() > until:
                 return len(numbers), waits
 
-    def hear(self) -> Report:
+    def receive(self) -> Report:
         """Return the next report: kind, number, pid or what was dropped, value."""
-        while not self._heard:
+        while not self._received:
             packet = self.channel.recv(1 << 16)
             if not packet:
                 raise AssertionError("it has ended")
@@ -165,8 +165,8 @@ class Running:
                 dropped = report.kind == DROPPED
                 pid = report.detail if dropped else report.pid
                 value = 0 if report.kind == ACCEPTED else report.value
-                self._heard.append((report.kind, report.number, pid, value))
-        return self._heard.pop(0)
+                self._received.append((report.kind, report.number, pid, value))
+        return self._received.pop(0)
 
     def end(self) -> int:
         """
@@ -195,7 +195,7 @@ class ProgramTestCase(ServingTestCase):
         helper = Running(*context)
         self.addCleanup(helper.end)
         helper.start()
-        self.assertEqual(helper.hear(), (HELLO, 0, helper.pid, VERSION))
+        self.assertEqual(helper.receive(), (HELLO, 0, helper.pid, VERSION))
         return helper
 
     def talk(
@@ -213,9 +213,9 @@ class ProgramTestCase(ServingTestCase):
                 if not piece:
                     break
                 said += piece
-        kind, told, pid, _ = helper.hear()
+        kind, told, pid, _ = helper.receive()
         self.assertEqual((kind, told), (STARTED, number))
-        self.assertEqual(helper.hear(), (ENDED, number, pid, 0))
+        self.assertEqual(helper.receive(), (ENDED, number, pid, 0))
         return said
 
     def probe(self, helper: Running, **given: Any) -> Any:
@@ -227,7 +227,7 @@ class ProgramTestCase(ServingTestCase):
         """Return the report about a program that cannot be started."""
         with open(os.devnull) as null:
             helper.launch(1, argv, null.fileno())
-        return helper.hear()
+        return helper.receive()
 
 
 class ProgramTests(ProgramTestCase):
@@ -326,8 +326,8 @@ class ProgramTests(ProgramTestCase):
         ):
             with open(os.devnull) as null:
                 helper.launch(number, ("/bin/sh", "-c", command), null.fileno())
-            pid = helper.hear()[2]
-            self.assertEqual(helper.hear(), (ENDED, number, pid, status))
+            pid = helper.receive()[2]
+            self.assertEqual(helper.receive(), (ENDED, number, pid, status))
 
     def test_script(self) -> None:
         """A script without C{#!} is run by the shell, as by execvp(3)."""
@@ -350,7 +350,7 @@ class ProgramTests(ProgramTestCase):
                 helper.launch(1, ("/nowhere",), theirs.fileno())
             ours.settimeout(PATIENCE)
             self.assertEqual(ours.recv(100), b"")
-        self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.ENOENT))
+        self.assertEqual(helper.receive(), (FAILED, 1, 0, errno.ENOENT))
         report = self.failure(helper, ("/etc/passwd",))
         self.assertEqual(report, (FAILED, 1, 0, errno.EACCES))
 
@@ -369,7 +369,7 @@ class ProgramTests(ProgramTestCase):
         server = self.unixServer()
         self.closing(socket.socket(socket.AF_UNIX)).connect(server.getsockname())
         helper.accept(5, argv, server)
-        return helper.hear()
+        return helper.receive()
 
     def test_dropped(self) -> None:
         """
@@ -393,8 +393,8 @@ class ProgramTests(ProgramTestCase):
     def assertServes(self, helper: Running, number: int, server: socket.socket) -> None:
         """See that it accepts from a socket."""
         self.assertEqual(self.client(server).recv(100), b"%d\n" % number)
-        self.assertEqual(helper.hear()[:2], (ACCEPTED, number))
-        self.assertEqual(helper.hear()[:2], (ENDED, number))
+        self.assertEqual(helper.receive()[:2], (ACCEPTED, number))
+        self.assertEqual(helper.receive()[:2], (ENDED, number))
 
     def assertLeft(self, server: socket.socket) -> None:
         """See that clients of a socket are left to the daemon."""
@@ -416,15 +416,15 @@ class ProgramTests(ProgramTestCase):
             self.assertServes(helper, number, server)
         self.assertEqual(helper.opened(), (before[0] + 2, before[1] + 2))
         helper.withdraw(5)
-        self.assertEqual(helper.hear(), (WITHDRAWN, 5, 0, 0))
+        self.assertEqual(helper.receive(), (WITHDRAWN, 5, 0, 0))
         self.assertEqual(helper.opened(), (before[0] + 1, before[1] + 1))
         self.assertLeft(servers[5])
         self.assertServes(helper, 6, servers[6])
         helper.withdraw(5)
-        self.assertEqual(helper.hear(), (WITHDRAWN, 5, 0, 0))
+        self.assertEqual(helper.receive(), (WITHDRAWN, 5, 0, 0))
         self.assertServes(helper, 6, servers[6])
         helper.withdraw(6)
-        self.assertEqual(helper.hear(), (WITHDRAWN, 6, 0, 0))
+        self.assertEqual(helper.receive(), (WITHDRAWN, 6, 0, 0))
         self.assertLeft(servers[6])
         self.assertEqual(helper.opened(), before)
 
@@ -452,18 +452,18 @@ class ProgramTests(ProgramTestCase):
         for number, server in servers.items():
             helper.accept(number, ("/bin/cat",), server, most=2)
         clients = [self.client(servers[5])]
-        self.assertEqual(helper.hear()[:2], (ACCEPTED, 5))
+        self.assertEqual(helper.receive()[:2], (ACCEPTED, 5))
         self.assertEqual(helper.opened(), (before[0] + 2, before[1] + 2))
         clients.append(self.client(servers[6]))
-        self.assertEqual(helper.hear()[:2], (ACCEPTED, 6))
-        crowded = sorted((helper.hear(), helper.hear()))
+        self.assertEqual(helper.receive()[:2], (ACCEPTED, 6))
+        crowded = sorted((helper.receive(), helper.receive()))
         self.assertEqual(crowded, [(RETURNED, 5, 0, 0), (RETURNED, 6, 0, 0)])
         self.assertEqual(helper.opened(), before)
         for server in servers.values():
             self.assertLeft(server)
         for client in clients:
             client.close()
-            self.assertEqual(helper.hear()[0], ENDED)
+            self.assertEqual(helper.receive()[0], ENDED)
         helper.accept(5, ("/bin/echo", "5"), servers[5], most=2)
         self.assertServes(helper, 5, servers[5])
 
@@ -474,7 +474,7 @@ class ProgramTests(ProgramTestCase):
         self.talk(helper, ("/bin/true",))
         resource.prlimit(helper.pid, resource.RLIMIT_NOFILE, (3, 3))
         self.closing(socket.socket(socket.AF_UNIX)).connect(server.getsockname())
-        self.assertEqual(helper.hear(), (DROPPED, 5, NOT_ACCEPTED, errno.EMFILE))
+        self.assertEqual(helper.receive(), (DROPPED, 5, NOT_ACCEPTED, errno.EMFILE))
         server.accept()[0].close()
 
     def test_failuresWithLimits(self) -> None:
@@ -537,8 +537,8 @@ class ProgramTests(ProgramTestCase):
                 client.settimeout(PATIENCE)
                 client.connect(server.getsockname())
                 self.assertEqual(client.recv(100), wanted)
-                self.assertEqual(helper.hear()[:2], (ACCEPTED, 5))
-                self.assertEqual(helper.hear()[:2], (ENDED, 5))
+                self.assertEqual(helper.receive()[:2], (ACCEPTED, 5))
+                self.assertEqual(helper.receive()[:2], (ENDED, 5))
                 if wanted == b"first":
                     os.unlink(first)
                 elif not os.path.exists(first):
@@ -590,17 +590,17 @@ class ProgramTests(ProgramTestCase):
             said = b"".join(iter(read, b"")).decode().split()
             wanted = [*(f"{name}={value}" for name, value in given.items()), "LAST=1"]
             self.assertTrue(sorted(said) == sorted(wanted), len(said))
-            pid = helper.hear()[2]
-            self.assertEqual(helper.hear(), (ENDED, 1, pid, 0))
+            pid = helper.receive()[2]
+            self.assertEqual(helper.receive(), (ENDED, 1, pid, 0))
             self.assertEqual(len(os.listdir(folder)), count)
 
     def test_tooLarge(self) -> None:
         """A program that is too large for execve(2) fails, and so does a short file."""
         helper = self.helper()
         self.launchLarge(helper, {"A": "x" * (1 << 18)})
-        self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.E2BIG))
+        self.assertEqual(helper.receive(), (FAILED, 1, 0, errno.E2BIG))
         self.launchLarge(helper, {"A": "x"}, short=1)
-        self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.EBADMSG))
+        self.assertEqual(helper.receive(), (FAILED, 1, 0, errno.EBADMSG))
 
     def test_many(self) -> None:
         """Many requests at a time are all handled, and each exit is reported."""
@@ -608,9 +608,9 @@ class ProgramTests(ProgramTestCase):
         with open(os.devnull) as null:
             for number in range(1, 51):
                 helper.launch(number, ("/bin/true",), null.fileno())
-        heard = [helper.hear()[:2] for _ in range(100)]
+        received = [helper.receive()[:2] for _ in range(100)]
         for kind in (STARTED, ENDED):
-            numbers = sorted(number for said, number in heard if said == kind)
+            numbers = sorted(number for each, number in received if each == kind)
             self.assertEqual(numbers, [*range(1, 51)])
 
     def test_refused(self) -> None:
@@ -635,8 +635,8 @@ class ProgramTests(ProgramTestCase):
             for number in (7, 8):
                 helper.launch(number, ("/bin/true",), null.fileno())
         helper.start()
-        self.assertEqual(helper.hear(), (HELLO, 7, helper.pid, VERSION))
-        self.assertEqual(helper.hear()[:2], (STARTED, 7))
+        self.assertEqual(helper.receive(), (HELLO, 7, helper.pid, VERSION))
+        self.assertEqual(helper.receive()[:2], (STARTED, 7))
 
     def test_daemonGone(self) -> None:
         """The fork server exits when the daemon is gone; its programs go on."""
@@ -645,7 +645,7 @@ class ProgramTests(ProgramTestCase):
         with ours:
             with theirs:
                 helper.launch(1, ("/bin/cat",), theirs.fileno())
-            helper.hear()
+            helper.receive()
             self.assertEqual(helper.end(), 0)
             ours.settimeout(PATIENCE)
             ours.sendall(b"still here")

@@ -145,26 +145,26 @@ class ForkServerTests(HelperTestCase):
     def test_ended(self) -> None:
         """The exit of a program is passed on with its status and CPU time."""
         child = self.running()
-        self.say((ENDED, 1, PID, 3 << 8))
+        self.report((ENDED, 1, PID, 3 << 8))
         self.assertEqual(child.calls, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_killed(self) -> None:
         """The exit of a program is passed on with its signal."""
         child = self.running()
-        self.say((ENDED, 1, PID, 9))
+        self.report((ENDED, 1, PID, 9))
         self.assertEqual(child.calls, [PID, ExitStatus(signal=9, cpu=1.5)])
 
     def test_failed(self) -> None:
         """A program that could not be started fails with the reason."""
         child = self.launch()
-        self.say((FAILED, 1, 0, errno.ENOENT))
+        self.report((FAILED, 1, 0, errno.ENOENT))
         self.assertEqual(child.calls, [os.strerror(errno.ENOENT)])
         self.assertEqual(self.helper.load, 0)
 
     def test_astray(self) -> None:
         """When the working directory is missing, the reason names it."""
         child = self.launch()
-        self.say((NO_DIRECTORY, 1, 0, errno.ENOENT))
+        self.report((NO_DIRECTORY, 1, 0, errno.ENOENT))
         self.assertEqual(child.calls, [f"/folder: {os.strerror(errno.ENOENT)}"])
 
 

@@ -115,16 +115,16 @@ class DelegationTests(HelperTestCase):
         reports.flush()
         self.reactor.settle()
 
-    def say(self, *reports: tuple[int, int, int, int]) -> None:
+    def report(self, *reports: tuple[int, int, int, int]) -> None:
         """Send reports of the fork server."""
-        self.played.say(*reports)
+        self.played.report(*reports)
         self.reactor.settle()
 
     def test_accepted(self) -> None:
         """A program for an accepted connection starts and ends, with the address."""
         self.assertEqual(self.taken(), 5)
         self.connection(ACCEPTED, 5, 77, peer=("10.0.0.1", 9))
-        self.say((4, 5, 77, 256))
+        self.report((4, 5, 77, 256))
         self.assertEqual(
             self.watcher.calls,
             [("accepted", ("10.0.0.1", 9)), ("started", 77), ("ended", 1)],
@@ -147,7 +147,7 @@ class DelegationTests(HelperTestCase):
 
         A client that has no address is told from no client.
         """
-        self.say(
+        self.report(
             (DROPPED, 5, NOT_ACCEPTED, errno.ENOENT),
             (DROPPED, 5, NOT_STARTED, errno.ENOENT),
             (DROPPED, 5, NOT_ENTERED, errno.ENOENT),
@@ -168,7 +168,7 @@ class DelegationTests(HelperTestCase):
         self.helper.withdraw(5, lambda: freed.append(5))
         self.assertEqual(freed, [])
         self.assertEqual(self.withdrawn(), 5)
-        self.say((ACCEPTED, 5, 77, 0), (WITHDRAWN, 5, 0, 0), (ACCEPTED, 5, 78, 0))
+        self.report((ACCEPTED, 5, 77, 0), (WITHDRAWN, 5, 0, 0), (ACCEPTED, 5, 78, 0))
         self.assertEqual(self.watcher.calls, [("accepted", None), ("started", 77)])
         self.assertEqual(freed, [5])
 
@@ -254,14 +254,14 @@ class DelegationTests(HelperTestCase):
     def test_crowded(self) -> None:
         """A fork server that has as many programs as may be returns its sockets."""
         self.taken()
-        self.say((RETURNED, 5, 0, 0))
+        self.report((RETURNED, 5, 0, 0))
         self.assertEqual(self.watcher.calls, [("returned",)])
 
     def test_wait(self) -> None:
         """A datagram socket is delegated by a request of its own."""
         self.taken()
         self.wait()
-        self.say((ACCEPTED, 6, 77, 0), (ENDED, 6, 77, 0), (RETURNED, 6, 0, 1))
+        self.report((ACCEPTED, 6, 77, 0), (ENDED, 6, 77, 0), (RETURNED, 6, 0, 1))
         self.assertEqual(
             self.watcher.calls,
             [("accepted", None), ("started", 77), ("ended", 0), ("left",)],
@@ -302,16 +302,16 @@ class DelegationTests(HelperTestCase):
         self.lease(budget)
         self.helper.delegate(6, Delegation(self.watcher, b"", self.server.fileno()))
         self.assertEqual(budget.leased, 6)
-        self.say((ACCEPTED, 6, 77, 0))
+        self.report((ACCEPTED, 6, 77, 0))
         self.assertEqual(budget.leased, 5)
-        self.say((ENDED, 6, 77, 0))
+        self.report((ENDED, 6, 77, 0))
         self.assertEqual(budget.leased, 6)
         for number in (5, 6):
             self.helper.withdraw(number, lambda: None)
             self.assertEqual(budget.leased, 6)
-        self.say((WITHDRAWN, 5, 0, 0))
+        self.report((WITHDRAWN, 5, 0, 0))
         self.assertEqual((budget.leased, len(self.helper.delegations)), (6, 1))
-        self.say((WITHDRAWN, 6, 0, 0))
+        self.report((WITHDRAWN, 6, 0, 0))
         self.assertEqual((budget.leased, len(self.helper.delegations)), (0, 0))
 
     def nothingMore(self) -> None:
@@ -339,7 +339,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(freed, [6, 7])
         helper.start()
         self.played = self.play()
-        self.say((HELLO, 0, 4, 0))
+        self.report((HELLO, 0, 4, 0))
         self.nothingMore()
         self.assertEqual(budget.leased, 0)
         self.played.die()
@@ -366,21 +366,21 @@ class DelegationTests(HelperTestCase):
         self.succeed(0)
         self.assertEqual(self.taken(), 6)
         self.nothingMore()
-        self.say((WITHDRAWN, 5, 0, 0))
+        self.report((WITHDRAWN, 5, 0, 0))
         self.assertEqual(freed, [5])
 
     def test_withdrawnUnasked(self) -> None:
         """A socket that was not withdrawn is not free, whatever is reported."""
-        self.say((WITHDRAWN, 5, 0, 0))
+        self.report((WITHDRAWN, 5, 0, 0))
         self.assertIn(5, self.helper.delegations)
 
     def test_exhausted(self) -> None:
         """A fork server that reports more programs than its lease has is killed."""
         self.lease(ProcessBudget(100))
         size = self.helper.lease.size
-        self.say(*[(ACCEPTED, 5, 77 + number, 0) for number in range(size)])
+        self.report(*[(ACCEPTED, 5, 77 + number, 0) for number in range(size)])
         self.assertEqual(self.played.process.signals, [])
-        self.say((ACCEPTED, 5, 200, 0))
+        self.report((ACCEPTED, 5, 200, 0))
         self.assertEqual(self.played.process.signals, ["KILL"])
         self.assertEqual(len(self.helper.running), size)
 
@@ -388,7 +388,7 @@ class DelegationTests(HelperTestCase):
         """A socket that was confirmed is free once, whatever is reported later."""
         freed: list[int] = []
         self.helper.withdraw(5, partial(freed.append, 5))
-        self.say((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 5, 0, 0))
+        self.report((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 5, 0, 0))
         self.assertEqual(freed, [5])
         self.assertNotIn(5, self.helper.delegations)
         self.played.die()
@@ -405,7 +405,7 @@ class DelegationTests(HelperTestCase):
             (freed, list(self.helper.delegations._delegations)), ([5], [6])
         )
 
-    def untold(self) -> int:
+    def delegateUnsent(self) -> int:
         """
         Delegate a socket while the channel is full.
 
@@ -423,7 +423,7 @@ class DelegationTests(HelperTestCase):
     def test_withdrawnUnsent(self) -> None:
         """A socket that is withdrawn before the request is sent is only withdrawn."""
         self.taken()
-        sent = self.untold()
+        sent = self.delegateUnsent()
         freed: list[int] = []
         self.helper.withdraw(6, partial(freed.append, 6))
         self.assertEqual(freed, [])
@@ -432,19 +432,19 @@ class DelegationTests(HelperTestCase):
         self.reactor.advance(PAUSE)
         self.assertEqual(self.withdrawn(), 6)
         self.nothingMore()
-        self.say((WITHDRAWN, 6, 0, 0))
+        self.report((WITHDRAWN, 6, 0, 0))
         self.assertEqual(freed, [6])
 
     def test_unsentToTheDead(self) -> None:
         """A request that was not sent before a death is sent once afterwards."""
         self.taken()
-        sent = self.untold()
+        sent = self.delegateUnsent()
         self.played.die()
         self.reactor.advance(FIRST_PAUSE)
         self.played = self.play()
         for _ in range(sent):
             self.assertEqual(len(self.played.channel.recv(1000)), HEADER.size + 100)
-        self.say((HELLO, 0, 5, 0))
+        self.report((HELLO, 0, 5, 0))
         self.reactor.advance(PAUSE)
         self.assertEqual({self.taken(), self.taken()}, {5, 6})
         self.nothingMore()
@@ -460,7 +460,7 @@ class DelegationTests(HelperTestCase):
         self.watcher.calls.clear()
         self.reactor.advance(1)
         self.played = self.play()
-        self.say((HELLO, 0, 4, 0))
+        self.report((HELLO, 0, 4, 0))
         self.reactor.advance(0)
         self.assertEqual(self.watcher.calls, [("returned",), ("returned",)])
         self.assertEqual(budget.leased, 0)
@@ -476,7 +476,7 @@ class DelegationTests(HelperTestCase):
         self.played.die()
         self.reactor.advance(1)
         self.played = self.play()
-        self.say((HELLO, 0, 4, 0))
+        self.report((HELLO, 0, 4, 0))
         self.assertEqual(self.taken(), 5)
         self.played.channel.setblocking(False)
         self.assertRaises(BlockingIOError, self.played.channel.recv, 100)

@@ -60,7 +60,7 @@ class DirectTestCase(ServingTestCase):
         """Wait for the end of a program."""
         self.reactor.turnUntil(lambda: len(child.calls) == 2)
 
-    def heard(self) -> bytes:
+    def output(self) -> bytes:
         """Return the output of programs that have ended."""
         self.ours.setblocking(False)
         try:
@@ -73,7 +73,7 @@ class DirectTestCase(ServingTestCase):
         child = self.launch(launcher, *argv, **given)
         self.await_(child)
         self.assertEqual(child.calls[1].status, 0)
-        return self.heard()
+        return self.output()
 
 
 class PidfdTests(DirectTestCase):
@@ -113,7 +113,7 @@ class PidfdTests(DirectTestCase):
             pid, how = child.calls
             self.assertEqual((how.status, how.signal), (3, None))
             self.assertGreater(how.cpu, 0)
-            self.assertEqual(self.heard(), b"here\n")
+            self.assertEqual(self.output(), b"here\n")
             self.assertRaises(ChildProcessError, os.waitpid, pid, os.WNOHANG)
             self.assertEqual(openedSince(self.before), {})
             self.assertEqual(self.reactor.getReaders(), [])
@@ -183,7 +183,7 @@ class PidfdTests(DirectTestCase):
             ):
                 child = self.launch(launcher, path)
                 self.assertEqual(child.calls, [os.strerror(number)])
-            self.assertEqual(self.heard(), b"")
+            self.assertEqual(self.output(), b"")
             self.assertEqual(openedSince(self.before), {})
 
     def test_noDirectory(self) -> None:
@@ -251,7 +251,7 @@ class PidfdTests(DirectTestCase):
         self.reactor.advance(10)
         self.assertEqual(len(child.calls), 2)
         self.assertEqual(child.calls[1].status, 3)
-        self.assertEqual(self.heard(), b"once\n")
+        self.assertEqual(self.output(), b"once\n")
 
     def test_somebodyElseWaited(self) -> None:
         """The exit status is unknown when other code has called wait(2)."""

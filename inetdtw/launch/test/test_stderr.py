@@ -195,12 +195,12 @@ class StderrReaderTests(SynchronousTestCase):
         """The exit of a program is not delayed by background children that write."""
         made, program = self.reader()
 
-        def hear(line: str) -> None:
+        def record(line: str) -> None:
             self.lines.append(line)
             if len(self.lines) < 1000:
                 os.write(program, b"x\nx\n")
 
-        made.start(hear)
+        made.start(record)
         os.write(program, b"y\n")
         made.finish()
         self.assertEqual(len(self.lines), LAST)

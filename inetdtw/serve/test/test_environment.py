@@ -40,11 +40,11 @@ class BaseTests(SynchronousTestCase):
         It has no others.
         """
         environ = {"PATH": "/bin", "LANG": "C", "LD_PRELOAD": "x"}
-        says = EnvironmentSpec(
+        spec = EnvironmentSpec(
             (("TZ", "UTC"), ("LANG", "de")), ("PATH", "LANG", "NONE")
         )
         wanted = {"PATH": "/bin", "LANG": "de", "TZ": "UTC"}
-        self.assertEqual(base(environ, None, says), wanted)
+        self.assertEqual(base(environ, None, spec), wanted)
         self.assertEqual(base(environ, None, EnvironmentSpec(passed=())), {})
         self.assertEqual(
             base(environ, ALPINE, EnvironmentSpec(passed=("LD_PRELOAD",)))[
@@ -55,8 +55,8 @@ class BaseTests(SynchronousTestCase):
 
     def test_added(self) -> None:
         """C{env} overrides the daemon's environment and the user's variables."""
-        says = EnvironmentSpec((("HOME", "/x"), ("LANG", "")))
-        found = base({"LANG": "C", "TZ": "UTC"}, ALPINE, says)
+        spec = EnvironmentSpec((("HOME", "/x"), ("LANG", "")))
+        found = base({"LANG": "C", "TZ": "UTC"}, ALPINE, spec)
         self.assertEqual((found["HOME"], found["LANG"]), ("/x", ""))
         self.assertEqual((found["USER"], found["TZ"]), ("alpine", "UTC"))
 
@@ -106,13 +106,13 @@ class BaseTests(SynchronousTestCase):
         The line may say otherwise.
         """
         environ = {"PATH": "/root/bin"}
-        for says, wanted in (
+        for spec, wanted in (
             (EnvironmentSpec(), PATH),
             (EnvironmentSpec((("PATH", "/x"),)), "/x"),
             (EnvironmentSpec((), ("PATH",)), "/root/bin"),
             (EnvironmentSpec((), ()), None),
         ):
-            self.assertEqual(base(environ, ALPINE, says).get("PATH"), wanted)
+            self.assertEqual(base(environ, ALPINE, spec).get("PATH"), wanted)
 
     def test_builtUp(self) -> None:
         """A program of another user gets time zone and locale of the daemon only."""

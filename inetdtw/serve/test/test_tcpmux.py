@@ -55,7 +55,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
             self.open,
         )
 
-    def says(self, *pieces: bytes) -> None:
+    def send(self, *pieces: bytes) -> None:
         """Send some parts from the client."""
         for piece in pieces:
             self.client.sendall(piece)
@@ -80,24 +80,24 @@ class TcpmuxRequestTests(SynchronousTestCase):
 
     def test_name(self) -> None:
         """The first line is the name, in lower case."""
-        self.says(b"NaMe\r\n")
+        self.send(b"NaMe\r\n")
         self.assertEqual(self.names, ["name"])
         self.assertOver()
 
     def test_newline(self) -> None:
         """A line may end with LF only."""
-        self.says(b"name\n")
+        self.send(b"name\n")
         self.assertEqual(self.names, ["name"])
 
     def test_exact(self) -> None:
         """Only the line is read, and no byte after it (item 90)."""
-        self.says(b"name\r\nand\r\nmore\r\n")
+        self.send(b"name\r\nand\r\nmore\r\n")
         self.assertEqual(self.names, ["name"])
         self.assertEqual(self.rest(), b"and\r\nmore\r\n")
 
     def test_pieces(self) -> None:
         """A line may be received in parts."""
-        self.says(*(bytes((each,)) for each in b"name\r\n"), b"more")
+        self.send(*(bytes((each,)) for each in b"name\r\n"), b"more")
         self.assertEqual(self.names, ["name"])
         self.assertEqual(self.rest(), b"more")
 
@@ -116,21 +116,21 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.ask()
         left = name.encode() + b"\r\n" + more
         for size in sizes:
-            self.says(left[:size])
+            self.send(left[:size])
             left = left[size:]
-        self.says(left)
+        self.send(left)
         self.assertEqual(self.names, [name.lower()])
         self.assertEqual(self.rest(), more)
 
     def test_early(self) -> None:
         """Data from before the first read is read, without a loop."""
-        self.says(b"na")
+        self.send(b"na")
         self.assertEqual(self.names, [])
         self.assertFalse(self.reactor.turn())
 
     def test_late(self) -> None:
         """A client that sends nothing for ten seconds has sent no name."""
-        self.says(b"name")
+        self.send(b"name")
         self.reactor.advance(TIMEOUT - 0.1)
         self.assertEqual(self.names, [])
         self.reactor.advance(0.1)
@@ -139,7 +139,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
 
     def test_gone(self) -> None:
         """A client that disconnects has sent no name."""
-        self.says(b"name")
+        self.send(b"name")
         self.client.close()
         self.reactor.settle()
         self.assertEqual(self.names, [None])
@@ -147,15 +147,15 @@ class TcpmuxRequestTests(SynchronousTestCase):
 
     def test_endless(self) -> None:
         """A line without an end is not a name, and is read up to a limit."""
-        self.says(b"x" * (LONGEST - 1))
+        self.send(b"x" * (LONGEST - 1))
         self.assertEqual(self.names, [])
-        self.says(b"xyz")
+        self.send(b"xyz")
         self.assertEqual(self.names, [None])
         self.assertEqual(self.rest(), b"yz")
 
     def test_noText(self) -> None:
         """A name may be any bytes, which are escaped."""
-        self.says(b"\xff\r\n")
+        self.send(b"\xff\r\n")
         self.assertEqual(self.names, ["\\xff"])
 
     def test_close(self) -> None:

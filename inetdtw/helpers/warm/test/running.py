@@ -173,6 +173,6 @@ class RunningTestCase(ServingTestCase):
         client, theirs = self.pair()
         running.launch(number, theirs.fileno())
         theirs.close()
-        kind, heard, pid, _ = running.receive()
-        self.assertEqual((kind, heard), (STARTED, number))
+        kind, reported, pid, _ = running.receive()
+        self.assertEqual((kind, reported), (STARTED, number))
         return client, pid

@@ -139,7 +139,7 @@ class ForkServersTests(ForkServersTestCase):
         )
         self.assertEqual(len(fds), 1)
         os.close(fds[0])
-        self.played[0].say((STARTED, number, PID, 0))
+        self.played[0].report((STARTED, number, PID, 0))
         self.reactor.settle()
         self.assertEqual(child.calls, [PID])
 
@@ -170,7 +170,7 @@ class ForkServersTests(ForkServersTestCase):
                 seen.append(decode(shared))
                 os.close(fds[0])
             for played, (number, _, _, _) in zip(self.played, packets):
-                played.say((STARTED, number, PID, 0))
+                played.report((STARTED, number, PID, 0))
             self.reactor.settle()
         self.assertEqual(seen[::2], seen[1::2])
         plain = ([b"/bin/x"], [b"x", b"one"], {b"A": b"1"})
@@ -212,10 +212,10 @@ class ForkServersTests(ForkServersTestCase):
         self.assertFalse(self.servers.hasCapacity)
         told: list[None] = []
         self.servers.whenCapacity(lambda: told.append(None))
-        self.played[1].say((SHORTAGE, 1, 0, errno.EAGAIN))
+        self.played[1].report((SHORTAGE, 1, 0, errno.EAGAIN))
         self.reactor.settle()
         self.assertEqual(told, [])
-        self.played[1].say((STARTED, 1, PID, 0))
+        self.played[1].report((STARTED, 1, PID, 0))
         self.reactor.settle()
         self.assertTrue(self.servers.hasCapacity)
         self.assertEqual(told, [None])
@@ -232,10 +232,10 @@ class ForkServersTests(ForkServersTestCase):
 
         for number in (1, 2, 3):
             self.servers.whenCapacity(partial(take, number))
-        self.played[0].say((STARTED, 1, PID, 0))
+        self.played[0].report((STARTED, 1, PID, 0))
         self.reactor.settle()
         self.assertEqual(order, [1])
-        self.played[0].say((STARTED, 2, PID, 0), (STARTED, 3, PID, 0))
+        self.played[0].report((STARTED, 2, PID, 0), (STARTED, 3, PID, 0))
         self.reactor.settle()
         self.assertEqual(order, [1, 2, 3])
 
@@ -278,7 +278,7 @@ class ForkServersTests(ForkServersTestCase):
         freed: list[int] = []
         self.servers.withdraw(numbers[0], partial(freed.append, numbers[0]))
         self.assertEqual(freed, [])
-        self.played[0].say((WITHDRAWN, numbers[0], 0, 0))
+        self.played[0].report((WITHDRAWN, numbers[0], 0, 0))
         self.reactor.settle()
         self.assertEqual(freed, numbers[:1])
 
@@ -307,7 +307,7 @@ class ForkServersTests(ForkServersTestCase):
                 self.assertTrue(os.path.sameopenfile(fd, server.fileno()))
                 os.close(fd)
             self.assertEqual(taken[2][1], [])
-        self.played[1].say((WITHDRAWN, number, 0, 0))
+        self.played[1].report((WITHDRAWN, number, 0, 0))
         self.reactor.settle()
         self.assertEqual(freed, [])
         self.played[0].die()
@@ -391,7 +391,7 @@ class FullTests(ForkServersTestCase):
         number, _, _, fds = self.played[0].take()
         for fd in fds:
             os.close(fd)
-        self.played[0].say((STARTED, number, PID + number, 0))
+        self.played[0].report((STARTED, number, PID + number, 0))
         self.reactor.settle()
         self.reactor.advance(PAUSE)
         return PID + number
@@ -438,7 +438,7 @@ class FullTests(ForkServersTestCase):
         self.servers.retire()
         pids = [self.take() for _ in self.children]
         self.assertEqual(self.children[-1].calls, [pids[-1]])
-        self.played[0].say(*[(ENDED, 0, pid, 0) for pid in pids])
+        self.played[0].report(*[(ENDED, 0, pid, 0) for pid in pids])
         self.reactor.settle()
         self.assertEqual(self.played[0].channel.recv(100), b"")
 

@@ -100,7 +100,7 @@ class PlayedHelper:
         self.channel = socket.socket(fileno=os.dup(process.fds[CHANNEL]))
         self.channel.settimeout(PATIENCE)
 
-    def say(self, *reports: tuple[int, int, int, int]) -> None:
+    def report(self, *reports: tuple[int, int, int, int]) -> None:
         """
         Send reports in one packet.
 
@@ -123,7 +123,7 @@ class PlayedHelper:
         assert code is not None
         magic = int.from_bytes(MAGIC_NUMBER, "little")
         version = _imp.source_hash(magic, code).hex()
-        self.say((HELLO, 0, 4, versionNumber(version)))
+        self.report((HELLO, 0, 4, versionNumber(version)))
 
     def take(self) -> tuple[int, bytes, bytes, list[int]]:
         """
@@ -161,7 +161,7 @@ class HelperTestCase(ServingTestCase):
         self.addCleanup(self.closeHelper)
         self.helper.start()
         self.played = self.play()
-        self.played.say((HELLO, 0, 4, 0))
+        self.played.report((HELLO, 0, 4, 0))
         self.reactor.settle()
 
     def closeHelper(self) -> None:
@@ -190,20 +190,20 @@ class HelperTestCase(ServingTestCase):
         number, _, _, fds = self.played.take()
         for fd in fds:
             os.close(fd)
-        self.say((STARTED, number, pid, 0))
+        self.report((STARTED, number, pid, 0))
         self.assertEqual(child.calls, [pid])
         return child
 
-    def say(self, *reports: tuple[int, int, int, int]) -> None:
+    def report(self, *reports: tuple[int, int, int, int]) -> None:
         """Send reports, and handle them."""
-        self.played.say(*reports)
+        self.played.report(*reports)
         self.reactor.settle()
 
     def succeed(self, first: int) -> None:
         """Start a replacement."""
         self.reactor.advance(LONGEST_PAUSE)
         self.played = self.play()
-        self.say((HELLO, first, 5, 0))
+        self.report((HELLO, first, 5, 0))
 
 
 class HelperTests(HelperTestCase):
@@ -232,7 +232,7 @@ class HelperTests(HelperTestCase):
         played = self.play()
         self.assertEqual(played.process.written, {BEGIN: [b"c"]})
         for _ in range(2):
-            played.say((HELLO, 0, 4, 0x1F))
+            played.report((HELLO, 0, 4, 0x1F))
             self.reactor.settle()
             self.assertEqual(played.process.written, {BEGIN: [b"c", b"\n", None]})
         self.assertTrue(helper.up)
@@ -243,7 +243,7 @@ class HelperTests(HelperTestCase):
         process = self.restarted()
         self.helper.withdraw(1, lambda: None)
         child = self.launch()
-        self.say((HELLO, 1, 5, version))
+        self.report((HELLO, 1, 5, version))
         self.assertFalse(self.helper.up)
         self.assertEqual((process.signals, process.left), (["KILL"], True))
         self.assertEqual(process.written, {BEGIN: [b""]})
@@ -288,7 +288,7 @@ class HelperTests(HelperTestCase):
             raise KeyError(childFD)
 
         self.patch(process, "writeToChild", writeToChild)
-        self.played.say((HELLO, 0, 4, 0))
+        self.played.report((HELLO, 0, 4, 0))
         self.played.die()
         self.assertEqual(len(self.owner.deaths), 2)
 
@@ -299,7 +299,7 @@ class HelperTests(HelperTestCase):
         helper.start()
         self.assertFalse(helper.up)
         played = self.play()
-        played.say((HELLO, 0, 4, 0))
+        played.report((HELLO, 0, 4, 0))
         self.reactor.settle()
         self.assertTrue(helper.up)
         self.assertEqual(helper.pid, played.process.pid)
@@ -318,21 +318,21 @@ class HelperTests(HelperTestCase):
         for fd in given:
             os.close(fd)
         self.assertEqual((self.helper.load, child.calls), (1, []))
-        self.say((STARTED, number, PID, 0))
+        self.report((STARTED, number, PID, 0))
         self.assertEqual((self.helper.load, child.calls), (0, [PID]))
 
     def test_stalled(self) -> None:
         """A shortage is passed on, and the request still holds."""
         child = self.launch()
-        self.say((SHORTAGE, 1, 0, errno.EAGAIN))
+        self.report((SHORTAGE, 1, 0, errno.EAGAIN))
         self.assertEqual(self.owner.stalls, [os.strerror(errno.EAGAIN)])
-        self.say((STARTED, 1, PID, 0))
+        self.report((STARTED, 1, PID, 0))
         self.assertEqual(child.calls, [PID])
 
     def test_together(self) -> None:
         """A packet may have several reports, also about the same program."""
         one, two = self.launch(), self.launch()
-        self.say(
+        self.report(
             (STARTED, 1, PID, 0),
             (ENDED, 1, PID, 0),
             (STARTED, 2, PID, 0),
@@ -348,7 +348,7 @@ class HelperTests(HelperTestCase):
         """
         child = self.launch()
         for kind in (STARTED, FAILED, NO_DIRECTORY, ENDED, 99):
-            self.say((kind, 12345, 12345, 0))
+            self.report((kind, 12345, 12345, 0))
         self.played.channel.send(b"garbage")
         whole = REPORT.pack(STARTED, 1, PID, 0, 0)
         self.played.channel.send(whole + whole[:5])
@@ -359,7 +359,7 @@ class HelperTests(HelperTestCase):
     def test_violation(self) -> None:
         """A fork server that reports an impossible process id is killed."""
         child = self.launch()
-        self.say((STARTED, 1, -1, 0))
+        self.report((STARTED, 1, -1, 0))
         self.assertEqual(self.played.process.signals, ["KILL"])
         self.assertEqual(child.calls, [])
         self.played.die()
@@ -369,7 +369,7 @@ class HelperTests(HelperTestCase):
     def test_notify(self) -> None:
         """The owner is notified after each report."""
         before = self.owner.notes
-        self.say((ENDED, 1, PID, 0))
+        self.report((ENDED, 1, PID, 0))
         self.assertEqual(self.owner.notes, before + 1)
 
 
@@ -384,7 +384,7 @@ class DeathTests(HelperTestCase):
         self.reactor.advance(FIRST_PAUSE)
         self.assertEqual(len(self.reactor.processes), 2)
         self.played = self.play()
-        self.say((HELLO, 0, 5, 0))
+        self.report((HELLO, 0, 5, 0))
         self.assertTrue(self.helper.up)
         self.running()
 
@@ -432,7 +432,7 @@ class DeathTests(HelperTestCase):
         self.assertEqual((lost.calls, kept.calls), (["its fork server died"], []))
         number, _, _, fds = self.played.take()
         os.close(fds[0])
-        self.say((STARTED, number, PID, 0))
+        self.report((STARTED, number, PID, 0))
         self.assertEqual((number, kept.calls), (2, [PID]))
 
     def test_lost(self) -> None:
@@ -458,24 +458,24 @@ class DeathTests(HelperTestCase):
         self.reactor.advance(FIRST_PAUSE)
         self.played = self.play()
         child = self.launch()
-        self.say((HELLO, 0, 5, 0))
+        self.report((HELLO, 0, 5, 0))
         self.assertEqual(lost.calls, ["its fork server died"])
         self.assertEqual(child.calls, [])
         number, _, _, fds = self.played.take()
         os.close(fds[0])
-        self.say((STARTED, number, PID, 0))
+        self.report((STARTED, number, PID, 0))
         self.assertEqual(child.calls, [PID])
 
     def test_lastWords(self) -> None:
         """Reports that were sent before the death are handled."""
         child = self.launch()
-        self.played.say((STARTED, 1, PID, 0), (ENDED, 1, PID, 3 << 8))
+        self.played.report((STARTED, 1, PID, 0), (ENDED, 1, PID, 3 << 8))
         self.played.die()
         self.assertEqual(child.calls, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_lastHello(self) -> None:
         """A fork server that is ready and dead at the same time is not up."""
-        self.played.say((HELLO, 0, 5, 0))
+        self.played.report((HELLO, 0, 5, 0))
         self.played.die()
         self.assertFalse(self.helper.up)
         self.assertEqual([each[2] for each in self.owner.deaths], [FIRST_PAUSE])
@@ -585,7 +585,7 @@ class StopTests(HelperTestCase):
         self.assertEqual(number, 1)
         self.assertEqual(self.played.channel.recv(100), b"")
 
-    def unheard(self) -> None:
+    def stopUnready(self) -> None:
         """Stop a fork server that has not reported anything."""
         self.played.die()
         self.reactor.advance(FIRST_PAUSE)
@@ -595,8 +595,8 @@ class StopTests(HelperTestCase):
 
     def test_stopEarly(self) -> None:
         """A fork server that is starting handles the requests, and exits."""
-        self.unheard()
-        self.say((HELLO, 1, 5, 0))
+        self.stopUnready()
+        self.report((HELLO, 1, 5, 0))
         self.assertEqual(self.played.process.written, {BEGIN: [b"", b"\n", None]})
         self.assertFalse(self.helper.up)
         number, _, _, fds = self.played.take()
@@ -611,8 +611,8 @@ class StopTests(HelperTestCase):
 
     def test_stopRefused(self) -> None:
         """A fork server that may not begin is killed when it is stopped, too."""
-        self.unheard()
-        self.say((HELLO, 1, 5, 1))
+        self.stopUnready()
+        self.report((HELLO, 1, 5, 1))
         self.assertEqual(self.played.process.signals, ["KILL"])
         self.played.die()
         self.successResultOf(self.stopped)
@@ -620,7 +620,7 @@ class StopTests(HelperTestCase):
 
     def test_stopUnheard(self) -> None:
         """A fork server that never reports is killed, and leaves nothing."""
-        self.unheard()
+        self.stopUnready()
         self.reactor.advance(OVERDUE)
         self.assertEqual(self.played.process.signals, ["KILL"])
         self.played.die()
@@ -655,9 +655,9 @@ class StopTests(HelperTestCase):
         last = self.launch()
         os.close(self.played.take()[3][0])
         self.helper.retire()
-        self.say((ENDED, 1, PID, 0))
-        self.say((STARTED, 2, PID, 0))
+        self.report((ENDED, 1, PID, 0))
+        self.report((STARTED, 2, PID, 0))
         self.assertEqual((len(child.calls), last.calls), (2, [PID]))
         self.assertIn(self.helper.channel, self.reactor.getReaders())
-        self.say((ENDED, 2, PID, 0))
+        self.report((ENDED, 2, PID, 0))
         self.assertEqual(self.played.channel.recv(100), b"")
