@@ -34,7 +34,7 @@ class State(Enum):
     STARTING = "starting"
     #: The process handles requests.
     UP = "up"
-    #: The process was told to exit, or has lost its channel.
+    #: The process was asked to exit, or has lost its channel.
     STOPPING = "stopping"
     #: There is no process, and none will be started.
     OVER = "over"

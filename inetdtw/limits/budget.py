@@ -24,7 +24,7 @@ from inetdtw.system.waitlist import WaitList
 LARGEST_LEASE, SMALLEST_LEASE = 1024, 4
 #: A lease is at most this part of the budget.
 _PART = 16
-#: The assumed number of processes of a system that does not tell it.
+#: The assumed number of processes of a system that does not report it.
 _USUAL = 32768
 
 

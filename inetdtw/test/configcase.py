@@ -71,7 +71,7 @@ def wordAt(text: str, column: int) -> Word:
     return Word(text, Location("inetd.conf", 4, column))
 
 
-def entryOf(*said: tuple[str, tuple[str, ...]]) -> Entry:
+def entryOf(*assignments: tuple[str, tuple[str, ...]]) -> Entry:
     """
     Return the entry that has these keys.
 
@@ -79,7 +79,7 @@ def entryOf(*said: tuple[str, tuple[str, ...]]) -> Entry:
     """
     pairs = [
         (wordAt(name, at), tuple(wordAt(each, at + 10) for each in value))
-        for at, (name, value) in zip(range(100, 10000, 100), said)
+        for at, (name, value) in zip(range(100, 10000, 100), assignments)
     ]
     return buildEntry(wordAt("7", 1), True, pairs)
 

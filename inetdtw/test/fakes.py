@@ -59,8 +59,8 @@ __all__ = [
     "ofOneLink",
     "openDescriptors",
     "openedSince",
+    "reportsBacklog",
     "reset",
-    "tellsWhoWaits",
 ]
 
 #: Where the services of tests are configured.
@@ -128,7 +128,7 @@ def makeUnix(path: str, **given: Any) -> Service:
     return makeService(**{**usual, **given})
 
 
-def tellsWhoWaits() -> bool:
+def reportsBacklog() -> bool:
     """Return whether the system reports the length of a backlog."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return waiting(server) is not None
@@ -138,10 +138,10 @@ def backlogOf(server: socket.socket) -> int:
     """
     Return the backlog of a socket that listens.
 
-    @raise SkipTest: if the system does not tell.
+    @raise SkipTest: if the system does not report it.
     """
     if not hasattr(socket, "TCP_INFO"):
-        raise SkipTest("This system does not tell.")
+        raise SkipTest("The system does not report the backlog.")
     info = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
     return int.from_bytes(info[28:32], "little")
 

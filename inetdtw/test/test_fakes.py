@@ -38,7 +38,7 @@ from inetdtw.test.fakes import (
 )
 
 
-class Told(ProcessProtocol):
+class ExitProtocol(ProcessProtocol):
     """Records how a process exited."""
 
     why: Any = None
@@ -63,14 +63,16 @@ class FakeReactorTests(SynchronousTestCase):
 
     def test_process(self) -> None:
         """A spawned process provides C{IProcessTransport}."""
-        process = self.reactor.spawnProcess(Told(), "/bin/true")
+        process = self.reactor.spawnProcess(ExitProtocol(), "/bin/true")
         verifyObject(IProcessTransport, process)
 
     def test_descriptors(self) -> None:
         """A process has its descriptors until it exits."""
         before = openDescriptors()
         null = os.open(os.devnull, os.O_RDWR)
-        process = self.reactor.spawnProcess(Told(), "/bin/true", childFDs={0: null})
+        process = self.reactor.spawnProcess(
+            ExitProtocol(), "/bin/true", childFDs={0: null}
+        )
         os.close(null)
         self.assertEqual(os.readlink(f"/proc/self/fd/{process.fds[0]}"), os.devnull)
         process.exit()
@@ -84,10 +86,10 @@ class FakeReactorTests(SynchronousTestCase):
             ({"number": 9}, ProcessTerminated, 9),
         ]
         for how, kind, word in ends:
-            told = Told()
-            self.reactor.spawnProcess(told, "/bin/true").exit(**how)
-            self.assertIsInstance(told.why, kind)
-            self.assertEqual(told.why.status, word)
+            protocol = ExitProtocol()
+            self.reactor.spawnProcess(protocol, "/bin/true").exit(**how)
+            self.assertIsInstance(protocol.why, kind)
+            self.assertEqual(protocol.why.status, word)
 
     def test_adopt(self) -> None:
         """An adopted connection stays open when the caller closes it."""

@@ -61,6 +61,6 @@ class NativeTests(SynchronousTestCase):
         os.chdir(gone)
         os.rmdir(os.path.join(os.getcwd()))
         why = self.assertRaises(FileNotFoundError, absolute, "a")
-        said = "'a' is relative, and the working directory is gone"
-        self.assertEqual(why.strerror, said)
+        wanted = "'a' is relative, and the working directory is gone"
+        self.assertEqual(why.strerror, wanted)
         self.assertEqual(absolute("/a"), "/a")

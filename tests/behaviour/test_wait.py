@@ -10,7 +10,7 @@ import re
 import signal
 from unittest import skipUnless
 
-from inetdtw.test.fakes import tellsWhoWaits
+from inetdtw.test.fakes import reportsBacklog
 from tests.support import users
 from tests.support.daemon import Daemon, ask, eventually, freePort, talk
 from tests.support.oneservice import OneServiceTestCase
@@ -139,12 +139,12 @@ class StreamWaitTests(OneServiceTestCase):
                 self.assertEqual(talk(other, b"served"), b"served")
                 found = re.findall(r"pause it seconds=([\d.]+)", daemon.log())
                 pauses = [float(seconds) for seconds in found]
-                if tellsWhoWaits():
+                if reportsBacklog():
                     self.assertEqual(pauses, sorted(set(pauses)))
                 self.assertLessEqual(len(self.started(daemon)), 5 + len(pauses))
                 client.close()
 
-    @skipUnless(tellsWhoWaits(), "the system does not tell who waits")
+    @skipUnless(reportsBacklog(), "the system does not report the backlog")
     def test_acceptsOne(self) -> None:
         """
         A program that accepts once and ends is started for the next connection.

@@ -33,11 +33,11 @@ class RunnerTests(SynchronousTestCase):
         self.patch(signal, "signal", self.handlers.__setitem__)
         self.runner = Runner(ServerOptions(), PidFile(""))
 
-    def waited(self, said: bytes) -> tuple[int, str]:
+    def waited(self, reported: bytes) -> tuple[int, str]:
         """Return the exit status for a status of the daemon, and what is printed."""
         read, write = os.pipe()
         self.addCleanup(os.close, read)
-        os.write(write, said)
+        os.write(write, reported)
         os.close(write)
         self.output.truncate(0)
         self.output.seek(0)
@@ -87,11 +87,11 @@ class RunnerTests(SynchronousTestCase):
         self.assertEqual(self.output.getvalue(), "")
         with socket.create_server(("127.0.0.1", 0)) as holder:
             taken = f"127.0.0.1:{holder.getsockname()[1]}"
-            said = self.started(f"{taken} stream tcp nowait - internal echo")
+            reported = self.started(f"{taken} stream tcp nowait - internal echo")
         text = "started, but 1 of 1 services is not bound yet: the daemon retries"
-        self.assertEqual(said, f"2 {text}".encode())
+        self.assertEqual(reported, f"2 {text}".encode())
         where = "see the system log, or run with -f -e"
-        self.assertEqual(self.waited(said), (0, f"inetd: {text}; {where}\n"))
+        self.assertEqual(self.waited(reported), (0, f"inetd: {text}; {where}\n"))
 
     def test_unboundInForeground(self) -> None:
         """In the foreground no warning is printed, as the log has it."""
@@ -140,18 +140,18 @@ class RunnerTests(SynchronousTestCase):
 
     def test_other(self) -> None:
         """Any other exception is printed on one line."""
-        said = self.failed(OSError(28, "No space left", "/pid"))
-        self.assertTrue(said.startswith("inetd: OSError: [Errno 28] No space left"))
-        self.assertIn("; see the system log", said)
+        output = self.failed(OSError(28, "No space left", "/pid"))
+        self.assertTrue(output.startswith("inetd: OSError: [Errno 28] No space left"))
+        self.assertIn("; see the system log", output)
 
     def test_long(self) -> None:
         """A message that is too long to be written at once is cut."""
-        said = self.failed(NothingToServe("x" * 2 * select.PIPE_BUF))
+        output = self.failed(NothingToServe("x" * 2 * select.PIPE_BUF))
         count = select.PIPE_BUF - len("1 ")
-        self.assertEqual(said.split(";")[0], f"inetd: {'x' * count}")
+        self.assertEqual(output.split(";")[0], f"inetd: {'x' * count}")
 
     def test_gone(self) -> None:
         """The error for a daemon that was killed is that it exited too early."""
-        said = "inetd: the daemon exited before it was ready; "
+        wanted = "inetd: the daemon exited before it was ready; "
         status, text = self.waited(b"")
-        self.assertEqual((status, text[: len(said)]), (1, said))
+        self.assertEqual((status, text[: len(wanted)]), (1, wanted))

@@ -45,15 +45,15 @@ class CheckCase(SynchronousTestCase):
         # Excerpts are of the text that a path had first.
         path = self.write(text, f"{next(self.numbers)}.conf")
         self.assertFalse(self.check(path), self.lines)
-        said = [line.replace(path, "FILE") for line in self.lines[:-1]]
-        self.assertEqual(said, list(lines))
+        found = [line.replace(path, "FILE") for line in self.lines[:-1]]
+        self.assertEqual(found, list(lines))
 
     def assertPasses(self, text: str, *lines: str) -> None:
         """Assert that a file passes with these lines."""
         path = self.write(text)
         self.assertTrue(self.check(path), self.lines)
-        said = [line.replace(path, "FILE") for line in self.lines[:-1]]
-        self.assertEqual(said, list(lines))
+        found = [line.replace(path, "FILE") for line in self.lines[:-1]]
+        self.assertEqual(found, list(lines))
 
 
 class CheckTests(CheckCase):
@@ -180,9 +180,9 @@ class CheckTests(CheckCase):
             "7 stream tcp nowait - /bin/nix\n8 stream\n9 stream tcp nowait - /bin/nix\n"
         )
         self.check(path)
-        said = [line for line in self.lines if line.startswith(path)]
+        found = [line for line in self.lines if line.startswith(path)]
         self.assertEqual(
-            [line[len(path) :].split(":")[1] for line in said], ["1", "2", "3"]
+            [line[len(path) :].split(":")[1] for line in found], ["1", "2", "3"]
         )
 
     def test_several(self) -> None:

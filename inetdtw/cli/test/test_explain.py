@@ -165,9 +165,9 @@ def entries(draw: st.DrawFn) -> Entry:
         given["refusal"] = draw(st.none() | ranges["refusal"])
     if not stream and not given.get("wait"):
         given["answer_max"] = draw(st.none() | bounds)
-    said = {key: value for key, value in given.items() if value is not None}
-    locations = dict.fromkeys(said, HERE)
-    return Entry(service, HERE, draw(st.booleans()), said, locations)
+    present = {key: value for key, value in given.items() if value is not None}
+    locations = dict.fromkeys(present, HERE)
+    return Entry(service, HERE, draw(st.booleans()), present, locations)
 
 
 defaults = st.builds(
@@ -307,10 +307,10 @@ off off protocol = udp, args = discard;
 
     def explain(self, wanted: str) -> list[Service]:
         """Return the services of the output."""
-        said: list[str] = []
-        self.patch(explain, "out", said.append)
+        lines: list[str] = []
+        self.patch(explain, "out", lines.append)
         found = explain.explain(wanted, [self.path], PLAIN, ROOT)
-        services = [service for _, service in servicesOf("\n".join(said))]
+        services = [service for _, service in servicesOf("\n".join(lines))]
         self.assertEqual(found, bool(services))
         return services
 
@@ -341,17 +341,17 @@ off off protocol = udp, args = discard;
 
     def test_place(self) -> None:
         """Above each definition is its location."""
-        said: list[str] = []
-        self.patch(explain, "out", said.append)
+        lines: list[str] = []
+        self.patch(explain, "out", lines.append)
         explain.explain("mine", [self.path], PLAIN, ROOT)
-        self.assertEqual(said[0], f"# {self.path}:2:1")
+        self.assertEqual(lines[0], f"# {self.path}:2:1")
 
     def test_unknown(self) -> None:
         """For an unknown name, the services and all errors are printed."""
         self.assertEqual(self.explain("other"), [])
-        *wrong, said = self.errors
-        self.assertTrue(said.startswith("'other' is not a service ("), said)
-        self.assertIn(" mine, /s/unix", said)
+        *wrong, reason = self.errors
+        self.assertTrue(reason.startswith("'other' is not a service ("), reason)
+        self.assertIn(" mine, /s/unix", reason)
         self.assertIn("FILE:4:1: service: 'nix/tcp'", wrong[0])
 
     def test_unreadable(self) -> None:
@@ -364,9 +364,9 @@ off off protocol = udp, args = discard;
         os.unlink(self.path)
         self.errors.clear()
         self.assertEqual(self.explain("8"), [])
-        wrong, said = self.errors
+        wrong, reason = self.errors
         self.assertIn("FILE:1:1: file: 'FILE' cannot be read: No such file", wrong)
-        self.assertEqual(said, "'8' is not a service (none)")
+        self.assertEqual(reason, "'8' is not a service (none)")
 
     def test_bad(self) -> None:
         """For a service whose line has an error, the error is printed."""

@@ -257,8 +257,8 @@ class MainTests(SynchronousTestCase):
         self.patch(sys, "__stderr__", output)
         why = self.assertRaises(SystemExit, self.main, "-f", "/file")
         self.assertEqual(why.code, 1)
-        said = f"inetd: {self.failure}; use -p for another path\n"
-        self.assertEqual(output.getvalue(), said)
+        wanted = f"inetd: {self.failure}; use -p for another path\n"
+        self.assertEqual(output.getvalue(), wanted)
 
     def test_usage(self) -> None:
         """A wrong command line draws a message, and the exit status is 2."""
@@ -323,7 +323,7 @@ class MainTests(SynchronousTestCase):
         ):
             why = self.assertRaises(SystemExit, self.main, *options, "/file")
             self.assertEqual(why.code, 1)
-            said = "inetd: nothing to serve in /file; "
-            self.assertEqual(output.getvalue(), f"{said}{where}\n")
+            wanted = "inetd: nothing to serve in /file; "
+            self.assertEqual(output.getvalue(), f"{wanted}{where}\n")
             output.truncate(0)
             output.seek(0)

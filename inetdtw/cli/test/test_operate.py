@@ -46,9 +46,9 @@ class FakeClient:
         self.made.append((path, usual))
         return self
 
-    def ask(self, method: str, path: str, **said: str) -> Mapping[str, Any]:
+    def ask(self, method: str, path: str, **query: str) -> Mapping[str, Any]:
         """Return the next reply."""
-        self.asked.append((method, path, *said.values()))
+        self.asked.append((method, path, *query.values()))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, NoDaemon):
             raise answer
@@ -64,15 +64,15 @@ class CommandTestCase(SynchronousTestCase):
         self.patch(command, "Client", self.client.make)
 
     def run_(
-        self, *arguments: str, said: Mapping[str, Any] | None = None
+        self, *arguments: str, reply: Mapping[str, Any] | None = None
     ) -> tuple[int, str, str]:
         """
         Run a command with a reply.
 
         @return: the exit status and what is printed, on both streams.
         """
-        if said is not None:
-            self.client.answers = [said]
+        if reply is not None:
+            self.client.answers = [reply]
         output, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             code = operate.main(arguments[0], arguments[1:])
@@ -92,7 +92,7 @@ class StatusTests(CommandTestCase):
 
     def test_table(self) -> None:
         """The table is printed, and the status is 0 if all services are healthy."""
-        code, output, errors = self.run_("status", said=DAEMON.asJSON())
+        code, output, errors = self.run_("status", reply=DAEMON.asJSON())
         self.assertEqual((code, errors), (0, ""))
         self.assertIn("SERVICE ADDRESS STATE", output)
         self.assertIn("7/tcp   *:7     listening", output)
@@ -103,10 +103,10 @@ class StatusTests(CommandTestCase):
         self.patch(shutil, "get_terminal_size", lambda: os.terminal_size((80, 24)))
         bad = replace(BAD, address="/run/" + "n" * 60, reason="in use " * 20)
         state = replace(DAEMON, services=(bad,)).asJSON()
-        _, output, _ = self.run_("status", said=state)
+        _, output, _ = self.run_("status", reply=state)
         self.assertIn(bad.address, output)
         self.patch(io, "StringIO", Terminal)
-        _, output, _ = self.run_("status", said=state)
+        _, output, _ = self.run_("status", reply=state)
         self.assertNotIn("/run/", output)
         self.assertIn(" +nnn", output)
         self.assertIn(bad.reason, output)
@@ -114,7 +114,7 @@ class StatusTests(CommandTestCase):
     def test_trouble(self) -> None:
         """The exit status is 1 if a service is not healthy."""
         state = replace(DAEMON, services=(ONE, BAD)).asJSON()
-        code, output, _ = self.run_("status", said=state)
+        code, output, _ = self.run_("status", reply=state)
         self.assertEqual(code, 1)
         self.assertIn("8/tcp: in use", output)
 
@@ -122,23 +122,23 @@ class StatusTests(CommandTestCase):
         """One service can be selected by any of its names; only it counts."""
         state = replace(DAEMON, services=(ONE, BAD)).asJSON()
         for word in ("7/tcp", "7"):
-            code, output, _ = self.run_("status", word, said=state)
+            code, output, _ = self.run_("status", word, reply=state)
             self.assertEqual(code, 0, word)
             self.assertNotIn("8/tcp", output)
-        self.assertEqual(self.run_("status", "8", said=state)[0], 1)
-        code, _, errors = self.run_("status", "9", said=state)
+        self.assertEqual(self.run_("status", "8", reply=state)[0], 1)
+        code, _, errors = self.run_("status", "9", reply=state)
         self.assertEqual(code, 1)
         self.assertIn("'9' is not a service (7/tcp, 8/tcp)", errors)
 
     def test_json(self) -> None:
         """C{--json} prints the daemon's reply."""
-        code, output, _ = self.run_("status", "--json", said=DAEMON.asJSON())
+        code, output, _ = self.run_("status", "--json", reply=DAEMON.asJSON())
         self.assertEqual((code, json.loads(output)), (0, DAEMON.asJSON()))
 
     def test_quiet(self) -> None:
         """C{--quiet} prints nothing."""
         state = replace(DAEMON, services=(BAD,)).asJSON()
-        self.assertEqual(self.run_("status", "-q", said=state), (1, "", ""))
+        self.assertEqual(self.run_("status", "-q", reply=state), (1, "", ""))
 
     def test_watch(self) -> None:
         """C{--watch} draws repeatedly, also while no daemon answers."""
@@ -163,7 +163,7 @@ class StatusTests(CommandTestCase):
             ("--control=/x", "7", "-q", "-n", "3"),
             ("--qui", "--contr", "/x", "--", "7"),
         ):
-            self.assertEqual(self.run_("status", *arguments, said=state), (0, "", ""))
+            self.assertEqual(self.run_("status", *arguments, reply=state), (0, "", ""))
         self.assertEqual(self.client.made, [("/x", False)] * 4)
 
     def test_options(self) -> None:
@@ -203,9 +203,9 @@ class StatusTests(CommandTestCase):
     def test_health(self) -> None:
         """The exit status is the health, and services in trouble are printed."""
         fine = {"healthy": True, "draining": False, "trouble": {}}
-        self.assertEqual(self.run_("health", said=fine), (0, "", ""))
+        self.assertEqual(self.run_("health", reply=fine), (0, "", ""))
         bad = {"healthy": False, "draining": True, "trouble": {"7/tcp": "paused"}}
-        code, output, _ = self.run_("health", said=bad)
+        code, output, _ = self.run_("health", reply=bad)
         self.assertEqual(code, 1)
         self.assertEqual(output, "7/tcp: paused\nthe daemon is draining\n")
 
@@ -215,7 +215,7 @@ class OperateTests(CommandTestCase):
 
     def test_reload(self) -> None:
         """A reload prints the changes and the warnings."""
-        said = {
+        reply = {
             "kept": ["1/tcp", "2/tcp"],
             "changed": [],
             "started": ["3/tcp", "4/tcp"],
@@ -224,7 +224,7 @@ class OperateTests(CommandTestCase):
             "warnings": ["a.conf:1:1: x"],
         }
         self.assertEqual(
-            self.run_("reload", said=said)[:2],
+            self.run_("reload", reply=reply)[:2],
             (
                 0,
                 "a.conf:1:1: x\nstarted: 3/tcp, 4/tcp\nstopped: 5/tcp\n2 unchanged\n",
@@ -234,17 +234,17 @@ class OperateTests(CommandTestCase):
 
     def test_broken(self) -> None:
         """If the files have errors, these are printed, and the status is 1."""
-        said = {"error": "the old one stays", "problems": ["a.conf:1:1: x"]}
-        code, output, errors = self.run_("reload", said=said)
+        reply = {"error": "the old one stays", "problems": ["a.conf:1:1: x"]}
+        code, output, errors = self.run_("reload", reply=reply)
         self.assertEqual((code, output), (1, "a.conf:1:1: x\n"))
         self.assertEqual(errors, "inetd: the old one stays\n")
 
     def test_service(self) -> None:
         """After a pause or a resume, the state of the service is printed."""
         paused = replace(ONE, pauses=(PauseReason.OPERATOR,), reason="by hand").asJSON()
-        found = self.run_("pause", "7", said=paused)
+        found = self.run_("pause", "7", reply=paused)
         self.assertEqual(found, (0, "7/tcp: paused, by hand\n", ""))
-        found = self.run_("resume", "7/tcp", said=ONE.asJSON())
+        found = self.run_("resume", "7/tcp", reply=ONE.asJSON())
         self.assertEqual(found, (0, "7/tcp: listening\n", ""))
         wanted = [("POST", "/pause", "7"), ("POST", "/resume", "7/tcp")]
         self.assertEqual(self.client.asked, wanted)
@@ -255,20 +255,20 @@ class OperateTests(CommandTestCase):
 
         Without a service the command line is wrong.
         """
-        said = {"error": "there is no service"}
+        reply = {"error": "there is no service"}
         for name in ("pause", "resume"):
-            code, _, errors = self.run_(name, "x", said=said)
+            code, _, errors = self.run_(name, "x", reply=reply)
             self.assertEqual((code, errors), (1, "inetd: there is no service\n"))
             self.assertEqual(self.run_(name)[0], 2)
 
     def test_drain(self) -> None:
         """A drain returns at once, or with C{--wait} when the daemon has exited."""
-        said = {"draining": True, "running": 2}
-        code, output, _ = self.run_("drain", said=said)
+        reply = {"draining": True, "running": 2}
+        code, output, _ = self.run_("drain", reply=reply)
         self.assertEqual(code, 0)
         self.assertIn("2 programs are running", output)
         self.patch(operate, "LOOK", 0.0)
-        drains = said
+        drains = reply
         self.client.answers = [drains, drains, drains, NoDaemon("gone")]
         self.client.asked.clear()
         self.assertEqual(self.run_("drain", "--wait")[0], 0)
@@ -279,7 +279,7 @@ class OperateTests(CommandTestCase):
 
     def test_drainTwice(self) -> None:
         """An error of the daemon is printed."""
-        self.assertEqual(self.run_("drain", said={"error": "no"})[0], 1)
+        self.assertEqual(self.run_("drain", reply={"error": "no"})[0], 1)
 
 
 class PathTests(CommandTestCase):
@@ -289,11 +289,11 @@ class PathTests(CommandTestCase):
         """The option precedes the variable, and that the default path."""
         self.patch(os, "environ", {"INETD_CONTROL": "/variable"})
         fine = {"healthy": True, "draining": False, "trouble": {}}
-        self.run_("health", "--control", "/option", said=fine)
-        self.run_("health", said=fine)
+        self.run_("health", "--control", "/option", reply=fine)
+        self.run_("health", reply=fine)
         self.patch(os, "environ", {"XDG_RUNTIME_DIR": "/run/user/7"})
         self.patch(os, "geteuid", lambda: 7)
-        self.run_("health", said=fine)
+        self.run_("health", reply=fine)
         self.assertEqual(
             self.client.made,
             [

@@ -108,15 +108,15 @@ class OptionsTests(SynchronousTestCase):
         path = self.mktemp()
         with open(path, "w", encoding="ascii") as file:
             file.write("7 stream tcp nowait root internal\n7 steam\n")
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
             left = self.assertRaises(SystemExit, self.options, "--check", path)
         self.assertEqual(left.code, 1)
-        self.assertIn(f"{path}:2:3: protocol: is missing", said.getvalue())
+        self.assertIn(f"{path}:2:3: protocol: is missing", output.getvalue())
         for text, code in (("7 stream tcp nowait root internal\n", 0), ("# 7\n", 1)):
             with open(path, "w", encoding="ascii") as file:
                 file.write(text)
-            with contextlib.redirect_stdout(said):
+            with contextlib.redirect_stdout(output):
                 left = self.assertRaises(SystemExit, self.options, "--check", path)
             self.assertEqual(left.code, code)
 
@@ -125,16 +125,16 @@ class OptionsTests(SynchronousTestCase):
         path = self.mktemp()
         with open(path, "w", encoding="ascii") as file:
             file.write("7 stream tcp nowait root internal\n")
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
             arguments = ("--explain", "7/tcp", "-c", "5", path)
             left = self.assertRaises(SystemExit, self.options, *arguments)
         self.assertEqual(left.code, 0)
-        self.assertIn("    accept_max = 5,\n", said.getvalue())
-        with contextlib.redirect_stderr(said):
+        self.assertIn("    accept_max = 5,\n", output.getvalue())
+        with contextlib.redirect_stderr(output):
             left = self.assertRaises(SystemExit, self.options, "--explain", "8", path)
         self.assertEqual(left.code, 1)
-        self.assertIn("'8' is not a service (7/tcp)", said.getvalue())
+        self.assertIn("'8' is not a service (7/tcp)", output.getvalue())
 
     def test_separate(self) -> None:
         """Two command lines do not share any value."""

@@ -50,8 +50,8 @@ class OutputTests(SynchronousTestCase):
         data = io.BytesIO()
         self.patch(sys, "stdout", io.TextIOWrapper(data, encoding="ascii"))
         out("/tmp/\udcff: 日\x1b[m\x85\u202e\n\t")
-        said = "/tmp/\\xff: 日\\x1b[m\\x85\\u202e\n\\t\n"
-        self.assertEqual(data.getvalue(), said.encode())
+        wanted = "/tmp/\\xff: 日\\x1b[m\\x85\\u202e\n\\t\n"
+        self.assertEqual(data.getvalue(), wanted.encode())
 
     def test_surrogates(self) -> None:
         """Surrogates are escaped."""

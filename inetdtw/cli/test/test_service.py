@@ -66,9 +66,9 @@ class MakeServiceTests(SynchronousTestCase):
     def test_supervisor(self) -> None:
         """A supervisor is notified after the start of the superserver."""
         self.patch(os, "environ", {**os.environ, "NOTIFY_SOCKET": "/run/notify"})
-        *_, inetd, told = list(self.make())
+        *_, inetd, notifications = list(self.make())
         self.assertIsInstance(inetd, InetdService)
-        self.assertIsInstance(told, Notifications)
+        self.assertIsInstance(notifications, Notifications)
 
     def test_first(self) -> None:
         """Process 1 waits for orphans."""

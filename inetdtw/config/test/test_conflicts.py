@@ -121,7 +121,7 @@ class DropDuplicatesTests(SynchronousTestCase):
 class OverlappingTests(SynchronousTestCase):
     """Tests for L{overlapping}."""
 
-    def said(self, *lines: str) -> list[str]:
+    def warnings(self, *lines: str) -> list[str]:
         """Return the warnings of a file."""
         services: list[Service] = []
         for entry in parse("".join(f"{line} - internal echo\n" for line in lines), "x"):
@@ -143,24 +143,24 @@ class OverlappingTests(SynchronousTestCase):
                     f"(x:1:{len(first) + 2}); outside the BSDs only one of them can be "
                     "bound"
                 )
-                self.assertEqual(self.said(*lines), [wanted])
+                self.assertEqual(self.warnings(*lines), [wanted])
                 lines.reverse()
 
     def test_bothFamilies(self) -> None:
         """A socket of both families has the addresses of both."""
         for one in ("127.0.0.1:7 stream tcp nowait", "[::1]:7 stream tcp6 nowait"):
-            self.assertEqual(len(self.said("7 stream tcp46 nowait", one, one)), 2)
+            self.assertEqual(len(self.warnings("7 stream tcp46 nowait", one, one)), 2)
 
     def test_apart(self) -> None:
         """Other ports, protocols and families draw no warning."""
-        said = self.said(
+        found = self.warnings(
             *("7 stream tcp nowait", "127.0.0.1:8 stream tcp nowait"),
             *("127.0.0.1:7 dgram udp wait", "[::1]:7 stream tcp6 nowait"),
             *("127.0.0.1:9 stream tcp nowait", "127.0.0.2:9 stream tcp nowait"),
             *("0 stream tcp nowait", "127.0.0.1:0 stream tcp nowait"),
             *("/s stream unix nowait", "/t stream unix nowait"),
         )
-        self.assertEqual(said, [])
+        self.assertEqual(found, [])
 
 
 class TcpmuxTests(SynchronousTestCase):

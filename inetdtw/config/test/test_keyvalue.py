@@ -24,18 +24,22 @@ class BuildEntryTests(SynchronousTestCase):
     """Tests for L{inetdtw.config.keyvalue.buildEntry}."""
 
     def assertProblem(
-        self, column: int, field: str, reason: str, *said: tuple[str, tuple[str, ...]]
+        self,
+        column: int,
+        field: str,
+        reason: str,
+        *assignments: tuple[str, tuple[str, ...]],
     ) -> None:
         """Assert that these assignments are refused."""
-        problem = self.assertRaises(ConfError, entryOf, *said)
+        problem = self.assertRaises(ConfError, entryOf, *assignments)
         self.assertEqual(problem.location, Location("inetd.conf", 4, column))
         self.assertEqual((problem.field, problem.reason), (field, reason))
 
     def test_unknownKey(self) -> None:
         """A key that does not exist is an error at its name (item 29)."""
-        said = [("user", ("-",)), ("usr", ("-",))]
+        assignments = [("user", ("-",)), ("usr", ("-",))]
         reason = "unknown key; did you mean user?"
-        self.assertProblem(200, "usr", reason, *said)
+        self.assertProblem(200, "usr", reason, *assignments)
 
     def test_fieldThatIsNoKey(self) -> None:
         """An attribute of an entry that is not a key is an unknown key."""
@@ -45,8 +49,10 @@ class BuildEntryTests(SynchronousTestCase):
 
     def test_keyTwice(self) -> None:
         """A key that is given twice is an error at the second name (item 29)."""
-        said = [("user", ("-",)), ("user", ("-",))]
-        self.assertProblem(200, "user", "is given twice; it takes one value", *said)
+        assignments = [("user", ("-",)), ("user", ("-",))]
+        self.assertProblem(
+            200, "user", "is given twice; it takes one value", *assignments
+        )
 
     def test_tooManyValues(self) -> None:
         """Two values for a key that takes one are an error (item 29)."""

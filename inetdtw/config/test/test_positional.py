@@ -28,17 +28,17 @@ class LineTests(SynchronousTestCase):
 
     def assertSays(self, line: str, service: str, **wanted: Any) -> None:
         """Assert that a line has this service and these keys."""
-        name, said = parseLine(list(wordsIn(Location("f", 1), line)))
+        name, assignments = parseLine(list(wordsIn(Location("f", 1), line)))
         self.assertEqual(name.text, service)
-        entry = buildEntry(name, True, said)
+        entry = buildEntry(name, True, assignments)
         found = {key: entry.get(key) for key in entry.locations}
         self.assertEqual(found, {**GIVEN, **wanted})
 
     def assertProblem(self, line: str, column: int, field: str, reason: str) -> None:
         """Assert that a line has an error in this column and field."""
         with self.assertRaises(ConfError) as caught:
-            name, said = parseLine(list(wordsIn(Location("f", 1), line)))
-            buildEntry(name, True, said)
+            name, assignments = parseLine(list(wordsIn(Location("f", 1), line)))
+            buildEntry(name, True, assignments)
         problem = caught.exception
         self.assertEqual(problem.location, Location("f", 1, column), problem)
         self.assertEqual(problem.field, field)
@@ -281,21 +281,21 @@ class LineTests(SynchronousTestCase):
     def test_internal(self) -> None:
         """The arguments of an internal service name it (item 2)."""
         line = "echo stream tcp nowait - internal"
-        _, said = parseLine(list(wordsIn(Location("f", 1), line)))
-        keys = [key.text for key, _ in said]
+        _, assignments = parseLine(list(wordsIn(Location("f", 1), line)))
+        keys = [key.text for key, _ in assignments]
         self.assertEqual(keys, ["socktype", "protocol", "wait", "user"])
-        _, said = parseLine(list(wordsIn(Location("f", 1), f"{line} echo")))
-        self.assertEqual(said[-1][0].text, "args")
-        self.assertEqual([word.text for word in said[-1][1]], ["echo"])
+        _, assignments = parseLine(list(wordsIn(Location("f", 1), f"{line} echo")))
+        self.assertEqual(assignments[-1][0].text, "args")
+        self.assertEqual([word.text for word in assignments[-1][1]], ["echo"])
 
     def test_places(self) -> None:
         """The location of each key is where its own part of a field begins."""
         line = "a,b:7 stream,5:x tcp,sndbuf=1k nowait.3/2/1 u:g p a"
-        name, said = parseLine(list(wordsIn(Location("f", 1), line)))
+        name, assignments = parseLine(list(wordsIn(Location("f", 1), line)))
         self.assertEqual(name.location.column, 5)
         found = {
             key.text: value[0].location.column
-            for key, value in said
+            for key, value in assignments
             if key.text != "accept_max"
         }
         wanted = dict(

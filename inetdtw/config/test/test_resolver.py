@@ -144,8 +144,8 @@ class ServiceTests(ResolveCase):
     def test_refusal(self) -> None:
         """The message to rejected clients is only for stream nowait (item 69)."""
         line = "7 on protocol={}, wait={}, user=-, exec=sh, refusal={};"
-        said = line.format("tcp", "no", r'"busy\r\n\xff"')
-        self.assertEqual(serviceOf(said).refusal, b"busy\r\n\xff")
+        definition = line.format("tcp", "no", r'"busy\r\n\xff"')
+        self.assertEqual(serviceOf(definition).refusal, b"busy\r\n\xff")
         self.assertEqual(serviceOf(line.format("tcp", "no", '""')).refusal, b"")
         for protocol, wait, column in (("tcp", "yes", 55), ("udp", "no", 54)):
             text = line.format(protocol, wait, "x")
@@ -202,9 +202,9 @@ class ServiceTests(ResolveCase):
 
     def test_noSourcePrefix(self) -> None:
         """Without known client addresses, a prefix length is an error."""
-        said = "per_source_prefix = 32/64;"
-        text = f"7 on protocol = tcp, wait = yes, user = root, exec = /bin/sh, {said}"
-        location = text.index(said) + 1
+        prefix = "per_source_prefix = 32/64;"
+        text = f"7 on protocol = tcp, wait = yes, user = root, exec = /bin/sh, {prefix}"
+        location = text.index(prefix) + 1
         self.assertProblem(text, location + 20, "per_source_prefix", "only the program")
 
     def test_answerMax(self) -> None:

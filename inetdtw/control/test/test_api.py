@@ -84,10 +84,10 @@ class OperatorAPITests(SynchronousTestCase):
         self.ends += 1
 
     def ask(
-        self, method: str, path: str, said: Mapping[str, str] = NOTHING
+        self, method: str, path: str, query: Mapping[str, str] = NOTHING
     ) -> tuple[int, Any]:
         """Send a request, and return the JSON response."""
-        answer = self.api.respond(method, path, said)
+        answer = self.api.respond(method, path, query)
         self.assertEqual(answer.mediaType, "application/json")
         return answer.status, json.loads(answer.body)
 
@@ -101,9 +101,9 @@ class OperatorAPITests(SynchronousTestCase):
         self.assertEqual(self.ask("GET", "/health")[0], 200)
         bad = replace(ONE, pauses=(PauseReason.UNBOUND,))
         self.inetd.now = replace(DAEMON, services=(ONE, bad))
-        status, said = self.ask("GET", "/health")
-        self.assertEqual((status, said["healthy"]), (503, False))
-        self.assertEqual(said["trouble"], {"7/tcp": "bind failed"})
+        status, answer = self.ask("GET", "/health")
+        self.assertEqual((status, answer["healthy"]), (503, False))
+        self.assertEqual(answer["trouble"], {"7/tcp": "bind failed"})
 
     def test_metrics(self) -> None:
         """The metrics have their own format."""
@@ -114,27 +114,27 @@ class OperatorAPITests(SynchronousTestCase):
     def test_service(self) -> None:
         """A service is paused and resumed by its name."""
         for word in ("pause", "resume"):
-            status, said = self.ask("POST", f"/{word}", {"service": "7"})
-            self.assertEqual((status, said), (200, ONE.asJSON()))
+            status, answer = self.ask("POST", f"/{word}", {"service": "7"})
+            self.assertEqual((status, answer), (200, ONE.asJSON()))
         self.assertEqual(self.inetd.called, [("pause", "7"), ("resume", "7")])
 
     def test_refused(self) -> None:
         """The response to a request that fails has the reason."""
         for failure, code in ((AmbiguousService("which?"), 404), (Draining(), 409)):
             self.inetd.failure = failure
-            status, said = self.ask("POST", "/pause", {"service": "7"})
-            self.assertEqual((status, said), (code, {"error": str(failure)}))
+            status, answer = self.ask("POST", "/pause", {"service": "7"})
+            self.assertEqual((status, answer), (code, {"error": str(failure)}))
 
     def test_arguments(self) -> None:
         """A wrong number of arguments is an error without an effect."""
-        for path, said in (
+        for path, query in (
             ("/pause", {}),
             ("/pause", {"service": "7", "x": "y"}),
             ("/resume", {"name": "7"}),
             ("/drain", {"service": "7"}),
             ("/reload", {"service": "7"}),
         ):
-            self.assertEqual(self.ask("POST", path, said)[0], 400, path)
+            self.assertEqual(self.ask("POST", path, query)[0], 400, path)
         self.assertEqual(self.inetd.called, [])
 
     def test_methods(self) -> None:
@@ -149,21 +149,23 @@ class OperatorAPITests(SynchronousTestCase):
     def test_unknown(self) -> None:
         """For an unknown path, the error lists the known ones."""
         for path in ("/", "/x", "/status/", "*", ""):
-            status, said = self.ask("GET", path)
+            status, answer = self.ask("GET", path)
             self.assertEqual(status, 404)
-            self.assertIn("/status, /health", said["error"])
+            self.assertIn("/status, /health", answer["error"])
 
     def test_reload(self) -> None:
         """The response to a reload has the changes."""
-        status, said = self.ask("POST", "/reload")
-        self.assertEqual((status, said["kept"], said["started"]), (200, ["7/tcp"], []))
+        status, answer = self.ask("POST", "/reload")
+        self.assertEqual(
+            (status, answer["kept"], answer["started"]), (200, ["7/tcp"], [])
+        )
 
     def test_brokenFile(self) -> None:
         """The response to a rejected reload has the errors."""
         self.inetd.reloaded = ReloadResult(None, ("inetd.conf:1:1: x",))
-        status, said = self.ask("POST", "/reload")
-        self.assertEqual((status, said["problems"]), (422, ["inetd.conf:1:1: x"]))
-        self.assertIn("the old one stays", said["error"])
+        status, answer = self.ask("POST", "/reload")
+        self.assertEqual((status, answer["problems"]), (422, ["inetd.conf:1:1: x"]))
+        self.assertIn("the old one stays", answer["error"])
 
     def test_reloadDraining(self) -> None:
         """A daemon that drains does not reload."""
@@ -174,8 +176,8 @@ class OperatorAPITests(SynchronousTestCase):
     def test_drain(self) -> None:
         """The response to a drain is immediate; the daemon exits once."""
         for _ in range(2):
-            status, said = self.ask("POST", "/drain")
-            self.assertEqual((status, said["running"]), (202, 2))
+            status, answer = self.ask("POST", "/drain")
+            self.assertEqual((status, answer["running"]), (202, 2))
         self.assertEqual(self.ends, 0)
         self.inetd.drained.callback(None)
         self.assertEqual(self.ends, 1)

@@ -31,7 +31,7 @@ class ClientTests(SynchronousTestCase):
         self.server.listen()
 
     def ask(
-        self, answer: bytes, path: str = "/status", **said: str
+        self, answer: bytes, path: str = "/status", **query: str
     ) -> Mapping[str, object]:
         """Send a request to a server that replies with some bytes."""
 
@@ -44,7 +44,7 @@ class ClientTests(SynchronousTestCase):
         served = Thread(target=serve)
         served.start()
         try:
-            return Client(self.path).ask("POST", path, **said)
+            return Client(self.path).ask("POST", path, **query)
         finally:
             served.join()
 
@@ -54,8 +54,8 @@ class ClientTests(SynchronousTestCase):
 
     def test_answer(self) -> None:
         """A reply is an object, also with the reason of a rejection."""
-        said = self.ask(b'HTTP/1.1 404 x\r\n\r\n{"error": "no"}', service="[::1]:7/x")
-        self.assertEqual(said, {"error": "no"})
+        answer = self.ask(b'HTTP/1.1 404 x\r\n\r\n{"error": "no"}', service="[::1]:7/x")
+        self.assertEqual(answer, {"error": "no"})
         self.assertTrue(
             self.asked.startswith(b"POST /status?service=%5B%3A%3A1%5D%3A7")
         )
@@ -80,8 +80,8 @@ class ClientTests(SynchronousTestCase):
 
     def test_another(self) -> None:
         """An error in another format is not an inetd's."""
-        said = self.error(b'HTTP/1.1 404 x\r\n\r\n{"message": "page not found"}')
-        self.assertIn("is not an inetd control socket", said)
+        reason = self.error(b'HTTP/1.1 404 x\r\n\r\n{"message": "page not found"}')
+        self.assertIn("is not an inetd control socket", reason)
         self.assertEqual(self.ask(b'HTTP/1.1 503 x\r\n\r\n{"a": 1}'), {"a": 1})
 
     def test_silent(self) -> None:

@@ -65,9 +65,9 @@ class SiteTests(SynchronousTestCase):
 
     def test_question(self) -> None:
         """A request reaches the API, with the arguments of its query."""
-        said = self.send(b"GET /a?service=x%2Fy HTTP/1.1\r\nHost: inetd\r\n\r\n")
+        answer = self.send(b"GET /a?service=x%2Fy HTTP/1.1\r\nHost: inetd\r\n\r\n")
         self.assertEqual(self.answers.asked, [("GET", "/a", {"service": "x/y"})])
-        head, _, body = said.partition(b"\r\n\r\n")
+        head, _, body = answer.partition(b"\r\n\r\n")
         self.assertEqual(body, b"body")
         lines = head.lower().split(b"\r\n")
         self.assertEqual(lines[0], b"http/1.1 200 ok")
@@ -96,8 +96,8 @@ class SiteTests(SynchronousTestCase):
 
     def test_head(self) -> None:
         """A client that wants the headers only gets no body."""
-        said = self.send(b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n")
-        self.assertTrue(said.endswith(b"\r\n\r\n"))
+        answer = self.send(b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertTrue(answer.endswith(b"\r\n\r\n"))
 
     def test_bad(self) -> None:
         """A request that is not HTTP is an error, and does not reach the API."""
@@ -112,8 +112,8 @@ class SiteTests(SynchronousTestCase):
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         ):
             channel = self.connection()
-            said = self.send(text, channel)
-            self.assertTrue(said == b"" or b" 400 " in said.split(b"\r\n")[0], text)
+            answer = self.send(text, channel)
+            self.assertTrue(answer == b"" or b" 400 " in answer.split(b"\r\n")[0], text)
         self.assertEqual(self.answers.asked, [])
 
     def test_large(self) -> None:

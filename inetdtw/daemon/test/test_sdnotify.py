@@ -79,11 +79,11 @@ class EnvironmentTests(ServingTestCase):
         state = DaemonState("1", 1, 0.0, 0.0, False, 2, (), (), (good, good))
         self.assertEqual(statusText(state), "services: 2; running: 2")
         state = replace(state, services=(good, paused, failed, paused))
-        told = "services: 4, 1 bind failed, 2 paused; running: 2"
-        self.assertEqual(statusText(state), told)
+        wanted = "services: 4, 1 bind failed, 2 paused; running: 2"
+        self.assertEqual(statusText(state), wanted)
         state = replace(state, problems=("inetd.conf:3: what is this",))
-        told += "; errors in the configuration: 1"
-        self.assertEqual(statusText(state), told)
+        wanted += "; errors in the configuration: 1"
+        self.assertEqual(statusText(state), wanted)
 
 
 class NotifyTestCase(ServingTestCase):

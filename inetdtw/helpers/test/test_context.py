@@ -34,16 +34,16 @@ class MakeRoomTests(ServingTestCase):
 
         @return: the limits that are set.
         """
-        said: list[tuple[int, tuple[int, int]]] = []
+        calls: list[tuple[int, tuple[int, int]]] = []
 
         def setrlimit(number: int, limits: tuple[int, int]) -> None:
-            said.append((number, limits))
+            calls.append((number, limits))
             raise ValueError("not allowed to raise maximum limit")
 
         self.patch(resource, "getrlimit", lambda number: (7, most))
         self.patch(resource, "setrlimit", setrlimit)
         raiseHardLimits([(resource.RLIMIT_CPU, 3, hard)])
-        return said
+        return calls
 
     def test_raised(self) -> None:
         """

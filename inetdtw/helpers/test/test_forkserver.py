@@ -44,7 +44,7 @@ from inetdtw.model.process import ProcessContext
 from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors
 
 CODE = codeOf(*MODULES)
-#: What a helper says of its version.
+#: What a helper reports of its version.
 VERSION = versionNumber(CODE.version)
 #: The context that changes nothing.
 USUAL = dict(word.split("=", 1) for word in ProcessContext().toArguments())
@@ -207,16 +207,16 @@ class ProgramTestCase(ServingTestCase):
             with theirs:
                 helper.launch(number, argv, theirs.fileno(), **given)
             ours.settimeout(PATIENCE)
-            said = b""
+            output = b""
             while True:
                 piece = ours.recv(1 << 16)
                 if not piece:
                     break
-                said += piece
-        kind, told, pid, _ = helper.receive()
-        self.assertEqual((kind, told), (STARTED, number))
+                output += piece
+        kind, reported, pid, _ = helper.receive()
+        self.assertEqual((kind, reported), (STARTED, number))
         self.assertEqual(helper.receive(), (ENDED, number, pid, 0))
-        return said
+        return output
 
     def probe(self, helper: Running, **given: Any) -> Any:
         """Return what a program finds."""
@@ -250,11 +250,11 @@ class ProgramTests(ProgramTestCase):
         ours[0].sendall(b"zero ")
         for sock in (*theirs, ours[0]):
             sock.close()
-        said = []
+        output = []
         for sock in ours[1:]:
             with sock, sock.makefile("rb") as file:
-                said.append(file.read())
-        self.assertEqual(said, [b"zero one\n", b"two\n"])
+                output.append(file.read())
+        self.assertEqual(output, [b"zero one\n", b"two\n"])
 
     def test_program(self) -> None:
         """A program leads its session, and has no signal ignored or blocked."""
@@ -266,8 +266,8 @@ class ProgramTests(ProgramTestCase):
     def test_brokenPipe(self) -> None:
         """A program ignores not even the signals that the fork server ignores."""
         command = ("/bin/sh", "-c", "grep SigIgn /proc/self/status")
-        said = self.talk(self.helper(), command)
-        self.assertEqual(ignored(said.split()[1]), 0)
+        output = self.talk(self.helper(), command)
+        self.assertEqual(ignored(output.split()[1]), 0)
 
     def test_environment(self) -> None:
         """
@@ -303,8 +303,8 @@ class ProgramTests(ProgramTestCase):
 
     def test_nice(self) -> None:
         """Programs may have a lower priority."""
-        said = self.talk(self.helper("nice=3"), ("/usr/bin/nice",))
-        self.assertEqual(int(said), os.nice(0) + 3)
+        output = self.talk(self.helper("nice=3"), ("/usr/bin/nice",))
+        self.assertEqual(int(output), os.nice(0) + 3)
 
     def test_identity(self) -> None:
         """As root, the programs are another user's, with that user's groups."""
@@ -312,9 +312,9 @@ class ProgramTests(ProgramTestCase):
             self.skipTest("only root can do that")
         helper = self.helper("groups=8,65533", "gid=65533", "uid=65534")
         pattern = "^(Uid|Gid|Groups)"
-        said = self.talk(helper, ("/bin/grep", "-E", pattern, "/proc/self/status"))
+        output = self.talk(helper, ("/bin/grep", "-E", pattern, "/proc/self/status"))
         self.assertEqual(
-            [line.split()[1:] for line in said.decode().splitlines()],
+            [line.split()[1:] for line in output.decode().splitlines()],
             [["65534"] * 4, ["65533"] * 4, ["8", "65533"]],
         )
 
@@ -505,19 +505,19 @@ class ProgramTests(ProgramTestCase):
         os.symlink("one", current)
         helper = self.helper(f"directory={current}")
 
-        def said() -> str:
-            told = self.talk(helper, ("/bin/pwd", "-P")).decode().strip()
-            return os.path.relpath(told, folder)
+        def entered() -> str:
+            output = self.talk(helper, ("/bin/pwd", "-P")).decode().strip()
+            return os.path.relpath(output, folder)
 
-        self.assertEqual(said(), "one")
+        self.assertEqual(entered(), "one")
         os.symlink("two", f"{current}.new")
         os.rename(f"{current}.new", current)
-        self.assertEqual(said(), "two")
+        self.assertEqual(entered(), "two")
         os.rmdir(os.path.join(folder, "two"))
         report = self.failure(helper, ("/bin/true",))
         self.assertEqual(report, (NO_DIRECTORY, 1, 0, errno.ENOENT))
         os.mkdir(os.path.join(folder, "two"))
-        self.assertEqual(said(), "two")
+        self.assertEqual(entered(), "two")
 
     def test_search(self) -> None:
         """
@@ -587,9 +587,9 @@ class ProgramTests(ProgramTestCase):
         for variables in (1, 3, most):
             given = {f"A{number}": "x" * 100_000 for number in range(variables)}
             read = partial(self.launchLarge(helper, given).recv, 1 << 20)
-            said = b"".join(iter(read, b"")).decode().split()
+            output = b"".join(iter(read, b"")).decode().split()
             wanted = [*(f"{name}={value}" for name, value in given.items()), "LAST=1"]
-            self.assertTrue(sorted(said) == sorted(wanted), len(said))
+            self.assertTrue(sorted(output) == sorted(wanted), len(output))
             pid = helper.receive()[2]
             self.assertEqual(helper.receive(), (ENDED, 1, pid, 0))
             self.assertEqual(len(os.listdir(folder)), count)

@@ -199,7 +199,7 @@ class RestoreTests(OriginalTestCase):
         sock.setsockopt(socket.SOL_SOCKET, 44, 1)  # SO_LOCK_FILTER
         self.assertRaises(Spoiled, original.restore)
 
-    @skipUnless(LINUX, "only Linux says what belongs to a socket")
+    @skipUnless(LINUX, "only Linux reports what belongs to a socket")
     def test_keys(self) -> None:
         """A listening socket with a key, which clients must have too, is of no use."""
         sock = self.stream()
@@ -216,8 +216,8 @@ class RestoreTests(OriginalTestCase):
     def test_barring(self) -> None:
         """An option that keeps clients away is reported."""
         found = self.restored(self.stream(), lambda each: each.setsockopt(0, 21, 255))
-        said = "a program has set an option that keeps clients away"
-        self.assertEqual(found, said)
+        wanted = "a program has set an option that keeps clients away"
+        self.assertEqual(found, wanted)
 
     def test_route(self) -> None:
         """IP options, such as a source route, are restored."""

@@ -85,23 +85,23 @@ class StartTestsMixin:
             with theirs:
                 path, *rest = arguments
                 pid = self.start(([path], *rest), [theirs.fileno()], **given)
-            said = b""
+            output = b""
             ours.settimeout(30)
             while True:
                 piece = ours.recv(1 << 16)
                 if not piece:
                     break
-                said += piece
+                output += piece
         os.waitpid(pid, 0)
-        return said
+        return output
 
     def probe(self: Any, **given: Any) -> Any:
         """Return what a program finds."""
         path = os.path.realpath(sys.executable)
         argv = ("python", "-I", "-S", "-c", PROBE, "a b", "")
-        said = self.run_(path, argv, {"A": "1", "B": "\udcff"}, **given)
-        self.assertTrue(said, "it said nothing")
-        return json.loads(said)
+        output = self.run_(path, argv, {"A": "1", "B": "\udcff"}, **given)
+        self.assertTrue(output, "no output")
+        return json.loads(output)
 
     def test_descriptors(self: Any) -> None:
         """The program has three descriptors only, although this process has many."""
@@ -127,12 +127,12 @@ class StartTestsMixin:
         os.write(pairs[0][1], b"zero ")
         for fd in (pairs[0][0], pairs[0][1], pairs[1][1], pairs[2][1]):
             os.close(fd)
-        said = []
+        output = []
         for reading, _ in pairs[1:]:
             with open(reading, "rb") as pipe:
-                said.append(pipe.read())
+                output.append(pipe.read())
         os.waitpid(pid, 0)
-        self.assertEqual(said, [b"zero one\n", b"two\n"])
+        self.assertEqual(output, [b"zero one\n", b"two\n"])
 
     def test_arguments(self: Any) -> None:
         """The arguments and the environment are exactly those."""
@@ -159,12 +159,12 @@ class StartTestsMixin:
 
     def test_pipeSignal(self: Any) -> None:
         """The program does not ignore SIGPIPE, which this process ignores."""
-        said = self.run_(
+        output = self.run_(
             "/bin/sh",
             ("sh", "-c", "grep SigIgn /proc/self/status"),
             {"PATH": "/bin:/usr/bin"},
         )
-        self.assertEqual(ignored(said.split()[1]), 0)
+        self.assertEqual(ignored(output.split()[1]), 0)
 
     def test_missing(self: Any) -> None:
         """A missing program raises C{OSError}, and no process is left."""
@@ -217,7 +217,7 @@ class StartTestsMixin:
             os.waitpid(pid, 0)
 
     def test_searchInVain(self: Any) -> None:
-        """The errno says whether a program exists, when none can be executed."""
+        """The errno shows whether a program exists, when none can be executed."""
         forbidden = self.install("forbidden", 0o644)
         for paths, code in (
             (["/nowhere/a", "/etc/passwd/a"], errno.ENOENT),
@@ -241,8 +241,8 @@ class StartTestsMixin:
         with open(path, "w") as file:
             file.write('echo "$0" "$@" $A\n')
         os.chmod(path, 0o755)
-        said = self.run_(path, ("name", "a b"), {"A": "1", "PATH": "/bin"})
-        self.assertEqual(said, os.fsencode(path) + b" a b 1\n")
+        output = self.run_(path, ("name", "a b"), {"A": "1", "PATH": "/bin"})
+        self.assertEqual(output, os.fsencode(path) + b" a b 1\n")
 
     def test_leavesNothing(self: Any) -> None:
         """This process has no more open afterwards than before."""
@@ -295,13 +295,13 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         if os.getuid() != 0:
             self.skipTest("only root can do that")
         context = contextWith(uid="65534", gid="65533", groups="65533,8")
-        said = self.run_(
+        output = self.run_(
             "/bin/sh",
             ("sh", "-c", "grep -E '^(Uid|Gid|Groups)' /proc/self/status"),
             {"PATH": "/bin:/usr/bin"},
             context=context,
         )
-        lines = [line.split() for line in said.decode().splitlines()]
+        lines = [line.split() for line in output.decode().splitlines()]
         self.assertEqual(
             lines,
             [
@@ -320,8 +320,8 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         self.patch(os, "setgroups", setgroups)
         groups = ",".join(map(str, os.getgroups()))
         own = {"uid": str(os.getuid()), "gid": str(os.getgid()), "groups": groups}
-        said = self.run_("/bin/echo", ("echo", "x"), {}, context=contextWith(**own))
-        self.assertEqual(said, b"x\n")
+        output = self.run_("/bin/echo", ("echo", "x"), {}, context=contextWith(**own))
+        self.assertEqual(output, b"x\n")
         given: Any = (TRUE, [0], ())
         other = contextWith(**{**own, "groups": f"{groups},54321"})
         why = self.assertRaises(OSError, forkAndExec, *given, other)

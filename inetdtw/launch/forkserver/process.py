@@ -38,7 +38,7 @@ from inetdtw.system.credentials import mismatch
 from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.text import fromBytes, printable
 
-#: The seconds after which a fork server is killed that was told to exit.
+#: The seconds after which a fork server is killed that was asked to exit.
 OVERDUE = 5.0
 #: For a fork server that does not receive its code from the daemon.
 NO_CODE = Code(b"", "")

@@ -145,7 +145,7 @@ class DelegationTests(HelperTestCase):
         """
         An error is reported with the directory, if that is what is missing.
 
-        A client that has no address is told from no client.
+        A client that has no address is distinguished from no client.
         """
         self.report(
             (DROPPED, 5, NOT_ACCEPTED, errno.ENOENT),

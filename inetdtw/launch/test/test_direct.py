@@ -26,7 +26,7 @@ from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, open
 class DirectTestCase(ServingTestCase):
     """A test of programs that are children of this process."""
 
-    #: Whether there are pidfds, or C{None} for what the system says.
+    #: Whether there are pidfds, or C{None} for what the system has.
     pidfds: bool | None = None
 
     def setUp(self) -> None:
@@ -128,13 +128,13 @@ class PidfdTests(DirectTestCase):
     def test_environment(self) -> None:
         """The environment is the service's and what this one program has."""
         for launcher in self.contexts():
-            said = self.run_(
+            output = self.run_(
                 launcher,
                 "/usr/bin/env",
                 environment={"A": "1", "B": "2"},
                 extra={"B": "3", "C": "4"},
             )
-            self.assertEqual(sorted(said.split()), [b"A=1", b"B=3", b"C=4"])
+            self.assertEqual(sorted(output.split()), [b"A=1", b"B=3", b"C=4"])
 
     def test_context(self) -> None:
         """
@@ -147,8 +147,8 @@ class PidfdTests(DirectTestCase):
         folder = os.getcwd()
         for directory in (folder, "/"):
             launcher = self.launcherOf(umask=0o077, directory=directory)
-            said = self.run_(launcher, "/bin/sh", "-c", "umask; pwd")
-            self.assertEqual(said.split(), [b"0077", os.fsencode(directory)])
+            output = self.run_(launcher, "/bin/sh", "-c", "umask; pwd")
+            self.assertEqual(output.split(), [b"0077", os.fsencode(directory)])
             self.assertEqual((os.umask(0o027), os.getcwd()), (0o027, folder))
 
     def test_umaskAfterFailure(self) -> None:
@@ -166,8 +166,8 @@ class PidfdTests(DirectTestCase):
             directory="/", credentials=Credentials(65534, 65533, (8, 65533))
         )
         pattern = "^(Uid|Groups)"
-        said = self.run_(launcher, "/bin/grep", "-E", pattern, "/proc/self/status")
-        lines = [line.split()[1:] for line in said.decode().splitlines()]
+        output = self.run_(launcher, "/bin/grep", "-E", pattern, "/proc/self/status")
+        lines = [line.split()[1:] for line in output.decode().splitlines()]
         self.assertEqual(lines, [["65534"] * 4, ["8", "65533"]])
 
     def test_failures(self) -> None:
@@ -204,14 +204,14 @@ class PidfdTests(DirectTestCase):
         os.chdir(path)
         launcher = self.launcherOf(directory=path)
         command = ("/bin/sh", "-c", "ls; pwd -P")
-        said = os.fsencode(path) + b"\n"
-        self.assertEqual(self.run_(launcher, *command), said)
+        wanted = os.fsencode(path) + b"\n"
+        self.assertEqual(self.run_(launcher, *command), wanted)
         os.rename(path, f"{path}.old")
         os.mkdir(path)
         os.mkdir(os.path.join(path, "new"))
-        self.assertEqual(self.run_(launcher, *command), b"new\n" + said)
+        self.assertEqual(self.run_(launcher, *command), b"new\n" + wanted)
         os.rmdir(f"{path}.old")
-        self.assertEqual(self.run_(launcher, *command), b"new\n" + said)
+        self.assertEqual(self.run_(launcher, *command), b"new\n" + wanted)
 
     def test_directoryLink(self) -> None:
         """A symbolic link leads where it leads at each start."""
@@ -230,8 +230,8 @@ class PidfdTests(DirectTestCase):
         """The first program in PATH that its user may execute is started."""
         for launcher in self.contexts():
             paths = ("/nowhere/echo", "/etc/passwd", "/bin/echo")
-            said = self.run_(launcher, "/bin/false", "here", search=paths)
-            self.assertEqual(said, b"here\n")
+            output = self.run_(launcher, "/bin/false", "here", search=paths)
+            self.assertEqual(output, b"here\n")
 
     def test_noPidfdLeft(self) -> None:
         """

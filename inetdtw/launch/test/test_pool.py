@@ -37,11 +37,11 @@ INTERNAL = makeService(internal="echo")
 
 class Recorded(FakeLauncher):
     """
-    A launcher that says what it was made for.
+    A launcher that records what it was made for.
 
     @ivar way: C{direct} or C{forkserver}.
     @ivar context: the context.
-    @ivar stopped: fires, when it is told to, that all is given up.
+    @ivar stopped: fires, when the test asks for it, that all is given up.
     @ivar over: whether it has nothing left to give up.
     """
 
@@ -386,8 +386,8 @@ class LaunchersTests(ServingTestCase):
         self.made[0].over = True
         self.launchers.need([])
         self.launchers.stop()
-        said = [each.calls for each in self.made]
-        self.assertEqual(said, [["start", "retire"], ["start", "retire", "stop"]])
+        found = [each.calls for each in self.made]
+        self.assertEqual(found, [["start", "retire"], ["start", "retire", "stop"]])
 
     def test_startAgain(self) -> None:
         """After all were stopped there can be new ones."""

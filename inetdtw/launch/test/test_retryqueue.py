@@ -61,24 +61,24 @@ class ShortageTests(DirectTestCase):
 
     def test_waiters(self) -> None:
         """Callbacks are called one by one while no request is queued."""
-        told: list[int] = []
+        calls: list[int] = []
         self.launch(self.direct, "/bin/true")
 
         def again() -> None:
-            told.append(1)
+            calls.append(1)
             self.error = errno.EAGAIN
             self.launch(self.direct, "/bin/true")
 
         self.direct.whenCapacity(again)
-        self.direct.whenCapacity(lambda: told.append(2))
+        self.direct.whenCapacity(lambda: calls.append(2))
         self.reactor.advance(FIRST_PAUSE)
-        self.assertEqual(told, [])
+        self.assertEqual(calls, [])
         self.error = 0
         self.reactor.advance(LONGEST_PAUSE)
-        self.assertEqual(told, [1])
+        self.assertEqual(calls, [1])
         self.error = 0
         self.reactor.advance(LONGEST_PAUSE)
-        self.assertEqual(told, [1, 2])
+        self.assertEqual(calls, [1, 2])
 
     def test_growing(self) -> None:
         """A request is retried with backoff, with one line in the log."""

@@ -247,11 +247,11 @@ class LeaseTests(SynchronousTestCase):
 
     def test_wakes(self) -> None:
         """Callbacks that wait for the budget are called when a lease is released."""
-        told: list[str] = []
+        calls: list[str] = []
         self.lease.acquire()
         for _ in range(94):
             self.budget.started()
         self.assertFalse(self.budget.hasCapacity)
-        self.budget.whenCapacity(lambda: told.append("free"))
+        self.budget.whenCapacity(lambda: calls.append("free"))
         self.lease.release()
-        self.assertEqual(told, ["free"])
+        self.assertEqual(calls, ["free"])

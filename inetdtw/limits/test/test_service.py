@@ -230,7 +230,7 @@ class LimitsTests(SynchronousTestCase):
 
 
 class CountsTests(SynchronousTestCase):
-    """Tests for what L{ServiceLimits} tells of the past."""
+    """Tests for what L{ServiceLimits} reports of the past."""
 
     def test_counts(self) -> None:
         """All that were admitted are counted, and all that were not."""
@@ -309,7 +309,7 @@ class SourcesTests(SynchronousTestCase):
         """A reason has the length of the prefix, unless that is one host."""
         limits = ServiceLimits(Bounds(perSource=4, ipMax=3), lambda: 0.0)
         for peer, what in ((self.ONE, "/64"), ("192.0.2.1", "address")):
-            said = limits.about(Admission.PEER_BUSY, peer)
-            self.assertEqual(said, f"per-{what} limit (4 at once) reached")
-            said = limits.about(Admission.PEER_RATE, peer)
-            self.assertEqual(said, f"per-{what} rate limit (3/min) exceeded")
+            reason = limits.about(Admission.PEER_BUSY, peer)
+            self.assertEqual(reason, f"per-{what} limit (4 at once) reached")
+            reason = limits.about(Admission.PEER_RATE, peer)
+            self.assertEqual(reason, f"per-{what} rate limit (3/min) exceeded")

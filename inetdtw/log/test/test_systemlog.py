@@ -35,7 +35,7 @@ class SyslogTests(SynchronousTestCase):
         self.sent.append(data)
         return len(data)
 
-    def said(self, priority: int, text: str, *opened: Any) -> str:
+    def message(self, priority: int, text: str, *opened: Any) -> str:
         """Return a message."""
         messages: list[bytes] = []
         log = Syslog(messages.append)
@@ -46,16 +46,16 @@ class SyslogTests(SynchronousTestCase):
     def test_form(self) -> None:
         """A message has the format of syslog(3), with LOG_PID and LOG_DAEMON."""
         opened = ("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
-        found = self.said(syslog.LOG_WARNING, "refuse 7/tcp \udce9", *opened)
+        found = self.message(syslog.LOG_WARNING, "refuse 7/tcp \udce9", *opened)
         clock = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
-        said = r"refuse 7/tcp \\udce9\0$"
-        self.assertRegex(found, rf"^<28>{clock} inetd\[{os.getpid()}\]: {said}")
+        wanted = r"refuse 7/tcp \\udce9\0$"
+        self.assertRegex(found, rf"^<28>{clock} inetd\[{os.getpid()}\]: {wanted}")
 
     def test_plain(self) -> None:
         """Without the options it has no pid; an explicit facility precedes."""
-        self.assertRegex(self.said(syslog.LOG_INFO, "x", "me"), r"^<14>.* me: x\0$")
+        self.assertRegex(self.message(syslog.LOG_INFO, "x", "me"), r"^<14>.* me: x\0$")
         code = syslog.LOG_INFO | syslog.LOG_MAIL
-        self.assertRegex(self.said(code, "x", "me"), r"^<22>.* me: x\0$")
+        self.assertRegex(self.message(code, "x", "me"), r"^<22>.* me: x\0$")
 
     def test_twistd(self) -> None:
         """C{twistd --syslog} uses it, if syslogd has a socket."""

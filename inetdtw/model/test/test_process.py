@@ -30,9 +30,9 @@ class ToArgumentsTests(SynchronousTestCase):
 
     def test_plain(self) -> None:
         """The context of the daemon's own user has all arguments, too."""
-        said = ["umask=022", "directory=/", "nice=0"]
-        said += ["chroot=", "groups=", "gid=", "uid="]
-        self.assertEqual(list(ProcessContext().toArguments()), said)
+        wanted = ["umask=022", "directory=/", "nice=0"]
+        wanted += ["chroot=", "groups=", "gid=", "uid="]
+        self.assertEqual(list(ProcessContext().toArguments()), wanted)
 
     def test_all(self) -> None:
         """
@@ -48,8 +48,8 @@ class ToArgumentsTests(SynchronousTestCase):
             "/root",
             (("RLIMIT_NOFILE", 10, 20),),
         )
-        said = [
+        wanted = [
             *("umask=077", "directory=/srv", "nice=5", "chroot=/root"),
             *("RLIMIT_NOFILE=10:20", "groups=8,100", "gid=100", "uid=1000"),
         ]
-        self.assertEqual(list(context.toArguments()), said)
+        self.assertEqual(list(context.toArguments()), wanted)

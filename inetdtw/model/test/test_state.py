@@ -102,20 +102,20 @@ class JSONTests(SynchronousTestCase):
     def test_service(self) -> None:
         """The JSON form has all attributes of a service."""
         one = replace(ONE, started=5, warm=2, last=ExitStatus(signal=9), cpu=0.1234567)
-        said = json.loads(json.dumps(one.asJSON()))
-        self.assertEqual((said["service"], said["state"]), ("7/tcp", "listening"))
-        self.assertEqual((said["warm"], said["cold"]), (2, 3))
-        self.assertEqual(said["last_exit"], {"status": None, "signal": 9})
+        decoded = json.loads(json.dumps(one.asJSON()))
+        self.assertEqual((decoded["service"], decoded["state"]), ("7/tcp", "listening"))
+        self.assertEqual((decoded["warm"], decoded["cold"]), (2, 3))
+        self.assertEqual(decoded["last_exit"], {"status": None, "signal": 9})
         self.assertEqual(
-            (said["cpu"], said["max"], said["pauses"]), (0.123457, None, [])
+            (decoded["cpu"], decoded["max"], decoded["pauses"]), (0.123457, None, [])
         )
         self.assertIsNone(ONE.asJSON()["last_exit"])
 
     def test_daemon(self) -> None:
         """The daemon has its own values, and those of each service."""
-        said = json.loads(json.dumps(DAEMON.asJSON()))
-        self.assertEqual((said["pid"], said["healthy"]), (7, True))
-        self.assertEqual([each["service"] for each in said["services"]], ["7/tcp"])
+        decoded = json.loads(json.dumps(DAEMON.asJSON()))
+        self.assertEqual((decoded["pid"], decoded["healthy"]), (7, True))
+        self.assertEqual([each["service"] for each in decoded["services"]], ["7/tcp"])
 
     def test_healthy(self) -> None:
         """The daemon is healthy if all services are, unless it drains."""

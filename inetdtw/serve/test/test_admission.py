@@ -158,10 +158,13 @@ class AdmissionControlTests(AdmissionTestCase):
 
         @return: what has become of it, as soon as that is decided.
         """
-        said: list[str] = []
-        serve, refuse = partial(said.append, "served"), partial(said.append, "refused")
+        decided: list[str] = []
+        serve, refuse = (
+            partial(decided.append, "served"),
+            partial(decided.append, "refused"),
+        )
         admission.let(AcceptedClient(peer, serve, refuse))
-        return said
+        return decided
 
     def test_let(self) -> None:
         """A client is decided on at once if no program of it can have exited."""
@@ -183,18 +186,18 @@ class AdmissionControlTests(AdmissionTestCase):
         """
         admission = self.admission(perSource=1)
         admission.admit(PEER)
-        said = self.let(admission)
-        self.assertEqual(said, [])
+        decided = self.let(admission)
+        self.assertEqual(decided, [])
         admission.admit(OTHER)
         admission.release(OTHER)
         admission.reopen()
-        self.assertEqual(said, [])
+        self.assertEqual(decided, [])
         admission.release(PEER)
         admission.reopen()
-        self.assertEqual(said, ["served"])
+        self.assertEqual(decided, ["served"])
         self.assertFalse(admission.admit(PEER))
         self.reactor.advance(MOMENT)
-        self.assertEqual(said, ["served"])
+        self.assertEqual(decided, ["served"])
         self.assertEqual(len(self.logged("refuse")), 1)
 
     def test_keptCounts(self) -> None:
@@ -213,9 +216,9 @@ class AdmissionControlTests(AdmissionTestCase):
         """An undecided client is refused if no program ends, and counted once."""
         admission = self.admission(perSource=1)
         admission.admit(PEER)
-        said = self.let(admission)
+        decided = self.let(admission)
         self.reactor.advance(MOMENT)
-        self.assertEqual(said, ["refused"])
+        self.assertEqual(decided, ["refused"])
         self.assertEqual(admission._limits.tally.refused, 1)
         (refuse,) = self.logged("refuse")
         self.assertEqual(refuse["reason"], "per-address limit (1 at once) reached")
@@ -224,10 +227,10 @@ class AdmissionControlTests(AdmissionTestCase):
         """An undecided client is refused when the service stops."""
         admission = self.admission(perSource=1)
         admission.admit(PEER)
-        said = self.let(admission)
+        decided = self.let(admission)
         admission.close()
         admission.close()
-        self.assertEqual(said, ["refused"])
+        self.assertEqual(decided, ["refused"])
         self.assertEqual(
             (admission._limits.tally.refused, len(self.logged("refuse"))), (1, 1)
         )
@@ -242,28 +245,28 @@ class AdmissionControlTests(AdmissionTestCase):
         one, two = ("2001:db8::1", 4, 0, 0), ("2001:db8::2", 4, 0, 0)
         admission = self.admission(perSource=1)
         admission.admit(one)
-        said = [self.let(admission, two), self.let(admission, two)]
-        self.assertEqual(said, [[], ["refused"]])
+        decided = [self.let(admission, two), self.let(admission, two)]
+        self.assertEqual(decided, [[], ["refused"]])
         (refuse,) = self.logged("refuse")
         self.assertEqual(refuse["reason"], "per-/64 limit (1 at once) reached")
         admission.release(one)
         admission.reopen()
-        self.assertEqual(said[0], ["served"])
+        self.assertEqual(decided[0], ["served"])
 
     def test_capacity(self) -> None:
         """An undecided client waits on while the service itself is full."""
         admission = self.admission(perSource=1, acceptMax=2)
         admission.admit(PEER)
-        said = self.let(admission)
+        decided = self.let(admission)
         admission._limits.bounds = Bounds(acceptMax=1, perSource=1)
         admission.admit(OTHER)
         admission.release(PEER)
         admission.reopen()
         self.reactor.advance(MOMENT)
-        self.assertEqual(said, [])
+        self.assertEqual(decided, [])
         admission.release(OTHER)
         admission.reopen()
-        self.assertEqual(said, ["served"])
+        self.assertEqual(decided, ["served"])
 
     def test_brokenServing(self) -> None:
         """An error with one client does not keep others undecided."""
@@ -271,11 +274,11 @@ class AdmissionControlTests(AdmissionTestCase):
         admission.admit(PEER)
         admission.admit(PEER)
         admission.let(AcceptedClient(PEER, lambda: 1 / 0))
-        said = self.let(admission)
+        decided = self.let(admission)
         admission.release(PEER)
         admission.release(PEER)
         admission.reopen()
-        self.assertEqual(said, ["served"])
+        self.assertEqual(decided, ["served"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_brokenCounts(self) -> None:

@@ -94,7 +94,7 @@ class BindTests(SlotTestCase):
         """
         The number of a listening socket shows how many descriptors are open.
 
-        That is where the system does not tell it.
+        That is where the system does not report it.
         """
         self.patch(fdlimit, "_countOpen", lambda: 0)
         account = Descriptors(self.reactor.seconds)

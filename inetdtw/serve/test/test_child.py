@@ -25,7 +25,7 @@ class ChildTests(ServingTestCase):
         self.child = Child(makeService(), PEER, self.runtime, self.done.append)
 
     def test_interface(self) -> None:
-        """A launcher can tell it what happens."""
+        """A launcher can notify it of what happens."""
         verifyObject(IChild, self.child)
 
     def test_life(self) -> None:

@@ -220,7 +220,7 @@ class DatagramPortTests(ServingTestCase):
         dropped: list[int] = []
         self.port.dropped = lambda: dropped.append(1)
         with contextlib.suppress(OSError):
-            # The system says that there is no peer, and does it all the same.
+            # The system reports that there is no peer, and does it all the same.
             server.shutdown(socket.SHUT_RDWR)
         self.port.doRead()
         self.assertEqual((self.receiver.received, dropped), ([], [1]))

@@ -84,11 +84,11 @@ class SocketPortTests(ServingTestCase):
         self.reactor.advance(BROKEN_PAUSE)
         self.assertTrue(self.isRead())
         self.assertEqual(len(self.logged("socket-error")), 1)
-        told: list[int] = []
-        self.port.dropped = lambda: told.append(1)
+        calls: list[int] = []
+        self.port.dropped = lambda: calls.append(1)
         for _ in range(2):
             self.port.connectionLost(Failure(CONNECTION_LOST))
-        self.assertEqual(told, [1])
+        self.assertEqual(calls, [1])
 
     def test_refused(self) -> None:
         """The owner is notified too when the reactor refuses to poll the socket."""
@@ -108,7 +108,7 @@ class Accepting:
 
     @ivar accepted: those that it was given, with their peers.
     @ivar most: how many it may take.
-    @ivar reasons: what the machine was said to be out of.
+    @ivar reasons: what the machine was reported to be out of.
     """
 
     def __init__(self) -> None:
@@ -255,8 +255,8 @@ class StreamPortTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.factory.accepted))
         self.assertEqual(first.recv(10), b"")
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
-        (said,) = self.logged("internal-error")
-        self.assertEqual(said["service"], "name")
+        (event,) = self.logged("internal-error")
+        self.assertEqual(event["service"], "name")
 
     def test_brokenBefore(self) -> None:
         """An internal error before accept(2) pauses the port for a moment."""
@@ -288,10 +288,10 @@ class WaitPortTests(ServingTestCase):
 
     def test_broken(self) -> None:
         """An internal error of its callback pauses the port for a moment."""
-        told: list[None] = []
+        calls: list[None] = []
 
         def broken() -> None:
-            told.append(None)
+            calls.append(None)
             raise ValueError("not thought of")
 
         server = self.closing(listening(makeDatagrams()))
@@ -299,7 +299,7 @@ class WaitPortTests(ServingTestCase):
         port.start()
         self.client(server).send(b"hello")
         for number in (1, 2):
-            self.reactor.turnUntil(lambda number=number: len(told) == number)  # type: ignore[misc] # the default binds it
+            self.reactor.turnUntil(lambda number=number: len(calls) == number)  # type: ignore[misc] # the default binds it
             self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
             self.assertTrue(port.holds)
             self.reactor.advance(BROKEN_PAUSE)
@@ -307,10 +307,10 @@ class WaitPortTests(ServingTestCase):
 
     def test_leaves(self) -> None:
         """The port calls back when the socket is readable, and reads nothing."""
-        told: list[None] = []
+        calls: list[None] = []
         server = self.closing(listening(makeDatagrams()))
-        WaitPort(server, self.reactor, "name", lambda: told.append(None)).start()
+        WaitPort(server, self.reactor, "name", lambda: calls.append(None)).start()
         self.assertFalse(self.reactor.turn())
         self.client(server).send(b"hello")
-        self.reactor.turnUntil(lambda: bool(told))
+        self.reactor.turnUntil(lambda: bool(calls))
         self.assertEqual(server.recv(10), b"hello")

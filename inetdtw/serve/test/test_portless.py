@@ -61,20 +61,20 @@ class PortlessCase(ServingTestCase):
         self.slot.bind()
         self.slot.start()
 
-    def undecided(self, said: bytes = b"") -> socket.socket:
+    def undecided(self, sent: bytes = b"") -> socket.socket:
         """Return a client that has sent something."""
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
-        client.sendall(said)
+        client.sendall(sent)
         self.reactor.turnUntil(lambda: bool(self.runtime.portless.requests))
         self.reactor.settle()
         return client
 
-    def ask(self, said: bytes) -> socket.socket:
+    def ask(self, sent: bytes) -> socket.socket:
         """Return a client that has sent all of a service's name."""
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
-        client.sendall(said)
+        client.sendall(sent)
         before = self.limits.running
         self.reactor.turnUntil(lambda: self.limits.running > before)
         self.reactor.turnUntil(lambda: self.limits.running == before)
@@ -393,7 +393,7 @@ class PortlessSlotTests(PortlessCase):
     def test_descriptors(self) -> None:
         """No descriptor of served or refused clients is leaked."""
         before = openDescriptors()
-        for said in (b"x\r\n", b"nix\r\n", b"help\r\n"):
-            self.ask(said).close()
+        for sent in (b"x\r\n", b"nix\r\n", b"help\r\n"):
+            self.ask(sent).close()
         self.launcher.last.start().end()
         self.assertEqual(openDescriptors(), before)

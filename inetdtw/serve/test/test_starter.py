@@ -346,12 +346,12 @@ class FaultTests(ProgramStarterCase):
         """The service raises something when it is notified: nothing is done twice."""
         self.install()
         self.launcher.refusal = "no room"
-        told: list[Child] = []
+        calls: list[Child] = []
 
         def done(child: Child) -> None:
-            told.append(child)
+            calls.append(child)
             self.wrong()
 
         self.starter().launch(PEER, (0, 1, 2), done)
-        self.assertEqual(len(told), 1)
+        self.assertEqual(len(calls), 1)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)

@@ -36,9 +36,9 @@ class UndecidedTests(SynchronousTestCase):
 
     def keep(self, peer: str, most: int = MOST) -> bool:
         """Add a client, whose source is the first letter of its name."""
-        said = self.decided.append
+        record = self.decided.append
         client = AcceptedClient(
-            peer, lambda: said("served"), lambda: said("refused"), peer[0]
+            peer, lambda: record("served"), lambda: record("refused"), peer[0]
         )
         return self.undecided.keep(client, most)
 
@@ -104,8 +104,10 @@ class UndecidedTests(SynchronousTestCase):
 
     def test_nested(self) -> None:
         """A client is decided on once, also within the decision on another."""
-        said = self.decided.append
-        client = AcceptedClient("a1", self.undecided.look, lambda: said("refused"), "a")
+        record = self.decided.append
+        client = AcceptedClient(
+            "a1", self.undecided.look, lambda: record("refused"), "a"
+        )
         self.undecided.keep(client, 9)
         self.keep("a2")
         self.busy.clear()

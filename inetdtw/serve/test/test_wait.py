@@ -30,11 +30,11 @@ from inetdtw.test.fakes import (
     makeUnix,
     openDescriptors,
     openedSince,
+    reportsBacklog,
     reset,
-    tellsWhoWaits,
 )
 
-told = skipUnless(tellsWhoWaits(), "the system does not tell who waits")
+needsBacklog = skipUnless(reportsBacklog(), "the system does not report the backlog")
 
 
 class ConnectionTests(WaitingTestCase):
@@ -77,7 +77,7 @@ class ConnectionTests(WaitingTestCase):
         program.end()
         self.accepted(self.requested(2))
 
-    @told
+    @needsBacklog
     def test_unaccepted(self) -> None:
         """
         Programs that accept nothing are started at once a few times.
@@ -126,7 +126,7 @@ class ConnectionTests(WaitingTestCase):
         self.requested(FREE_TRIES + 4)
         self.assertEqual(self.logged("pause"), [])
 
-    @told
+    @needsBacklog
     def test_accepting(self) -> None:
         """
         Programs that accept one client each are started again at once.
@@ -141,7 +141,7 @@ class ConnectionTests(WaitingTestCase):
             program.end()
         self.assertEqual(self.logged("pause"), [])
 
-    @told
+    @needsBacklog
     def test_acceptedBetween(self) -> None:
         """The backoff starts anew after programs that did accept."""
         self.test_accepting()
@@ -153,7 +153,7 @@ class ConnectionTests(WaitingTestCase):
         (pause,) = self.logged("pause")
         self.assertEqual(float(pause["seconds"]), FIRST_PAUSE)
 
-    @told
+    @needsBacklog
     def test_acceptingUnix(self) -> None:
         """Programs that accept clients of a UNIX socket are started at once too."""
         self.listener.stop()
@@ -167,7 +167,7 @@ class ConnectionTests(WaitingTestCase):
 
     def test_untold(self) -> None:
         """
-        Short lives count as a loop where the system does not tell the backlog.
+        Short lives count as a loop where the system does not report the backlog.
 
         The pauses do not grow, and the log does not say that none was accepted.
         """
@@ -183,7 +183,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual([float(each["seconds"]) for each in pauses], [FIRST_PAUSE] * 5)
         self.assertIn("may not have accepted", pauses[0]["reason"])
 
-    @told
+    @needsBacklog
     def test_resets(self) -> None:
         """A client that resets its connection causes the same, constant pauses."""
         self.client(self.server)
@@ -202,9 +202,9 @@ class ConnectionTests(WaitingTestCase):
 
     def dead(self) -> int:
         """Return how many connections of the backlog were reset."""
-        told = waiting(self.server)
-        assert told is not None
-        return told.dead
+        backlog = waiting(self.server)
+        assert backlog is not None
+        return backlog.dead
 
     def test_missing(self) -> None:
         """One client is closed without a word when there is no executable."""

@@ -20,8 +20,8 @@ from inetdtw.test.fakes import (
     listening,
     makeService,
     makeUnix,
+    reportsBacklog,
     reset,
-    tellsWhoWaits,
 )
 
 
@@ -71,7 +71,7 @@ class BacklogPeekTests(ServingTestCase):
         self.assertIsNone(self.pending.taken())
 
 
-@skipUnless(tellsWhoWaits(), "the system does not tell who waits")
+@skipUnless(reportsBacklog(), "the system does not report the backlog")
 class TakenTests(ServingTestCase):
     """Tests for L{BacklogPeek.taken}."""
 
@@ -96,9 +96,9 @@ class TakenTests(ServingTestCase):
 
     def waiting(self) -> int:
         """Return how many connections are alive in the backlog."""
-        told = waiting(self.server)
-        assert told is not None
-        return len(told.alive)
+        backlog = waiting(self.server)
+        assert backlog is not None
+        return len(backlog.alive)
 
     def reset(self) -> None:
         """Reset the connection of the first client."""

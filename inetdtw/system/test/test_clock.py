@@ -32,16 +32,16 @@ class MonotonicClockTests(SynchronousTestCase):
         self.patch(time, "monotonic", lambda: now[0])
         reactor = self.reactor()
         MonotonicClock(reactor).privilegedStartService()
-        told: list[str] = []
-        reactor.callLater(5, told.append, "due")
+        calls: list[str] = []
+        reactor.callLater(5, calls.append, "due")
         for step in (-3600.0, 7200.0):
             now[1] += step
             now[0] += 2
             reactor.runUntilCurrent()
-            self.assertEqual(told, [])
+            self.assertEqual(calls, [])
         now[0] += 2
         reactor.runUntilCurrent()
-        self.assertEqual(told, ["due"])
+        self.assertEqual(calls, ["due"])
 
     def test_planned(self) -> None:
         """If a call is scheduled already, the clock is not replaced."""

@@ -44,13 +44,13 @@ class MismatchTests(SynchronousTestCase):
             self.skipTest("only root can become another user")
         pid = self.start(user=65534, group=65533, extra_groups=[9, 8, 65533])
         self.assertIsNone(mismatch(pid, Credentials(65534, 65533, (8, 65533, 9, 8))))
-        told = mismatch(pid, Credentials(65532, 65533, (8, 65533, 9)))
+        reason = mismatch(pid, Credentials(65532, 65533, (8, 65533, 9)))
         ids = "its Uid is '65534 65534 65534 65534', not "
-        self.assertEqual(told, ids + "'65532 65532 65532 65532'")
-        told = mismatch(pid, Credentials(65534, 65534, (8, 65533, 9)))
-        self.assertIn("its Gid is '65533 ", str(told))
-        told = mismatch(pid, Credentials(65534, 65533, (8, 9)))
-        self.assertEqual(told, "its Groups is '8 9 65533', not '8 9'")
+        self.assertEqual(reason, ids + "'65532 65532 65532 65532'")
+        reason = mismatch(pid, Credentials(65534, 65534, (8, 65533, 9)))
+        self.assertIn("its Gid is '65533 ", str(reason))
+        reason = mismatch(pid, Credentials(65534, 65533, (8, 9)))
+        self.assertEqual(reason, "its Groups is '8 9 65533', not '8 9'")
         self.assertIn("its Uid is ", str(mismatch(pid, None)))
 
     def test_unknown(self) -> None:

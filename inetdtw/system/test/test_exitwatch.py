@@ -72,17 +72,17 @@ class PidfdWatchTests(ServingTestCase):
     def test_gone(self) -> None:
         """The exit is reported once, and no descriptor is leaked."""
         process = self.sleeper()
-        told: list[None] = []
+        calls: list[None] = []
 
         def work() -> None:
-            PidfdWatch(self.reactor, process.pid, lambda: told.append(None))
+            PidfdWatch(self.reactor, process.pid, lambda: calls.append(None))
             self.assertFalse(self.reactor.turn())
             process.kill()
-            self.reactor.turnUntil(lambda: bool(told))
+            self.reactor.turnUntil(lambda: bool(calls))
 
         self.leavesNothingOpen(work)
         self.assertEqual(self.reactor.getReaders(), [])
-        self.assertEqual(told, [None])
+        self.assertEqual(calls, [None])
 
     def test_dropped(self) -> None:
         """
@@ -92,8 +92,8 @@ class PidfdWatchTests(ServingTestCase):
         """
         for gone in (False, True):
             pid = endedChild()
-            told: list[int] = []
-            watch = PidfdWatch(self.reactor, pid, partial(told.append, 1))
+            calls: list[int] = []
+            watch = PidfdWatch(self.reactor, pid, partial(calls.append, 1))
             watch.connectionLost(Failure(CONNECTION_LOST))
             if gone:
                 os.waitpid(pid, 0)
@@ -101,14 +101,14 @@ class PidfdWatchTests(ServingTestCase):
             self.reactor.advance(INTERVAL)
             if not gone:
                 os.waitpid(pid, 0)
-            self.assertEqual(told, [1])
+            self.assertEqual(calls, [1])
         dropped = [each["service"] for each in self.logged("socket-error")]
         self.assertEqual(dropped, ["pidfd"] * 2)
 
     def test_cancelDropped(self) -> None:
         """Nothing is reported after C{cancel}."""
         for turns in (0, 1):
-            watch = PidfdWatch(self.reactor, os.getpid(), lambda: self.fail("told"))
+            watch = PidfdWatch(self.reactor, os.getpid(), lambda: self.fail("notified"))
             watch.connectionLost(Failure(CONNECTION_LOST))
             for _ in range(turns):
                 self.reactor.advance(0)
@@ -131,7 +131,7 @@ class PidfdWatchTests(ServingTestCase):
         self.addCleanup(os.waitpid, pid, 0)
 
         def work() -> None:
-            watch = PidfdWatch(self.reactor, pid, lambda: self.fail("told"))
+            watch = PidfdWatch(self.reactor, pid, lambda: self.fail("notified"))
             watch.cancel()
             watch.cancel()
 
@@ -221,7 +221,7 @@ class PollWatchTests(SynchronousTestCase):
 
         A zombie has exited, and a process with an unknown start time is the same one.
         """
-        for start, told in (("2", 1), (ENDED, 1), (None, 0)):
+        for start, notified in (("2", 1), (ENDED, 1), (None, 0)):
             self.start = "1"
             self.calls.clear()
             watch = self.watch()
@@ -229,7 +229,7 @@ class PollWatchTests(SynchronousTestCase):
             self.assertEqual(self.calls, [])
             self.start = start
             self.reactor.advance(INTERVAL)
-            self.assertEqual(self.calls, [None] * told)
+            self.assertEqual(self.calls, [None] * notified)
             watch.cancel()
 
     def test_many(self) -> None:
@@ -278,11 +278,11 @@ class ZombieTests(SynchronousTestCase):
     def notices(self, pid: int) -> None:
         """Assert that the exit of a process is reported, once."""
         reactor = FakeReactor()
-        told: list[None] = []
-        PollWatch(Polls(reactor), pid, lambda: told.append(None))
+        calls: list[None] = []
+        PollWatch(Polls(reactor), pid, lambda: calls.append(None))
         reactor.advance(INTERVAL)
         reactor.advance(INTERVAL)
-        self.assertEqual(told, [None])
+        self.assertEqual(calls, [None])
 
 
 class StartTests(SynchronousTestCase):
@@ -337,13 +337,13 @@ class ExitWatcherTests(ServingTestCase):
     def notices(self) -> None:
         """Assert that the exit of a child is reported, without a descriptor."""
         account = Descriptors()
-        told: list[None] = []
+        calls: list[None] = []
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
-        ExitWatcher(self.reactor, account).watch(pid, lambda: told.append(None))
+        ExitWatcher(self.reactor, account).watch(pid, lambda: calls.append(None))
         self.assertEqual(account.taken(Purpose.PIDFD), 0)
         self.reactor.advance(INTERVAL)
-        self.assertEqual(told, [None])
+        self.assertEqual(calls, [None])
 
     def test_share(self) -> None:
         """

@@ -120,8 +120,8 @@ class HostNamesTests(SynchronousTestCase):
         """A name that is being looked up is not looked up a second time meanwhile."""
         self.names.ask(["four", "four"])
         address = Address(FOUR, "four", 7, isName=True)
-        said = f"host name look-up: {PENDING}"
-        self.assertEqual(self.names.retry(address), said)
+        reason = f"host name look-up: {PENDING}"
+        self.assertEqual(self.names.retry(address), reason)
         self.assertEqual(len(self.threads), 1)
         self.end()
         self.names.ask(["four"])

@@ -41,10 +41,10 @@ class ClaimTests(SynchronousTestCase):
     def why(self, path: str | None = None) -> str:
         """Return why a file cannot be written."""
         path = self.path if path is None else path
-        said = str(self.assertRaises(PidFileError, PidFile(path).claim, OWN))
+        reason = str(self.assertRaises(PidFileError, PidFile(path).claim, OWN))
         begin = f"the pid file '{path}': "
-        self.assertTrue(said.startswith(begin), said)
-        return said[len(begin) :]
+        self.assertTrue(reason.startswith(begin), reason)
+        return reason[len(begin) :]
 
     def refuse(self, name: str) -> None:
         """Make a system call fail."""
@@ -71,8 +71,8 @@ class ClaimTests(SynchronousTestCase):
         for data in (b"6", b"8\n"):
             self.write(data)
             pid = int(data)
-            said = f"process {pid} is running: remove the file if it is not inetd"
-            self.assertEqual(self.why(), said)
+            reason = f"process {pid} is running: remove the file if it is not inetd"
+            self.assertEqual(self.why(), reason)
             self.assertTrue(os.path.exists(self.path))
 
     def test_noPid(self) -> None:
@@ -97,10 +97,10 @@ class ClaimTests(SynchronousTestCase):
             ("folder", "a directory"),
             ("folder/", "a directory"),
         ):
-            said = self.why(f"{self.path}.{kind}")
-            self.assertEqual(said, f"is {what}, not a regular file")
-        said = self.why(os.devnull)
-        self.assertEqual(said, "is a character device, not a regular file")
+            reason = self.why(f"{self.path}.{kind}")
+            self.assertEqual(reason, f"is {what}, not a regular file")
+        reason = self.why(os.devnull)
+        self.assertEqual(reason, "is a character device, not a regular file")
         self.assertTrue(os.path.exists(self.path))
 
     def test_folder(self) -> None:

@@ -19,8 +19,8 @@ from inetdtw.test.fakes import (
     listening,
     makeService,
     makeUnix,
+    reportsBacklog,
     reset,
-    tellsWhoWaits,
 )
 
 
@@ -42,7 +42,7 @@ class CountTests(ServingTestCase):
         self.assertIsNone(count(self.closing(listening(makeUnix(self.mktemp())))))
 
 
-@skipUnless(tellsWhoWaits(), "the system does not tell who waits")
+@skipUnless(reportsBacklog(), "the system does not report the backlog")
 class WaitingTests(ServingTestCase):
     """Tests for L{waiting}."""
 
@@ -69,9 +69,9 @@ class WaitingTests(ServingTestCase):
 
     def waiting(self, server: socket.socket) -> Backlog:
         """Return the connections in the backlog, which are known."""
-        told = waiting(server)
-        assert told is not None
-        return told
+        backlog = waiting(server)
+        assert backlog is not None
+        return backlog
 
     def test_four(self) -> None:
         """The backlog of IPv4 connections is known."""
@@ -130,7 +130,7 @@ class WaitingTests(ServingTestCase):
         self.assertIsNone(waiting(pair[0]))
 
 
-@skipUnless(tellsWhoWaits(), "sock_diag(7) is not available")
+@skipUnless(reportsBacklog(), "sock_diag(7) is not available")
 class ReceivesTests(ServingTestCase):
     """Tests for L{receives}."""
 

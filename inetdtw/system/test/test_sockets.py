@@ -33,7 +33,7 @@ from inetdtw.test.fakes import (
     ofOneLink,
 )
 
-#: What a client hears last.
+#: What a client receives last.
 LAST = b"-Error\r\n"
 
 
@@ -350,7 +350,7 @@ class CloseWithMessageTests(SynchronousTestCase):
         self.assertEqual(connection.fileno(), -1)
         self.assertEqual(client.recv(100), LAST)
         self.assertEqual(client.recv(100), b"")
-        # Not all systems keep what was said when a connection is reset.
+        # Not all systems keep what was sent when a connection is reset.
         error = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         self.assertEqual(error, 0)
 

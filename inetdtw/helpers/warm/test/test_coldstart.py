@@ -52,8 +52,8 @@ class ExecutableTests(DirectoryTestCase):
         tried: list[Any] = []
         reasons = {b"a": errno.ENOENT, b"b": errno.ENOTDIR, b"c": errno.EACCES}
 
-        def execve(path: bytes, *told: Any) -> None:
-            tried.append((path, *told))
+        def execve(path: bytes, *arguments: Any) -> None:
+            tried.append((path, *arguments))
             raise OSError(reasons.get(path, errno.ENOEXEC), "x")
 
         self.patch(posix, "execve", execve)

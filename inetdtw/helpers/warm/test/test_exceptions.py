@@ -32,7 +32,7 @@ class PrintExceptionTests(StderrTestCase):
 
     def test_last(self) -> None:
         """An exception is the last one, by the names of the version."""
-        self.patch(sys, "excepthook", lambda *told: None)
+        self.patch(sys, "excepthook", lambda *given: None)
         for version, wanted in (((3, 12, 0), True), ((3, 11, 9), False)):
             setattr(sys, "last_exc", None)  # noqa: B010 - unknown to earlier versions
             self.patch(exceptions, "VERSION", version)
@@ -53,7 +53,7 @@ class PrintExceptionTests(StderrTestCase):
     def test_badHook(self) -> None:
         """When the hook raises, both exceptions are printed, without our own frame."""
 
-        def hook(*told: object) -> None:
+        def hook(*given: object) -> None:
             raise KeyError("y")
 
         self.patch(sys, "excepthook", hook)
@@ -63,8 +63,8 @@ class PrintExceptionTests(StderrTestCase):
         self.assertEqual(trace, "Traceback (most recent call last):")
         self.assertEqual(sum(" in printException" in each for each in middle), 0)
         self.assertEqual(sum(" in hook" in each for each in middle), 1)
-        said = ["KeyError: 'y'", "", "Original exception was:"]
-        self.assertEqual(middle[-3:], said)
+        wanted = ["KeyError: 'y'", "", "Original exception was:"]
+        self.assertEqual(middle[-3:], wanted)
         self.assertEqual(last, "ValueError: x")
 
     def test_noHookAtAll(self) -> None:
@@ -154,8 +154,8 @@ class UnraisableTests(SynchronousTestCase):
         """An exception that was never raised has no traceback."""
         self.patch(exceptions, "VERSION", (3, 12))
         printUnraisable(ValueError("x"), "thing", "")
-        said = "Exception ignored in: 'thing'\nValueError: x\n"
-        self.assertEqual(self.stderr.getvalue(), said)
+        wanted = "Exception ignored in: 'thing'\nValueError: x\n"
+        self.assertEqual(self.stderr.getvalue(), wanted)
 
     def test_noHook(self) -> None:
         """The exception is printed where there is no hook."""
@@ -164,11 +164,11 @@ class UnraisableTests(SynchronousTestCase):
 
     def test_hook(self) -> None:
         """A hook of the program's own is called, and nothing is printed."""
-        told: list[Any] = []
-        self.patch(sys, "unraisablehook", told.append)
+        calls: list[Any] = []
+        self.patch(sys, "unraisablehook", calls.append)
         why = _raised()
         printUnraisable(why, "thing", "on flushing sys.stdout")
-        (found,) = told
+        (found,) = calls
         self.assertEqual(
             (found.exc_type, found.exc_value, found.err_msg, found.object),
             (ValueError, why, None, "thing"),
@@ -180,7 +180,7 @@ class UnraisableTests(SynchronousTestCase):
     def test_badHook(self) -> None:
         """Whatever a hook raises is ignored."""
 
-        def bad(told: Any) -> None:
+        def bad(given: Any) -> None:
             raise KeyError
 
         self.patch(sys, "unraisablehook", bad)

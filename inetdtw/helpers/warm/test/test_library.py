@@ -18,7 +18,7 @@ class StandardLibraryTests(SynchronousTestCase):
     """Tests for L{StandardLibrary}."""
 
     def test_library(self) -> None:
-        """The standard library is told from installed and from own modules."""
+        """The standard library is distinguished from installed and own modules."""
         import json
 
         import twisted

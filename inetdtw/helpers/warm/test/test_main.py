@@ -49,7 +49,7 @@ class LeaveTests(StderrTestCase):
         self.left: list[str] = []
         self.script = Script(["/none/script.py"])
         self.patch(self.script, "left", lambda: self.left.append("left"))
-        self.patch(sys, "excepthook", lambda *told: self.left.append("hook"))
+        self.patch(sys, "excepthook", lambda *arguments: self.left.append("hook"))
 
     def version(self, version: tuple[int, int, int]) -> None:
         """Set the version of the interpreter."""
@@ -67,8 +67,8 @@ class LeaveTests(StderrTestCase):
         self.patch(main, "error", raised)
         main.leave()
         self.assertIsNone(main.error)
-        (told,) = template.shutdown.exits
-        return told
+        (found,) = template.shutdown.exits
+        return found
 
     def test_done(self) -> None:
         """A program that has run to its end has the status 0, and is cleaned up."""
@@ -88,7 +88,7 @@ class LeaveTests(StderrTestCase):
     def test_hookExits(self) -> None:
         """A program whose hook exits has the status of that."""
 
-        def hook(*told: object) -> None:
+        def hook(*arguments: object) -> None:
             sys.exit(7)
 
         self.patch(sys, "excepthook", hook)
@@ -106,7 +106,7 @@ class LeaveTests(StderrTestCase):
     def test_frames(self) -> None:
         """The frame that has called the program is not shown."""
         traces: list[Any] = []
-        self.patch(sys, "excepthook", lambda *told: traces.append(told[2]))
+        self.patch(sys, "excepthook", lambda *arguments: traces.append(arguments[2]))
 
         def program() -> None:
             raise ValueError("x")

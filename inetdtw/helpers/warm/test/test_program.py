@@ -173,13 +173,13 @@ class EnterTests(DirectoryTestCase):
 
     def test_coding(self) -> None:
         """A coding line in the code of -c counts before 3.10."""
-        for number, said in (((3, 9, 9), "Ã¤"), ((3, 10, 0), "ä")):
+        for number, wanted in (((3, 9, 9), "Ã¤"), ((3, 10, 0), "ä")):
             self.patch(program, "VERSION", number)
             command = CommandString(["-c", "# coding: latin-1\nx = 'ä'"])
             command.refresh()
             call, (code, names) = command.enter()
             call(code, names)
-            self.assertEqual(names["x"], said)
+            self.assertEqual(names["x"], wanted)
 
     def test_warned(self) -> None:
         """The warnings of the compiler are printed for each client, and only then."""
@@ -195,17 +195,17 @@ class EnterTests(DirectoryTestCase):
                 with mock.patch.object(sys, "stderr", stderr):
                     found.enter()
                     found.enter()
-                said = [each.args[0] for each in stderr.write.mock_calls]
-                self.assertEqual(said, [text] * 2 if text else [])
+                written = [each.args[0] for each in stderr.write.mock_calls]
+                self.assertEqual(written, [text] * 2 if text else [])
 
     def test_module(self) -> None:
         """A module is run by runpy, with a main module of its own."""
         before = sys.modules["__main__"]
         module = Module(["-m", "json.tool"])
         self.assertEqual(module.directory(), os.getcwd())
-        call, told = module.enter()
+        call, arguments = module.enter()
         self.assertEqual(call.__name__, "_run_module_as_main")
-        self.assertEqual(told, ("json.tool", True))
+        self.assertEqual(arguments, ("json.tool", True))
         self.assertIsNot(sys.modules["__main__"], before)
 
     def test_packages(self) -> None:
@@ -225,7 +225,7 @@ class EnterTests(DirectoryTestCase):
         """The compiler leaves no modules behind, and standard error is restored."""
         before, modules = sys.stderr, set(sys.modules)
 
-        def noisy(*told: Any) -> None:
+        def noisy(*arguments: Any) -> None:
             sys.modules["warmadded"] = sys
             sys.stderr.write("odd")
             raise SyntaxError("x")

@@ -52,11 +52,11 @@ class LaunchTests(RunningTestCase):
         """The variables of a launch request are those of its child only."""
         script = self.write("s.py", "import os\nprint(os.environ.get('B'))\n")
         running = self.run_(script)
-        for extra, said in ((b"B=2", b"2\n"), (b"", b"None\n")):
+        for extra, answer in ((b"B=2", b"2\n"), (b"", b"None\n")):
             client, theirs = self.pair()
             running.launch(1, theirs.fileno(), extra)
             theirs.close()
-            self.assertEqual(client.recv(100), said)
+            self.assertEqual(client.recv(100), answer)
 
     def test_streams(self) -> None:
         """The standard streams depend on the client as in a cold start."""
@@ -126,8 +126,8 @@ class LaunchTests(RunningTestCase):
         client, theirs = self.pair()
         running.launch(1, theirs.fileno())
         theirs.close()
-        said = {running.receive()[0], running.receive()[0]}
-        self.assertEqual(said, {STALE, STARTED})
+        reported = {running.receive()[0], running.receive()[0]}
+        self.assertEqual(reported, {STALE, STARTED})
         self.assertEqual(client.recv(100), b"22\n")
 
     def test_changedContext(self) -> None:
@@ -160,8 +160,8 @@ class LaunchTests(RunningTestCase):
         client, theirs = self.pair()
         running.launch(2, theirs.fileno())
         theirs.close()
-        said = readAll(client).decode()
-        self.assertEqual(said, f"{self.directory.path} {mask} 0 0 False\n")
+        answer = readAll(client).decode()
+        self.assertEqual(answer, f"{self.directory.path} {mask} 0 0 False\n")
 
     def test_large(self) -> None:
         """Arguments can be as long as execve(2) allows."""
@@ -327,7 +327,7 @@ class LifeTests(RunningTestCase):
         usual = command.warmCommand
         for name in PARAMETERS:
             given = {each: None for each in PARAMETERS if each != name}
-            fixed = lambda *told, given=given: (*usual(*told)[:2], given)  # noqa: E731
+            fixed = lambda *arguments, given=given: (*usual(*arguments)[:2], given)  # noqa: E731
             self.patch(command, "warmCommand", fixed)
             self.refuses(Running([self.script]), f"parameter '{name}'")
 

@@ -153,7 +153,9 @@ class ShutdownTests(StderrTestCase):
         self.patch(
             sys.modules["atexit"], "_run_exitfuncs", lambda: order.append("exits")
         )
-        self.patch(shutdown, "printUnraisable", lambda *told: order.append(told[2]))
+        self.patch(
+            shutdown, "printUnraisable", lambda *arguments: order.append(arguments[2])
+        )
         self.exit()
         self.assertEqual(order, ["threads", "on threading shutdown", "exits"])
 
@@ -200,8 +202,8 @@ class FlushTests(SynchronousTestCase):
 
     def test_fails(self) -> None:
         """An error with standard output is printed, one with stderr is not."""
-        told: list[Any] = []
-        self.patch(shutdown, "printUnraisable", lambda *given: told.append(given[1:]))
+        calls: list[Any] = []
+        self.patch(shutdown, "printUnraisable", lambda *given: calls.append(given[1:]))
         full = Full()
         for name, wanted in (
             ("stdout", [(full, "on flushing sys.stdout")]),
@@ -213,8 +215,8 @@ class FlushTests(SynchronousTestCase):
                 self.assertFalse(flushOutput())
             finally:
                 setattr(sys, name, before)
-            self.assertEqual(told, wanted)
-            told.clear()
+            self.assertEqual(calls, wanted)
+            calls.clear()
         self.patch(sys, "stdout", None)
         self.patch(sys, "stderr", io.StringIO())
         sys.stderr.close()

@@ -137,15 +137,15 @@ class RootedTests(ServingTestCase):
     def test_missing(self) -> None:
         """While the root directory is missing, programs fail with its path."""
         os.rmdir(os.path.join(self.folder, "one"))
-        told = [f"{self.path}: No such file or directory"]
-        self.assertEqual(self.launch().calls, told)
+        wanted = [f"{self.path}: No such file or directory"]
+        self.assertEqual(self.launch().calls, wanted)
         self.rooted.renew()
         self.assertEqual(self.made[0].calls, ["start"])
         with open(os.path.join(self.folder, "one"), "w"):
             pass  # Not a directory.
-        told = [f"{self.path}: Not a directory"]
+        wanted = [f"{self.path}: Not a directory"]
         for _ in range(2):
-            self.assertEqual(self.launch().calls, told)
+            self.assertEqual(self.launch().calls, wanted)
         os.unlink(os.path.join(self.folder, "one"))
         os.mkdir(os.path.join(self.folder, "one"))
         self.assertEqual(self.launch().calls, [])
@@ -155,9 +155,9 @@ class RootedTests(ServingTestCase):
         """Without descriptors for others it is tried again with the next request."""
         self.switch("two")
         self.failure = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        told = [f"{self.path}: Too many open files"]
+        wanted = [f"{self.path}: Too many open files"]
         for _ in range(2):
-            self.assertEqual(self.launch().calls, told)
+            self.assertEqual(self.launch().calls, wanted)
         self.failure = None
         self.assertEqual(self.launch().calls, [])
         self.assertEqual((self.launched(), self.rooted.moves), ([0, 1], 1))
@@ -177,29 +177,29 @@ class RootedTests(ServingTestCase):
 
     def test_room(self) -> None:
         """Those that wait are called in order, also after a replacement."""
-        told: list[int] = []
+        calls: list[int] = []
         self.made[0].hasCapacity = False
         self.assertFalse(self.rooted.hasCapacity)
         for number in (1, 2):
-            self.rooted.whenCapacity(partial(told.append, number))
+            self.rooted.whenCapacity(partial(calls.append, number))
         self.switch("two")
         self.rooted.renew()
         self.made[1].hasCapacity = False
         self.made[1]._waiters.pop(0)()
-        self.assertEqual(told, [])
+        self.assertEqual(calls, [])
         self.made[1].regainCapacity()
-        self.assertEqual(told, [1, 2])
+        self.assertEqual(calls, [1, 2])
         self.assertEqual(self.made[1]._waiters, [])
 
     def test_roomAgain(self) -> None:
         """Those that wait are called in the same directory, one by one."""
-        told: list[int] = []
+        calls: list[int] = []
         for number in (1, 2):
             self.made[0].hasCapacity = False
-            self.rooted.whenCapacity(partial(told.append, number))
-            self.assertEqual(told, [*range(1, number)])
+            self.rooted.whenCapacity(partial(calls.append, number))
+            self.assertEqual(calls, [*range(1, number)])
             self.made[0].regainCapacity()
-            self.assertEqual(told, [*range(1, number + 1)])
+            self.assertEqual(calls, [*range(1, number + 1)])
         self.assertEqual(self.made[0]._waiters, [])
 
     def test_over(self) -> None:

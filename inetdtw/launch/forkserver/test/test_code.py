@@ -36,9 +36,9 @@ class CodeTests(SynchronousTestCase):
     def test_runs(self) -> None:
         """The fork server runs the code that it reads, with its further arguments."""
         code = codeOf(*MODULES)
-        told = self.boot(code, code.data)
+        message = self.boot(code, code.data)
         wanted = "ValueError: the context has 'x=1', which is unknown or repeated"
-        self.assertEqual(told, wanted)
+        self.assertEqual(message, wanted)
 
     def test_another(self) -> None:
         """Code of another version, or of another Python's, is not run."""

@@ -210,15 +210,15 @@ class ForkServersTests(ForkServersTestCase):
             self.assertTrue(self.servers.hasCapacity)
             self.launch()
         self.assertFalse(self.servers.hasCapacity)
-        told: list[None] = []
-        self.servers.whenCapacity(lambda: told.append(None))
+        calls: list[None] = []
+        self.servers.whenCapacity(lambda: calls.append(None))
         self.played[1].report((SHORTAGE, 1, 0, errno.EAGAIN))
         self.reactor.settle()
-        self.assertEqual(told, [])
+        self.assertEqual(calls, [])
         self.played[1].report((STARTED, 1, PID, 0))
         self.reactor.settle()
         self.assertTrue(self.servers.hasCapacity)
-        self.assertEqual(told, [None])
+        self.assertEqual(calls, [None])
 
     def test_roomForOne(self) -> None:
         """Those that wait for capacity are called one by one."""
@@ -255,14 +255,14 @@ class ForkServersTests(ForkServersTestCase):
         for played in self.played:
             played.die()
         self.assertFalse(self.servers.hasCapacity)
-        told: list[None] = []
-        self.servers.whenCapacity(lambda: told.append(None))
+        calls: list[None] = []
+        self.servers.whenCapacity(lambda: calls.append(None))
         self.reactor.advance(1)
         played = PlayedHelper(self.reactor.processes[-1])
         played.hello()
         played.channel.close()
         self.reactor.settle()
-        self.assertEqual(told, [None])
+        self.assertEqual(calls, [None])
 
     def test_delegateWait(self) -> None:
         """One fork server, each time another, waits for datagrams; it can be freed."""
@@ -273,8 +273,8 @@ class ForkServersTests(ForkServersTestCase):
         for number, played in zip(numbers, self.played):
             packet, (fd,) = receive(played.channel, memoryview(bytearray(LARGEST)))
             os.close(fd)
-            kind, _, _, told, _, _ = HEADER.unpack_from(packet)
-            self.assertEqual((kind, told), (WAIT, number))
+            kind, _, _, requested, _, _ = HEADER.unpack_from(packet)
+            self.assertEqual((kind, requested), (WAIT, number))
         freed: list[int] = []
         self.servers.withdraw(numbers[0], partial(freed.append, numbers[0]))
         self.assertEqual(freed, [])
@@ -411,11 +411,11 @@ class FullTests(ForkServersTestCase):
 
     def test_waiters(self) -> None:
         """Those that wait are called when there is capacity."""
-        told: list[bool] = []
-        self.servers.whenCapacity(lambda: told.append(self.servers.hasCapacity))
+        calls: list[bool] = []
+        self.servers.whenCapacity(lambda: calls.append(self.servers.hasCapacity))
         for _ in self.children:
             self.take()
-        self.assertEqual(told, [True])
+        self.assertEqual(calls, [True])
 
     def test_noDescriptors(self) -> None:
         """A request fails when no descriptor is left to queue it."""
@@ -424,8 +424,8 @@ class FullTests(ForkServersTestCase):
             raise OSError(errno.EMFILE, "no more descriptors")
 
         self.patch(os, "dup", none)
-        (told,) = self.launch(environment=self.LARGE).calls
-        self.assertIn(os.strerror(errno.EAGAIN), told)
+        (reason,) = self.launch(environment=self.LARGE).calls
+        self.assertIn(os.strerror(errno.EAGAIN), reason)
 
     def test_stop(self) -> None:
         """Queued requests fail when the daemon stops."""
@@ -446,5 +446,5 @@ class FullTests(ForkServersTestCase):
         """Queued requests fail when the fork server is gone."""
         self.servers._processes[0].stop()
         self.reactor.advance(PAUSE)
-        (told,) = self.children[-1].calls
-        self.assertIn("cannot reach the fork server", told)
+        (reason,) = self.children[-1].calls
+        self.assertIn("cannot reach the fork server", reason)

@@ -389,7 +389,7 @@ class DeathTests(HelperTestCase):
         self.running()
 
     def test_why(self) -> None:
-        """The owner is told the last line of standard error, or the exit status."""
+        """The owner receives the last line of standard error, or the exit status."""
         pid = self.played.process.pid
         self.helper.errReceived(b"Traceback:\nMemory")
         self.helper.errReceived(b"Error: no\n")

@@ -32,7 +32,7 @@ from inetdtw.model.service import WarmSpec
 from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.test.fakes import PATIENCE, FakeChild, FakeProgram, ServingTestCase
 
-#: What a report says last, where that is not the processor time.
+#: The last value of a report, where that is not the processor time.
 CPU = {HELLO: VERSION}
 #: The id of no process.
 PID = (1 << 22) + 77
