@@ -16,12 +16,11 @@ import signal
 import sys
 from types import FrameType
 
+from inetdtw.cli.names import COMMANDS
 from inetdtw.system.stdio import openStreams, reserveStdio
 
 #: The signals that end the daemon.
 ENDING = (signal.SIGTERM, signal.SIGINT)
-#: The commands for a running daemon.
-COMMANDS = ("status", "health", "reload", "pause", "resume", "drain")
 
 
 def _end(number: int, frame: FrameType | None) -> None:

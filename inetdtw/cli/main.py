@@ -17,7 +17,7 @@ from twisted.scripts._twistd_unix import ServerOptions
 from inetdtw._version import __version__
 from inetdtw.cli import operate
 from inetdtw.cli.background import SEE_LOG, Runner
-from inetdtw.cli.entry import COMMANDS
+from inetdtw.cli.names import COMMANDS
 from inetdtw.cli.options import SIGNALS, ServiceOptions
 from inetdtw.cli.output import err, out
 from inetdtw.cli.service import OptionError

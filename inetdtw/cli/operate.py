@@ -24,7 +24,7 @@ from typing import Callable
 from twisted.python import usage
 
 from inetdtw.cli.command import FAILED, NO_DAEMON, OK, Command, Rejected
-from inetdtw.cli.entry import COMMANDS as NAMES
+from inetdtw.cli.names import COMMANDS as NAMES
 from inetdtw.cli.output import discard, err, out
 from inetdtw.cli.status import Health, Status
 from inetdtw.cli.usage import reorderOptions

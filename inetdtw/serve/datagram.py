@@ -117,7 +117,8 @@ class DatagramListener(BaseListener):
         """
         costs = chain((FIRST_REPLY,), repeat(1))
         session = DatagramSession(
-            *(self._runtime, self._name, self._port.socket),
+            *(self._runtime.reactor, self._runtime.sessions),
+            *(self._name, self._port.socket),
             lambda data: self._reply(data, sender, next(costs)),
             lambda: self._over(sender),
         )

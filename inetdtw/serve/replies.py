@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Callable
+from typing import Any, Callable
 
 from zope.interface import implementer
 
@@ -15,7 +15,6 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
 from inetdtw.log.failures import survived
-from inetdtw.serve.runtime import Runtime
 from inetdtw.system.timer import Timer
 
 _LARGEST = 1 << 16
@@ -109,7 +108,8 @@ class DatagramSession:
 
     def __init__(
         self,
-        runtime: Runtime,
+        reactor: Any,
+        sessions: set[DatagramSession],
         service: str,
         through: socket.socket,
         send: Callable[[bytes], None],
@@ -118,15 +118,16 @@ class DatagramSession:
         """
         Begin without a socket that the program can write to.
 
+        @param sessions: has this one while there are such sockets.
         @param send: called with each message of the program.
         @param over: called at the end.
         """
-        self.reactor = runtime.reactor
+        self.reactor = reactor
         self.service = service
         self.through = through
         self.send = send
         self._over = over
-        self._sessions = runtime.sessions
+        self._sessions = sessions
         self._replies: set[ReplySocket] = set()
         self._ended = False
         self._timer = Timer(self.reactor)

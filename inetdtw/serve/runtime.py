@@ -9,7 +9,7 @@ import socket
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
 from inetdtw.internal.reflector import ReflectorGuard
@@ -19,14 +19,12 @@ from inetdtw.limits.counters import Tally
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.log.report import Report
 from inetdtw.model.service import Service
+from inetdtw.serve.replies import DatagramSession
 from inetdtw.serve.tcpmux import PortlessServices
 from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames
-
-if TYPE_CHECKING:
-    from inetdtw.serve.replies import DatagramSession
 
 #: How many descriptors the standard error of a program takes.
 _STANDARD_ERROR = {"socket": 0, "null": 0, "log": 2}

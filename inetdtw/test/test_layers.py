@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -53,18 +53,13 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imported(
-    path: Path,
-    known: dict[str, Path],
-    walk: Callable[[ast.AST], Iterator[ast.AST]] = ast.walk,
-) -> Iterator[str]:
+def imported(path: Path, known: dict[str, Path]) -> Iterator[str]:
     """
-    Yield the modules of this package that a module imports.
+    Yield the modules of this package that a module imports, wherever it does.
 
     @param known: all modules, by name.
-    @param walk: yields the nodes of its syntax tree that count.
     """
-    for node in walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
@@ -75,17 +70,6 @@ def imported(
             top, _, below = name.partition(".")
             if top == "inetdtw":
                 yield from _moduleOf(below, known)
-
-
-def atOnce(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes that are executed when the module is imported."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            continue
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-            continue
-        yield child
-        yield from atOnce(child)
 
 
 def _moduleOf(name: str, known: dict[str, Path]) -> Iterator[str]:
@@ -177,12 +161,8 @@ class LayersTests(SynchronousTestCase):
 
     def test_noCycle(self) -> None:
         """No module imports itself by way of others."""
-        imports = {
-            name: set(imported(path, self.known, atOnce))
-            for name, path in self.known.items()
-        }
         try:
-            tuple(TopologicalSorter(imports).static_order())
+            tuple(TopologicalSorter(self.imports).static_order())
         except CycleError as why:
             self.fail(" -> ".join(why.args[1]))
 

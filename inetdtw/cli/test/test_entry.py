@@ -14,7 +14,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 import inetdtw
-from inetdtw.cli import entry, main, operate
+from inetdtw.cli import entry, main, names, operate
 
 
 class MainTests(SynchronousTestCase):
@@ -41,7 +41,7 @@ class MainTests(SynchronousTestCase):
 
     def test_operate(self) -> None:
         """A command for a running daemon is run in place of the daemon."""
-        self.assertEqual(entry.COMMANDS, tuple(operate.COMMANDS))
+        self.assertEqual(names.COMMANDS, tuple(operate.COMMANDS))
         done: list[Any] = []
 
         def do(*what: Any) -> int:
