@@ -239,7 +239,7 @@ class SlotTable:
         Stop accepting clients until the daemon exits.
 
         @return: fires when no program runs any more and all sockets are closed, or at
-            L{abandon}.
+            L{stop}.
         """
         if self._drained is None:
             self._runtime.report.emit(events.DRAIN, running=self.running)
