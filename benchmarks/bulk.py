@@ -40,7 +40,7 @@ class Transfer:
         self._buffer = ctypes.create_string_buffer(CHUNK)
         self._sock = socket.create_connection(task.address, timeout=GRACE)
         self._sock.setblocking(False)
-        self._sent = self._heard = 0
+        self._sent = self._received = 0
 
     def run(self, deadline: float) -> None:
         """
@@ -73,17 +73,17 @@ class Transfer:
 
     def _receive(self) -> bool:
         """Read and compare more, and return whether it was EOF."""
-        at = self._heard % CHUNK
+        at = self._received % CHUNK
         try:
             size = self._sock.recv_into(self._buffer, CHUNK - at)
         except BlockingIOError:
             return False
         expected = ctypes.addressof(self._expected) + at
         if _memcmp(ctypes.addressof(self._buffer), expected, size):
-            raise OSError(f"wrong byte after {self._heard}")
-        self._heard += size
-        if not size and self._heard != self._size:
-            raise OSError(f"end of file after {self._heard} bytes")
+            raise OSError(f"wrong byte after {self._received}")
+        self._received += size
+        if not size and self._received != self._size:
+            raise OSError(f"end of file after {self._received} bytes")
         return not size
 
 

@@ -118,17 +118,17 @@ class Streams:
 
     def _receive(self, sock: socket.socket, begun: float) -> None:
         """Read to EOF, and compare every byte."""
-        heard = b""
+        received = b""
         try:
             while chunk := sock.recv(4096):
-                heard += chunk
+                received += chunk
         except OSError as error:
             self.result.fail(error)
             return
-        if heard == self._expected:
+        if received == self._expected:
             self.result.latencies.append(time.perf_counter() - begun)
         else:
-            self.result.fail(f"wrong reply: {heard[:80]!r}")
+            self.result.fail(f"wrong reply: {received[:80]!r}")
 
     def _giveUp(self) -> None:
         """Count unfinished exchanges as failed."""

@@ -238,8 +238,8 @@ class BackgroundTests(CommandTestCase):
             path = self.path(name)
             before = self.written(path)
             done = run(inetd("-p", path, self.conf))
-            said = f"inetd: the pid file '{path}': {why}; use -p for another path\n"
-            self.assertEqual((done.returncode, done.stderr), (1, said))
+            wanted = f"inetd: the pid file '{path}': {why}; use -p for another path\n"
+            self.assertEqual((done.returncode, done.stderr), (1, wanted))
             self.assertEqual(self.written(path), before)
 
     def written(self, path: str) -> tuple[int, int]:

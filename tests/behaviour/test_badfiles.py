@@ -98,14 +98,14 @@ class NothingToServeTests(ServingTestCase):
         """Check that every command fails with a message and leaves nothing behind."""
         for name, argv in self.commands(path).items():
             done = run(argv)
-            said = done.stdout + done.stderr
+            output = done.stdout + done.stderr
             if os.path.exists(self.path("log")):
                 with open(self.path("log"), encoding="utf-8") as log:
-                    said += log.read()
-            self.assertNotEqual(done.returncode, 0, f"{name}: {said}")
+                    output += log.read()
+            self.assertNotEqual(done.returncode, 0, f"{name}: {output}")
             for text in texts:
-                self.assertIn(text, said, name)
-            self.assertNotIn("Traceback", said, name)
+                self.assertIn(text, output, name)
+            self.assertNotIn("Traceback", output, name)
             # Its starter knows of the failure first.
             eventually(
                 lambda: not os.path.exists(self.path("pid")),

@@ -71,12 +71,12 @@ class CheckTests(ServingTestCase):
             "7006 on protocol = tcp, colour = red;",  # item 29
         )
         path = self.write("inetd.conf", "\n".join(lines) + "\n")
-        status, said = self.check(path)
+        status, output = self.check(path)
         self.assertEqual(status, 1)
-        places = re.findall(rf"(?m)^{re.escape(path)}:(\d+):\d+: \w+: ", said)
+        places = re.findall(rf"(?m)^{re.escape(path)}:(\d+):\d+: \w+: ", output)
         self.assertEqual(places, ["1", "2", "3", "4", "5", "7", "8"])
         for line in (1, 2, 3, 4, 5, 7, 8):
-            self.assertIn(f"\n    {lines[line - 1]}\n", said)
+            self.assertIn(f"\n    {lines[line - 1]}\n", output)
 
     def test_running(self) -> None:
         """C{--check} works while a daemon serves the file, with its pid file."""
@@ -109,7 +109,7 @@ class ExplainTests(ServingTestCase):
         """C{--explain} fails for an unknown service, and lists those that exist."""
         path = self.write("inetd.conf", f"7007 {ECHO}\n")
         result = run([*inetd("--explain", "nix", path)])
-        said = "'nix' is not a service (7007/tcp)\n"
+        wanted = "'nix' is not a service (7007/tcp)\n"
         self.assertEqual(
-            (result.returncode, result.stdout, result.stderr), (1, "", said)
+            (result.returncode, result.stdout, result.stderr), (1, "", wanted)
         )

@@ -109,7 +109,7 @@ class ForegroundTests(CommandTestCase):
 
     def test_lines(self) -> None:
         """A newline in a word of the command line is escaped in messages."""
-        word, said = "x\nforged", "x\\nforged"
+        word, shown = "x\nforged", "x\\nforged"
         commands = (
             ["--" + word],
             ["--rate", word, "-f", self.conf],
@@ -120,7 +120,7 @@ class ForegroundTests(CommandTestCase):
         for each in commands:
             done = run(inetd(*each))
             self.assertNotIn("\nforged", done.stderr)
-            self.assertIn(said, done.stderr)
+            self.assertIn(shown, done.stderr)
 
     def test_files(self) -> None:
         """The services of several files are served."""
@@ -198,7 +198,7 @@ class ReloadTests(CommandTestCase):
         running.sendall(b"before")
         self.assertEqual(running.recv(100), b"before")
         self.reload(daemon, self.line)
-        # A fork server that accepts there hears of it a moment later.
+        # A fork server that accepts there is notified a moment later.
         eventually(lambda: not isServed(other), daemon.log)
         self.assertRaises(ConnectionRefusedError, self.connect, other)
         self.assertEqual(inodeOf(self.port), inode)

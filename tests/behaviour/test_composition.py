@@ -149,7 +149,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_ports(self) -> Any:
-        """On port 0 every service gets a port, and all of them tell which."""
+        """On port 0 every service gets a port, and all of them report which."""
         inetd = self.serve(
             "127.0.0.1:0 on id = cat, protocol = tcp, wait = no, exec = /bin/cat,"
             " user = -;\n"
@@ -164,12 +164,12 @@ class InProcessTests(TestCase):
         self.assertEqual(kinds["wc"], "UDP")
         self.assertEqual(kinds["cat"], "TCP")
         self.assertNotIn(0, {host.port for host in hosts.values()})
-        told = yield deferToThread(talk, hosts["cat"].port, b"text")
-        self.assertEqual(told, b"text")
-        told = yield deferToThread(ask, hosts["wc"].port, b"12345")
-        self.assertEqual(told.strip(), b"5")
-        told = yield deferToThread(talk, hosts["0/tcp"].port, b"echo")
-        self.assertEqual(told, b"echo")
+        answer = yield deferToThread(talk, hosts["cat"].port, b"text")
+        self.assertEqual(answer, b"text")
+        answer = yield deferToThread(ask, hosts["wc"].port, b"12345")
+        self.assertEqual(answer.strip(), b"5")
+        answer = yield deferToThread(talk, hosts["0/tcp"].port, b"echo")
+        self.assertEqual(answer, b"echo")
 
     @inlineCallbacks
     def test_factory(self) -> Any:
@@ -205,8 +205,8 @@ class InProcessTests(TestCase):
         inetd = self.serve(text.replace(";", ", user = -;"))
         for _ in range(3):
             port = inetd.getHosts()["it"].port
-            told = yield deferToThread(talk, port, b"text")
-            self.assertEqual(told, b"text")
+            answer = yield deferToThread(talk, port, b"text")
+            self.assertEqual(answer, b"text")
             yield inetd.stopService()
             self.assertEqual(inetd.getHosts(), {})
             self.assertRaises(
@@ -222,8 +222,8 @@ class InProcessTests(TestCase):
         client = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.addCleanup(client.close)
         client.sendall(b"before")
-        told = yield deferToThread(client.recv, 100)
-        self.assertEqual(told, b"before")
+        answer = yield deferToThread(client.recv, 100)
+        self.assertEqual(answer, b"before")
         return client
 
     @inlineCallbacks
@@ -234,11 +234,11 @@ class InProcessTests(TestCase):
         client = yield self.clientOf(inetd)
         yield inetd.stopService()
         client.sendall(b"after")
-        told = yield deferToThread(client.recv, 100)
-        self.assertEqual(told, b"after")
+        answer = yield deferToThread(client.recv, 100)
+        self.assertEqual(answer, b"after")
         client.shutdown(socket.SHUT_WR)
-        told = yield deferToThread(client.recv, 100)
-        self.assertEqual(told, b"")
+        answer = yield deferToThread(client.recv, 100)
+        self.assertEqual(answer, b"")
         inetd.startService()
 
     @inlineCallbacks
@@ -249,11 +249,11 @@ class InProcessTests(TestCase):
         client = yield self.clientOf(inetd)
         yield inetd.stopService()
         inetd.startService()
-        told = yield deferToThread(talk, inetd.getHosts()["it"].port, b"after")
-        self.assertEqual(told, b"after")
+        answer = yield deferToThread(talk, inetd.getHosts()["it"].port, b"after")
+        self.assertEqual(answer, b"after")
         client.sendall(b"still")
-        told = yield deferToThread(client.recv, 100)
-        self.assertEqual(told, b"still")
+        answer = yield deferToThread(client.recv, 100)
+        self.assertEqual(answer, b"still")
 
     @inlineCallbacks
     def test_reaped(self) -> Any:
@@ -283,8 +283,8 @@ class InProcessTests(TestCase):
             "127.0.0.1:0 on id = it, protocol = udp, wait = no, exec = /bin/sh,"
             " args = sh -c 'echo running; exec sleep 2', user = -;\n"
         )
-        told = yield deferToThread(ask, inetd.getHosts()["it"].port, b"?")
-        self.assertEqual(told, b"running\n")
+        answer = yield deferToThread(ask, inetd.getHosts()["it"].port, b"?")
+        self.assertEqual(answer, b"running\n")
         yield inetd.stopService()
         inetd.startService()
 
@@ -297,8 +297,8 @@ class InProcessTests(TestCase):
             environ={"PATH": "/bin", "GIVEN": "yes"},
         )
         before = dict(os.environ)
-        told = yield deferToThread(talk, inetd.getHosts()["it"].port, b"")
-        lines = told.decode().splitlines()
+        answer = yield deferToThread(talk, inetd.getHosts()["it"].port, b"")
+        lines = answer.decode().splitlines()
         kept = [
             line for line in lines if not line.startswith(("TCP", "REMOTE_", "PROTO"))
         ]
@@ -365,8 +365,8 @@ class InProcessTests(TestCase):
         others = [subprocess.Popen(["/bin/sh", "-c", "exit 7"]) for _ in range(5)]
         port = inetd.getHosts()["it"].port
         for number in range(20):
-            told = yield deferToThread(talk, port, b"%d" % number)
-            self.assertEqual(told, b"%d" % number)
+            answer = yield deferToThread(talk, port, b"%d" % number)
+            self.assertEqual(answer, b"%d" % number)
         self.assertEqual([other.wait(30) for other in others], [7] * 5)
 
 

@@ -30,9 +30,9 @@ class KeyTests(ContextTestCase):
 
     def test_default(self) -> None:
         """By default the umask is 022, the directory / and the rest the daemon's."""
-        told = self.probe()
-        self.assertEqual((told["umask"], told["directory"]), (0o022, "/"))
-        self.assertEqual(told["nice"], os.nice(0))
+        found = self.probe()
+        self.assertEqual((found["umask"], found["directory"]), (0o022, "/"))
+        self.assertEqual(found["nice"], os.nice(0))
 
     def test_umask(self) -> None:
         """C{umask} is the file creation mask, by both ways to launch."""
@@ -41,15 +41,15 @@ class KeyTests(ContextTestCase):
 
     def test_directory(self) -> None:
         """C{directory} is where the program starts."""
-        told = self.probe(f"directory = {self.directory}")
-        self.assertEqual(told["directory"], os.path.realpath(self.directory))
+        found = self.probe(f"directory = {self.directory}")
+        self.assertEqual(found["directory"], os.path.realpath(self.directory))
 
     def test_home(self) -> None:
         """C{directory = ~} is the user's home."""
         user = ordinaryUser()
-        told = self.probe("directory = ~", user=nameOf(user))
+        found = self.probe("directory = ~", user=nameOf(user))
         home = os.environ.get("HOME", "/") if user is None else user.pw_dir
-        self.assertEqual(told["directory"], os.path.realpath(home))
+        self.assertEqual(found["directory"], os.path.realpath(home))
 
     def test_missingDirectory(self) -> None:
         """
@@ -73,8 +73,8 @@ class KeyTests(ContextTestCase):
 
     def test_rlimits(self) -> None:
         """C{rlimit_...} sets the soft and the hard limit, and leaves the others."""
-        told = self.probe("rlimit_files = 40:50", "rlimit_cpu = 7", "rlimit_core = 0")
-        limits = told["limits"]
+        found = self.probe("rlimit_files = 40:50", "rlimit_cpu = 7", "rlimit_core = 0")
+        limits = found["limits"]
         self.assertEqual(limits["RLIMIT_NOFILE"], [40, 50])
         self.assertEqual(limits["RLIMIT_CPU"], [7, 7])
         self.assertEqual(limits["RLIMIT_CORE"], [0, 0])
@@ -100,7 +100,7 @@ class KeyTests(ContextTestCase):
             for _ in range(3):
                 first, second, third = (json.loads(talk(p, b"")) for p in ports)
         self.assertEqual(
-            [told["umask"] for told in (first, second, third)], [0o077, 0o022, 0o022]
+            [found["umask"] for found in (first, second, third)], [0o077, 0o022, 0o022]
         )
         self.assertEqual(first["nice"] - second["nice"], 5)
         self.assertEqual(second["nice"], third["nice"])
@@ -141,9 +141,9 @@ class ChangedTests(ContextTestCase):
         with self.daemon(conf, *ports):
             for name in ("one", "two", "one"):
                 self.link("current", name)
-                told = [json.loads(talk(port, b""))["directory"] for port in ports]
+                found = [json.loads(talk(port, b""))["directory"] for port in ports]
                 wanted = os.path.realpath(self.path(name))
-                self.assertEqual(told, [wanted] * len(ports))
+                self.assertEqual(found, [wanted] * len(ports))
 
     def test_anew(self) -> None:
         """
@@ -187,8 +187,8 @@ class ChangedTests(ContextTestCase):
                 self.link("current", name)
                 for _ in range(3):
                     client.sendto(b"where", ("127.0.0.1", port))
-                told = {client.recv(1000) for _ in range(3)}
-                self.assertEqual(told, {os.path.realpath(self.path(name)).encode()})
+                answers = {client.recv(1000) for _ in range(3)}
+                self.assertEqual(answers, {os.path.realpath(self.path(name)).encode()})
 
     def test_path(self) -> None:
         """
@@ -227,15 +227,15 @@ class RootKeyTests(ContextTestCase):
     def test_noGroups(self) -> None:
         """C{groups = no} leaves the first group only."""
         user = users.alpine()
-        told = self.probe("groups = no", user=user.pw_name)
-        self.assertEqual(told["groups"], [user.pw_gid])
-        self.assertEqual(told["ids"], [user.pw_uid] * 3 + [user.pw_gid] * 3)
+        found = self.probe("groups = no", user=user.pw_name)
+        self.assertEqual(found["groups"], [user.pw_gid])
+        self.assertEqual(found["ids"], [user.pw_uid] * 3 + [user.pw_gid] * 3)
 
     def test_namedGroups(self) -> None:
         """C{groups} with names gives these, with the first group."""
         user = users.alpine()
-        told = self.probe("groups = daemon", user=user.pw_name)
-        self.assertEqual(sorted(told["groups"]), sorted({1, user.pw_gid}))
+        found = self.probe("groups = daemon", user=user.pw_name)
+        self.assertEqual(sorted(found["groups"]), sorted({1, user.pw_gid}))
 
     def test_raised(self) -> None:
         """
@@ -246,12 +246,12 @@ class RootKeyTests(ContextTestCase):
         port, user = freePort(), users.alpine().pw_name
         conf = self.definition(port, "rlimit_files = 100000", user=user)
         with self.daemon(conf, port) as daemon:
-            told = talk(port, b"")
+            found = talk(port, b"")
             if mayRaiseLimits():
-                limits = json.loads(told)["limits"]
+                limits = json.loads(found)["limits"]
                 self.assertEqual(limits["RLIMIT_NOFILE"], [100000, 100000])
                 return
-            self.assertEqual(told, b"")
+            self.assertEqual(found, b"")
             daemon.waitForLog("Operation not permitted")
 
     def test_accessList(self) -> None:

@@ -62,8 +62,8 @@ class SocketTests(ControlTestCase):
     def test_curl(self) -> None:
         """curl(1) reads the state and carries out commands."""
         self.start()
-        code, said = self.ask("POST", f"/pause?service=127.0.0.1:{self.cat}")
-        self.assertEqual((code, json.loads(said)["state"]), (200, "paused"))
+        code, answer = self.ask("POST", f"/pause?service=127.0.0.1:{self.cat}")
+        self.assertEqual((code, json.loads(answer)["state"]), (200, "paused"))
         try:
             done = subprocess.run(
                 [

@@ -68,9 +68,9 @@ class DatagramNowaitTests(OneServiceTestCase):
             with self.serve(launch, self.keys(_WRITES)):
                 client = self.datagrams()
                 client.sendto(b"datagram", ("127.0.0.1", self.port))
-                told = {client.recv(100) for _ in range(3)}
+                answers = {client.recv(100) for _ in range(3)}
             expected = {b"first datagram", b"second datagram", b"third datagram"}
-            self.assertEqual(told, expected)
+            self.assertEqual(answers, expected)
 
     def test_print(self) -> None:
         """Several prints of a program are one datagram."""

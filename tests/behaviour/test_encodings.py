@@ -88,7 +88,7 @@ class EncodingsTests(ServingTestCase):
             + b", warm = yes;",
             there + b" stream unix nowait - /bin/echo echo socket",
         ]
-        said = {
+        answers = {
             ports[0]: text,
             ports[1]: b"caf\xe9",
             ports[2]: b"program",
@@ -106,11 +106,11 @@ class EncodingsTests(ServingTestCase):
                 + os.path.join(directory, "f\u00f6lder\u2026".encode())
                 + b'";'
             )
-        return b"# K\xfcche \0\n" + b"\n".join(lines) + b"\n", said, there
+        return b"# K\xfcche \0\n" + b"\n".join(lines) + b"\n", answers, there
 
-    def assertServes(self, said: dict[int, bytes], there: bytes) -> None:
+    def assertServes(self, answers: dict[int, bytes], there: bytes) -> None:
         """Assert that programs answer as they should."""
-        for port, text in said.items():
+        for port, text in answers.items():
             self.assertEqual(talk(port, b""), text + b"\n")
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(DEADLINE)
@@ -123,7 +123,7 @@ class EncodingsTests(ServingTestCase):
 
         Commands print it in UTF-8, and C{--check} warns once for each line.
         """
-        lines, said, there = self.lines()
+        lines, answers, there = self.lines()
         mux = freePort()
         first = b"%d stream tcp nowait - internal echo\n" % mux
         control = self.path("control")
@@ -136,7 +136,7 @@ class EncodingsTests(ServingTestCase):
                     self.writeBytes("inetd.conf", first + lines)
                     daemon.process.send_signal(signal.SIGHUP)
                     daemon.waitForLog("] reload - ")
-                    self.assertServes(said, there)
+                    self.assertServes(answers, there)
                     shown = self.ask(env, "status")
                     self.assertIn("/s\u00f6ck\u2026", shown)
                     name = os.fsdecode(there) + "/unix"
@@ -146,7 +146,7 @@ class EncodingsTests(ServingTestCase):
                     self.assertNotIn("Traceback", daemon.log())
                 with Daemon(inetd("-f", "-e", conf), ports=[mux], env=env) as daemon:
                     daemon.waitForLog("warm-ready ")
-                    self.assertServes(said, there)
+                    self.assertServes(answers, there)
                     self.assertNotIn("Traceback", daemon.log())
                 checked = self.ask(env, "--check", conf)
                 self.assertEqual(checked.count("is not UTF-8"), 2, checked)

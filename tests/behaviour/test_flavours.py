@@ -98,9 +98,9 @@ class FlavourTestCase(ServingTestCase):
         """Check that a UDP service gives this answer to C{abc}."""
         self.assertEqual(ask(self.ports[letter], b"abc", host), answer)
 
-    def says(self, letter: str, said: bytes, sent: bytes = b"") -> None:
+    def sends(self, letter: str, answer: bytes, sent: bytes = b"") -> None:
         """Check what a TCP service sends, by itself or after some bytes."""
-        self.assertEqual(talk(self.ports[letter], sent), said)
+        self.assertEqual(talk(self.ports[letter], sent), answer)
 
     def refuses(self, letter: str, *hosts: str) -> None:
         """Check that no process listens on these addresses."""
@@ -140,7 +140,7 @@ class FlavourTests(FlavourTestCase):
             for host in (_HOST, "::1"):
                 self.assertTrue(talk(self.ports["B"], b"", host).endswith(b"\r\n"))
                 self.assertTrue(ask(self.ports["B"], b"", host).endswith(b"\r\n"))
-            self.says("C", b"", b"abc")
+            self.sends("C", b"", b"abc")
             self.refuses("C", "::1")
             for letter in "DJ":
                 self.echoes(letter)
@@ -148,16 +148,16 @@ class FlavourTests(FlavourTestCase):
                 first.sendall(b"x")
                 self.assertEqual(first.recv(1), b"x")
                 self.assertEqual(readAll(self.connect(self.ports["E"])), b"")
-            self.says("F", b"single quotes and double\n")
+            self.sends("F", b"single quotes and double\n")
             self.answers("G", b"ABC")
-            self.says("H", b"one two\n")
+            self.sends("H", b"one two\n")
             self.hasPath("plain", 0o600)
             self.hasPath("owned", 0o660)
             owner = os.stat(self.path("owned")).st_uid
             self.assertEqual(pwd.getpwuid(owner).pw_name, self.stands["USER"])
-            self.says("I", b"+Go\r\ndate\n", b"date\r\n")
-            self.says("I", b"abc", b"PLAIN\r\nabc")
-            self.says("I", b"date\r\nplain\r\n", b"help\r\n")
+            self.sends("I", b"+Go\r\ndate\n", b"date\r\n")
+            self.sends("I", b"abc", b"PLAIN\r\nabc")
+            self.sends("I", b"date\r\nplain\r\n", b"help\r\n")
 
     def test_netbsd(self) -> None:
         """
@@ -178,9 +178,9 @@ class FlavourTests(FlavourTestCase):
             for letter in "EFGM":
                 self.echoes(letter)
             self.answers("G", b"ABC")
-            self.says("H", b"a b c  d e\\f\n")
-            self.says("I", b"+Go\r\ndate\n", b"date\r\n")
-            self.says("J", b'tab:\tquote:" byte:A x\n')
+            self.sends("H", b"a b c  d e\\f\n")
+            self.sends("I", b"+Go\r\ndate\n", b"date\r\n")
+            self.sends("J", b'tab:\tquote:" byte:A x\n')
             self.answers("K", b"abc")
             self.echoes("K", "127.0.0.3")
             self.refuses("K", _HOST)
@@ -208,10 +208,10 @@ class FlavourTests(FlavourTestCase):
             self.refuses("E", _HOST)
             self.echoes("F", _HOST, "::1")
             self.echoes("G")
-            self.says("H", b"\n")
+            self.sends("H", b"\n")
             self.answers("H", b"ABC")
-            self.says("I", b"x # y\n")
-            self.says("J", b"one two\n")
+            self.sends("I", b"x # y\n")
+            self.sends("J", b"one two\n")
             self.hasPath("plain", 0o600)
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
                 client.settimeout(DEADLINE)
@@ -242,8 +242,8 @@ class FlavourTests(FlavourTestCase):
             self.echoes("D", "127.0.0.2")
             self.refuses("D", _HOST)
             self.echoes("E")
-            self.says("F", b"a b c\n")
-            self.says("G", b"\n")
+            self.sends("F", b"a b c\n")
+            self.sends("G", b"\n")
             self.answers("G", b"abc")
             self.answers("H", b"ABC")
             self.hasPath("plain", 0o600)
@@ -265,8 +265,8 @@ class FlavourTests(FlavourTestCase):
             self.echoes("D", "::1")
             self.echoes("E", "127.0.0.2")
             self.echoes("F")
-            self.says("G", b"a  b c d\\ e\n")
-            self.says("I", b"+Go\r\ndate\n", b"date\r\n")
-            self.says("I", b"abc", b"plain\r\nabc")
+            self.sends("G", b"a  b c d\\ e\n")
+            self.sends("I", b"+Go\r\ndate\n", b"date\r\n")
+            self.sends("I", b"abc", b"plain\r\nabc")
             self.hasPath("plain", 0o600)
             self.answers("M", b"ABC")

@@ -108,19 +108,19 @@ class InternalTests(ServingTestCase):
         """Daytime sends the local time on one line, as asctime(3) has it."""
         with self.serve():
             before = int(time.time())
-            for said in self.talk("daytime"), self.ask("daytime"):
-                self.assertTrue(said.endswith(b"\r\n"))
-                when = time.mktime(time.strptime(said.decode().strip()))
-                self.assertTrue(before <= when <= time.time() + 3600, said)
-                self.assertEqual(said.decode(), f"{time.ctime(when)}\r\n")
+            for answer in self.talk("daytime"), self.ask("daytime"):
+                self.assertTrue(answer.endswith(b"\r\n"))
+                when = time.mktime(time.strptime(answer.decode().strip()))
+                self.assertTrue(before <= when <= time.time() + 3600, answer)
+                self.assertEqual(answer.decode(), f"{time.ctime(when)}\r\n")
 
     def test_time(self) -> None:
         """Time sends the seconds since 1900 in four bytes."""
         with self.serve():
             before = int(time.time())
-            for said in self.talk("time"), self.ask("time"):
-                self.assertEqual(len(said), 4)
-                when = struct.unpack("!I", said)[0] - _SINCE_1900
+            for answer in self.talk("time"), self.ask("time"):
+                self.assertEqual(len(answer), 4)
+                when = struct.unpack("!I", answer)[0] - _SINCE_1900
                 self.assertTrue(before <= when <= time.time(), when)
 
     def test_noProcesses(self) -> None:

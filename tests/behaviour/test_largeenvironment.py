@@ -32,22 +32,22 @@ class LargeTests(ContextTestCase):
         )
         env = {**environment(PATH="/usr/bin:/bin"), **large}
         with self.daemon(conf, *ports, env=env) as daemon:
-            said = [talk(port, b"") for port in ports]
-            if b"" in said:
+            answers = [talk(port, b"") for port in ports]
+            if b"" in answers:
                 daemon.waitForLog("start-failed ", len(ports))
-        return said, daemon.log()
+        return answers, daemon.log()
 
     def test_environment(self) -> None:
         """An environment may be as large as execve(2) takes."""
         for count in (3, 19):
-            said, _ = self.lengths(count)
-            for each in said:
+            answers, _ = self.lengths(count)
+            for each in answers:
                 self.assertGreater(int(each), count * 100_000)
                 self.assertLess(int(each), count * 100_000 + 1000)
 
     def test_tooLarge(self) -> None:
         """An environment that execve(2) rejects draws a log line for each client."""
-        said, log = self.lengths(20, f"env = A={'y' * 120_000}")
-        self.assertEqual(said, [b""] * 3)
+        answers, log = self.lengths(20, f"env = A={'y' * 120_000}")
+        self.assertEqual(answers, [b""] * 3)
         self.assertEqual(log.count("Argument list too long"), 3)
         self.assertEqual(log.count(" start-failed "), 3)

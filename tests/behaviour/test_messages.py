@@ -61,9 +61,9 @@ class WordsTests(CommandTestCase):
         """A value that is not a number, or out of range, is rejected."""
         for option in ("-q", "-R"):
             for value in ("x", "-1", "99999999"):
-                said = self.assertRefused("-f", option, value, self.conf)
-                self.assertIn(f"{option} takes a number", said)
-                self.assertIn(value, said)
+                output = self.assertRefused("-f", option, value, self.conf)
+                self.assertIn(f"{option} takes a number", output)
+                self.assertIn(value, output)
         self.assertIn("--launch", self.assertRefused("--launch", "rocket", self.conf))
 
     def printed(self, *arguments: str, to: str | int) -> tuple[int, str]:
@@ -97,10 +97,10 @@ class WordsTests(CommandTestCase):
 
     def test_full(self) -> None:
         """The command exits with 1, with a message, when its output fails."""
-        said = "inetd: write error: No space left on device\n"
+        wanted = "inetd: write error: No space left on device\n"
         for arguments in self.printing():
             found = self.printed(*arguments, to="/dev/full")
-            self.assertEqual(found, (1, said), arguments)
+            self.assertEqual(found, (1, wanted), arguments)
         self.assertWithoutAWord("/dev/full 2>&1")
 
     if not os.path.exists("/dev/full"):

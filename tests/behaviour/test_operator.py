@@ -62,8 +62,8 @@ class OperatorTests(ControlTestCase):
         self.assertEqual(self.run_("status", str(self.udp), "-q"), (0, ""))
         self.assertEqual(self.run_("status", str(self.bad), "-q"), (1, ""))
         code, text = self.run_("status", "--json")
-        said = json.loads(text)
-        self.assertEqual((code, said["pid"]), (1, daemon.process.pid))
+        decoded = json.loads(text)
+        self.assertEqual((code, decoded["pid"]), (1, daemon.process.pid))
         self.assertEqual(self.ask("GET", "/health")[0], 503)
         for client in (*clients, waits):
             client.close()
@@ -128,15 +128,15 @@ class OperatorTests(ControlTestCase):
         """A name that is not UTF-8 is the name of no service."""
         self.start()
         for name in ("pause", "resume"):
-            code, said = self.run_(name, "\udcff")
+            code, output = self.run_(name, "\udcff")
             self.assertEqual(code, 1)
-            self.assertIn("inetd: '\\xff' is not a service (", said)
+            self.assertIn("inetd: '\\xff' is not a service (", output)
         self.assertEqual(self.run_("status", "\udcff")[0], 1)
 
     def test_unprinted(self) -> None:
         """A command is carried out even if its output fails, which is an error."""
         self.start()
-        said = "inetd: write error: No space left on device\n"
+        wanted = "inetd: write error: No space left on device\n"
         for name, to, code in (
             ("pause", "/dev/full", 1),
             ("resume", "&-", 0),
@@ -146,7 +146,7 @@ class OperatorTests(ControlTestCase):
             argv = inetd(name, str(self.cat), "--control", self.socket)
             done = run(["/bin/sh", "-c", f'exec "$@" >{to}', "sh", *argv])
             found = (done.returncode, done.stderr)
-            self.assertEqual(found, (code, said if code else ""), (name, to))
+            self.assertEqual(found, (code, wanted if code else ""), (name, to))
             held = self.states()[f"{self.cat}/tcp"]["pauses"]
             self.assertEqual(bool(held), name == "pause")
 
@@ -186,7 +186,7 @@ class OperatorTests(ControlTestCase):
         code, text = self.run_("drain")
         self.assertEqual(code, 0)
         self.assertIn("1 programs are running", text)
-        # A fork server that accepts there hears of it a moment later.
+        # A fork server that accepts there is notified a moment later.
         eventually(lambda: not isServed(self.cat), daemon.log)
         with self.assertRaises(ConnectionRefusedError):
             self.connect(self.cat)

@@ -39,10 +39,10 @@ class AgainTests(ServingTestCase):
     #: All ways to start programs.
     WAYS = (("--launch", "forkserver"), ("--launch", "direct"), ("--warm",))
 
-    def served(self, port: int, said: bytes = b"") -> bytes:
+    def served(self, port: int, sent: bytes = b"") -> bytes:
         """Return what a program that reads nothing sends to a client."""
         with socket.create_connection((_HOST, port), 30) as client:
-            client.sendall(said)
+            client.sendall(sent)
             try:
                 return readAll(client)
             except ConnectionResetError:

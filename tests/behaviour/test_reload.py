@@ -122,7 +122,7 @@ class LoadTests(ServingTestCase):
             return f"{port}: {why}"
         return "" if received == sent else f"{port}: {len(received)} of {len(sent)}"
 
-    def say(self, client: socket.socket) -> int:
+    def pidOf(self, client: socket.socket) -> int:
         """Return the process id of the patient program that serves a client."""
         client.sendall(b"?")
         return int(client.recv(100))
@@ -139,7 +139,7 @@ class LoadTests(ServingTestCase):
             inodes = list(map(inodeOf, ports))
             running = [self.connect(port) for port in (self.same, self.changed)]
             patient = self.connect(self.patient)
-            pid = self.say(patient)
+            pid = self.pidOf(patient)
             next_ = self.connect(self.patient)
             done = threading.Event()
             hangUps = threading.Thread(target=self.hangUps, args=(daemon, done))
@@ -159,9 +159,9 @@ class LoadTests(ServingTestCase):
                 client.sendall(b"still here")
                 client.shutdown(socket.SHUT_WR)
                 self.assertEqual(readAll(client), b"still here")
-            self.assertEqual(self.say(patient), pid)
+            self.assertEqual(self.pidOf(patient), pid)
             patient.close()
-            self.assertNotEqual(self.say(next_), pid)
+            self.assertNotEqual(self.pidOf(next_), pid)
             self.settled(daemon)
 
     def settled(self, daemon: Daemon) -> None:
@@ -211,8 +211,8 @@ class ReloadTests(ServingTestCase):
             client = self.connect(port)
             client.sendall(b"x")
             self.assertEqual(client.recv(1), b"x")
-            said = self.reload(daemon, conf)
-            self.assertEqual(said, "kept=1 changed=0 started=0 stopped=1")
+            changes = self.reload(daemon, conf)
+            self.assertEqual(changes, "kept=1 changed=0 started=0 stopped=1")
             eventually(lambda: not isServed(port), daemon.log)
             self.assertRaises(ConnectionRefusedError, talk, port, b"")
             client.sendall(b"y")
@@ -301,8 +301,8 @@ class ReloadTests(ServingTestCase):
         argv = inetd("-fe", file, self.path("inetd.d"))
         with Daemon(argv, ports=(first, second)) as daemon:
             inodes = inodeOf(first), inodeOf(second)
-            said = self.reload(daemon, f"{third} {echo}", "inetd.d/third")
-            self.assertEqual(said, "kept=2 changed=0 started=1 stopped=0")
+            changes = self.reload(daemon, f"{third} {echo}", "inetd.d/third")
+            self.assertEqual(changes, "kept=2 changed=0 started=1 stopped=0")
             self.assertEqual((inodeOf(first), inodeOf(second)), inodes)
             self.assertEqual(talk(third, b"x"), b"x")
 
@@ -316,8 +316,8 @@ class ReloadTests(ServingTestCase):
             for _ in range(20):
                 daemon.process.send_signal(signal.SIGHUP)
             eventually(lambda: isServed(second), daemon.log)
-            said = self.reload(daemon, f"{first} {echo}")
-            self.assertIn("kept=1 changed=0 started=0", said)
+            changes = self.reload(daemon, f"{first} {echo}")
+            self.assertIn("kept=1 changed=0 started=0", changes)
             eventually(lambda: not isServed(second), daemon.log)
             self.assertEqual(talk(first, b"x"), b"x")
             self.assertEqual(inodeOf(first), inode)

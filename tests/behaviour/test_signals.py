@@ -26,8 +26,8 @@ if how == "blocked":
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 os.execv(sys.argv[2], sys.argv[2:])
 """
-#: Says which signals it ignores and blocks.
-_TELLS = """
+#: Reports which signals it ignores and blocks.
+_PROBE = """
 import re
 with open("/proc/self/status") as file:
     text = file.read()
@@ -141,7 +141,7 @@ class InheritedTests(SignalsTestCase):
 
         Programs start with default signals, by all launchers, and no exit is missed.
         """
-        tells = self.program("tells", _TELLS)
+        program = self.program("probe", _PROBE)
         ways = ("launch = forkserver", "launch = direct", "warm = yes")
         ports = [freePort() for _ in ways]
         self.file = self.write(
@@ -149,7 +149,7 @@ class InheritedTests(SignalsTestCase):
             f"{self.port} stream tcp nowait/1 - /bin/sh sh -c 'exit 3'\n"
             f"{self.socket} stream unix nowait - internal echo\n"
             + "".join(
-                f"{port} on protocol = tcp, wait = no, user = -, exec = {tells},"
+                f"{port} on protocol = tcp, wait = no, user = -, exec = {program},"
                 f" {way};\n"
                 for port, way in zip(ports, ways)
             ),

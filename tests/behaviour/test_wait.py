@@ -60,7 +60,7 @@ class StreamWaitTests(OneServiceTestCase):
         path = self.program("accept", _ACCEPT)
         return f"protocol = tcp, wait = yes, exec = {path}"
 
-    def say(self, word: str) -> str:
+    def send(self, word: str) -> str:
         """Connect, send a word, and return the answer."""
         return talk(self.port, f"{word}\n".encode()).decode()
 
@@ -72,11 +72,11 @@ class StreamWaitTests(OneServiceTestCase):
         """
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
-                told = [self.say(word) for word in ("go on", "end", "go on", "end")]
+                answers = [self.send(word) for word in ("go on", "end", "go on", "end")]
                 daemon.waitForLog("] exit it", 2)
                 first, second = self.started(daemon, 2)
             expected = [first, first, second, second]
-            self.assertEqual(told, [f"{pid} 1 True\n" for pid in expected])
+            self.assertEqual(answers, [f"{pid} 1 True\n" for pid in expected])
 
     def test_oneAtATime(self) -> None:
         """Clients that connect while a program runs start no other one."""
@@ -120,7 +120,7 @@ class StreamWaitTests(OneServiceTestCase):
                 first.sendall(b"go on\n")
                 second.sendall(b"end\n")
                 self.assertEqual(readAll(second), b"%d 1 True\n" % pid)
-                other = int(self.say("end").split()[0])
+                other = int(self.send("end").split()[0])
                 self.assertEqual(self.started(daemon, 2), [pid, other])
 
     def test_neverAccepts(self) -> None:
@@ -184,11 +184,11 @@ class DatagramWaitTests(OneServiceTestCase):
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
                 words = (b"1", b"2", b"end", b"3", b"end")
-                told = [ask(self.port, word) for word in words]
+                answers = [ask(self.port, word) for word in words]
                 first, second = self.started(daemon, 2)
             pids = (first, first, first, second, second)
             expected = [b"%d %s" % each for each in zip(pids, words)]
-            self.assertEqual(told, expected)
+            self.assertEqual(answers, expected)
 
     def test_oneAtATime(self) -> None:
         """Datagrams that come at once are all for one program."""
@@ -198,10 +198,10 @@ class DatagramWaitTests(OneServiceTestCase):
                 sent = [b"%d" % number for number in range(20)]
                 for each in sent:
                     client.sendto(each, ("127.0.0.1", self.port))
-                told = [client.recv(100) for _ in sent]
+                answers = [client.recv(100) for _ in sent]
                 (pid,) = self.started(daemon, 1)
                 self.assertEqual(
-                    sorted(told), sorted(b"%d %s" % (pid, n) for n in sent)
+                    sorted(answers), sorted(b"%d %s" % (pid, n) for n in sent)
                 )
 
     def test_reload(self) -> None:
@@ -282,8 +282,8 @@ class DatagramWaitTests(OneServiceTestCase):
                 client = self.datagrams()
                 for _ in range(20):
                     client.sendto(b"same", ("127.0.0.1", self.port))
-                told = {client.recv(100) for _ in range(20)}
-                self.assertEqual(len(told), 20)
+                answers = {client.recv(100) for _ in range(20)}
+                self.assertEqual(len(answers), 20)
                 self.assertEqual(self.lines(daemon, "drop"), [])
 
 

@@ -62,9 +62,9 @@ class ContribTestCase(ServingTestCase):
     def well(self, *argv: str) -> str:
         """Return what a tool prints, which must not complain."""
         done = run(argv)
-        said = done.stdout + done.stderr
-        self.assertEqual(done.returncode, 0, said)
-        return said
+        output = done.stdout + done.stderr
+        self.assertEqual(done.returncode, 0, output)
+        return output
 
     def taken(self, *arguments: str) -> InetdOptions:
         """Return the options of an C{inetd} command line."""
@@ -137,9 +137,9 @@ class ScriptTests(ContribTestCase):
 
     def test_openrc(self) -> None:
         """OpenRC reads its script, and knows what it can do."""
-        said = self.well("openrc-run", self.source("openrc", "inetd"), "describe")
+        output = self.well("openrc-run", self.source("openrc", "inetd"), "describe")
         for word in ("Internet superserver", "checkconfig:", "reload:", "state:"):
-            self.assertIn(word, said)
+            self.assertIn(word, output)
 
     def test_openrcCommands(self) -> None:
         """The script for OpenRC daemonizes inetd and checks the configuration."""

@@ -46,7 +46,7 @@ class HolderTests(ServingTestCase):
         )
 
     def hold(self, family: int, where: Any, kind: int = socket.SOCK_STREAM) -> Any:
-        """Make a socket, and say where it is."""
+        """Make a socket, and return where it is."""
         sock = socket.socket(family, kind)
         self.addCleanup(sock.close)
         self.sockets.append(sock)

@@ -130,10 +130,10 @@ class GoneDirectoryTests(ServingTestCase):
             ("status", "--control", "relative"),
         ):
             done = run(self.gone(*inetd(*words)))
-            said = done.stdout + done.stderr
-            self.assertIn(done.returncode, (1, 2), said)
-            self.assertNotIn("Traceback", said)
-            self.assertRegex(said, "directory is gone|No such file")
+            output = done.stdout + done.stderr
+            self.assertIn(done.returncode, (1, 2), output)
+            self.assertNotIn("Traceback", output)
+            self.assertRegex(output, "directory is gone|No such file")
         self.assertFalse(os.path.exists("/relative.pid"))
 
 
@@ -149,7 +149,7 @@ class NotificationTests(ServingTestCase):
         self.supervisor.bind(self.path("notify"))
         os.chmod(self.path("notify"), 0o666)
 
-    def hear(self, *wanted: str) -> dict[str, str]:
+    def receive(self, *wanted: str) -> dict[str, str]:
         """
         Wait for notifications that begin with these, in order.
 
@@ -178,23 +178,23 @@ class NotificationTests(ServingTestCase):
         )
         argv = inetd("-f", "-e", path)
         with Daemon(argv, ports=[port], env=env, user=ordinaryUser()) as daemon:
-            ready = self.hear("READY=1")
+            ready = self.receive("READY=1")
             self.assertEqual(ready["STATUS"], "services: 1; running: 0")
-            self.hear("WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1")
-            told = talk(port, b"").decode()
-            self.assertIn("TCPREMOTEPORT=", told)
-            names = [each.split("=")[0] for each in told.splitlines()]
+            self.receive("WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1")
+            output = talk(port, b"").decode()
+            self.assertIn("TCPREMOTEPORT=", output)
+            names = [each.split("=")[0] for each in output.splitlines()]
             self.assertEqual([n for n in names if n.startswith(_PRIVATE)], [])
             self.write("inetd.conf", line + line.replace(str(port), str(other)))
             os.kill(daemon.process.pid, signal.SIGHUP)
-            reloading = self.hear("RELOADING=1")
+            reloading = self.receive("RELOADING=1")
             self.assertGreater(int(reloading["MONOTONIC_USEC"]), 0)
-            ready = self.hear("READY=1")
+            ready = self.receive("READY=1")
             # The program may have ended unseen.
             self.assertIn("services: 2; running: ", ready["STATUS"])
             self.assertIn("TCPREMOTEPORT=", talk(other, b"").decode())
             os.kill(daemon.process.pid, signal.SIGTERM)
-            self.hear("STOPPING=1")
+            self.receive("STOPPING=1")
 
 
 class SocketActivateTests(ServingTestCase):

@@ -30,7 +30,7 @@ class UpgradeTestCase(ServingTestCase):
         self.installed = Upgraded(self)
         self.port = freePort()
         self.user = ordinaryUser()
-        self.said = self.program("identity", IDENTITY)
+        self.identity = self.program("identity", IDENTITY)
         uid = os.geteuid() if self.user is None else self.user.pw_uid
         gid = os.getegid() if self.user is None else self.user.pw_gid
         self.wanted = f"{(uid,) * 3} {(gid,) * 3}\n".encode()
@@ -38,7 +38,7 @@ class UpgradeTestCase(ServingTestCase):
     def definition(self, port: int, *keys: str) -> str:
         """Return a service whose program reports its user."""
         first = f"{port} on protocol = tcp, wait = no, user = {nameOf(self.user)}"
-        return ", ".join((first, f"exec = {self.said}", *keys)) + ";\n"
+        return ", ".join((first, f"exec = {self.identity}", *keys)) + ";\n"
 
     def start(self) -> Daemon:
         """Serve, and see that the user is right."""

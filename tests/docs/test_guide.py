@@ -131,9 +131,9 @@ class PageTests(ServingTestCase):
         """Check that C{--check} prints what the page shows for a configuration."""
         name = block.name or ".checked.conf"
         self.terminal.write(name, block.text)
-        status, said = self.terminal.run(f"inetd --check {name}")
+        status, output = self.terminal.run(f"inetd --check {name}")
         self.assertEqual(
-            status, 1 if "wrong" in block.marks else 0, f"{block.place}:\n{said}"
+            status, 1 if "wrong" in block.marks else 0, f"{block.place}:\n{output}"
         )
 
     def converse(self, block: Block) -> None:
@@ -147,24 +147,26 @@ class PageTests(ServingTestCase):
                     self.terminal.waitForLog(line)
                 continue
             if "eventually" in block.marks:
-                status, said = self.terminal.runUntil(command, shown)
+                status, output = self.terminal.runUntil(command, shown)
             elif fails:
-                status, said = self.terminal.runToItsEnd(command)
+                status, output = self.terminal.runToItsEnd(command)
             else:
-                status, said = self.terminal.run(command)
-            where = f"{block.place}: {command}\nstatus {status}, printed:\n{said}"
+                status, output = self.terminal.run(command)
+            where = f"{block.place}: {command}\nstatus {status}, printed:\n{output}"
             log = f"\nthe log:\n{self.terminal.log()}"
             self.assertEqual(status != 0, fails, where + log)
             if shown.strip():
-                self.assertTrue(matches(said, shown), where + f"shown:\n{shown}" + log)
+                self.assertTrue(
+                    matches(output, shown), where + f"shown:\n{shown}" + log
+                )
 
 
 def _netcat() -> str | None:
     """Return why no nc(1) can close its sending half, if so."""
     if shutil.which("nc") is None:
         return "nc is not installed"
-    told = subprocess.run(["nc", "-h"], capture_output=True, check=False)
-    return None if b"OpenBSD" in told.stdout + told.stderr else "nc is not OpenBSD's"
+    usage = subprocess.run(["nc", "-h"], capture_output=True, check=False)
+    return None if b"OpenBSD" in usage.stdout + usage.stderr else "nc is not OpenBSD's"
 
 
 def _addTests() -> None:
@@ -222,8 +224,8 @@ class WholeTests(ServingTestCase):
     def test_everyPage(self) -> None:
         """Every page has something to do, and something that is seen."""
         for page in self.pages():
-            said = os.path.basename(page.path) in _WITHOUT
-            self.assertTrue(page.blocks or said, f"{page.path} has no block")
+            exempt = os.path.basename(page.path) in _WITHOUT
+            self.assertTrue(page.blocks or exempt, f"{page.path} has no block")
 
 
 class WatchedTests(SynchronousTestCase):
@@ -238,13 +240,13 @@ class WatchedTests(SynchronousTestCase):
         """
         head, _, titles, *lines = screen.strip().splitlines()
         rows = lines[: lines.index("")]
-        said = [
+        kept = [
             head.partition(" up ")[0] + head.partition(";")[2],
             titles,
             *(re.sub(r" +\d+/[-\d].*", "", row) for row in rows),
             *lines[len(rows) :],
         ]
-        return [re.sub(r"\d+", "0", " ".join(line.split())) for line in said]
+        return [re.sub(r"\d+", "0", " ".join(line.split())) for line in kept]
 
     def test_session(self) -> None:
         """The recorded session is what its script shows."""

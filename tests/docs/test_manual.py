@@ -74,13 +74,13 @@ class ManPageTests(SynchronousTestCase):
         for option in options:
             names = [f"{name} {option.argument}".rstrip() for name in option.names]
             self.assertIn(f"{', '.join(names)} {option.about}", text)
-        said = set(
+        named = set(
             re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", text.split("SEE ALSO")[0])
         )
         for command in COMMANDS.values():
             known |= {name for each in optionsOf(command()) for name in each.names}
         others = {"-m", "--unix-socket", "-d"}  # of python and curl
-        self.assertEqual(said - known - others, set())
+        self.assertEqual(named - known - others, set())
 
     def test_commands(self) -> None:
         """inetd(8) has every command, and every option of each, before the signals."""

@@ -73,8 +73,8 @@ def _netcat() -> str | None:
     if shutil.which("nc") is None:
         return "nc is not installed"
     with contextlib.suppress(OSError):
-        told = subprocess.run(["nc", "-h"], capture_output=True, check=False)
-        if b"OpenBSD" in told.stdout + told.stderr:
+        usage = subprocess.run(["nc", "-h"], capture_output=True, check=False)
+        if b"OpenBSD" in usage.stdout + usage.stderr:
             return None
     return "nc is not OpenBSD's"
 
@@ -242,14 +242,14 @@ class TutorialTests(ServingTestCase):
         path = self.program("whoami", _WHOAMI)
         line = f"{port} stream tcp nowait {user.pw_name} {path} whoami\n"
         with self.serve(line, port):
-            told = talk(port, b"").decode()
+            output = talk(port, b"").decode()
         groups = sorted(set(os.getgrouplist(user.pw_name, user.pw_gid)))
         uid, gid = user.pw_uid, user.pw_gid
         if not users.ROOT:
             groups = sorted(os.getgroups())
         else:
             self.assertGreater(len(groups), 1, "no supplementary group")
-        self.assertEqual(told, f"{uid} {uid} {gid} {gid} {groups}\n")
+        self.assertEqual(output, f"{uid} {uid} {gid} {gid} {groups}\n")
 
     def test_stderr(self) -> None:
         """Output on descriptor 2 goes to the client, and not into the log."""
@@ -278,9 +278,9 @@ class TutorialTests(ServingTestCase):
             mine = client.getsockname()[1]
             client.sendall(b"hello\n")
             client.shutdown(socket.SHUT_WR)
-            told = readAll(client).decode()
+            output = readAll(client).decode()
         expected = f"you are 127.0.0.1 port {mine}\nI am 127.0.0.1 port {port}\nhello\n"
-        self.assertEqual(told, expected)
+        self.assertEqual(output, expected)
 
     def test_compiledDatagram(self) -> None:
         """A program in C answers datagrams by recvfrom and sendto, one by one."""

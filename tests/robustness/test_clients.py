@@ -139,17 +139,17 @@ class ClientsTests(FaultsTestCase):
         Tcpmux rejects its own after a while.
         """
         mux, news = freePort(), freePort()
-        tell = "import time\nwhile True:\n    print('news', flush=True)\n"
-        program = self.program("news", f"{tell}    time.sleep(0.05)\n")
+        text = "import time\nwhile True:\n    print('news', flush=True)\n"
+        program = self.program("news", f"{text}    time.sleep(0.05)\n")
         daemon = self.served(
             f"{mux} stream tcp nowait - internal tcpmux\n"
             f"{news} stream tcp nowait/3 {self.user} {program} news\n",
             *(mux, news),
         )
-        told = [self.connect(news) for _ in range(3)]
-        for each in told:
+        clients = [self.connect(news) for _ in range(3)]
+        for each in clients:
             self.assertEqual(each.recv(5), b"news\n")
-        for each in (*told, *(self.connect(mux) for _ in range(20))):
+        for each in (*clients, *(self.connect(mux) for _ in range(20))):
             crash(each)
         for port in self.others:
             crash(self.connect(port))

@@ -112,8 +112,8 @@ class KilledTests(ServingTestCase):
         closed = answers.count(b"")
         self.assertLess(closed, 60)
         log = self.served.log()
-        told = log.count("its fork server died") + log.count(ACCEPTING)
-        self.assertGreaterEqual(told + self._unreported(), closed)
+        reported = log.count("its fork server died") + log.count(ACCEPTING)
+        self.assertGreaterEqual(reported + self._unreported(), closed)
         for number in range(8):
             self.assertEqual(talk(self.port, b"y" * number), b"%d\n" % number)
 

@@ -63,7 +63,7 @@ int gettimeofday(struct timeval *now, void *zone) {
 
 
 class LogTests(FaultsTestCase):
-    """The daemon serves whether or not it can say so."""
+    """The daemon serves whether or not it can log."""
 
     def _serve(
         self,

@@ -137,8 +137,8 @@ class SilentTests(NamesTestCase):
             daemon.waitForLog("reason=host name look-up: no answer yet")
             stay.sendall(b"x")
             self.assertEqual(stay.recv(1), b"x")
-            said = run(inetd("reload", "--control", self.path("control")))
-            self.assertEqual(said.stdout, "2 unchanged\n")
+            done = run(inetd("reload", "--control", self.path("control")))
+            self.assertEqual(done.stdout, "2 unchanged\n")
             self.assertServed(self.other)
 
     def test_found(self) -> None:
@@ -159,10 +159,10 @@ class SilentTests(NamesTestCase):
         path = self.write(
             "inetd.conf", self.named("nowhere.example") + self.named("localhost")
         )
-        said = run(self.within(*inetd("--check", path)))
-        self.assertEqual(said.returncode, 0, said.stdout)
-        self.assertIn(f"{path}:1:17: warning: bind: host name look-up: ", said.stdout)
-        self.assertIn("2 services, 0 errors, 1 warning", said.stdout)
+        done = run(self.within(*inetd("--check", path)))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn(f"{path}:1:17: warning: bind: host name look-up: ", done.stdout)
+        self.assertIn("2 services, 0 errors, 1 warning", done.stdout)
 
 
 class KnownTests(NamesTestCase):

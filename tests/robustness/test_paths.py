@@ -4,7 +4,7 @@
 """
 Paths that are not regular files where the daemon expects one.
 
-The daemon neither opens, waits for, nor reads them, and one message tells the type.
+The daemon neither opens, waits for, nor reads them, and one message names the type.
 """
 
 from __future__ import annotations
@@ -67,17 +67,17 @@ class KindsTests(ServingTestCase):
 
         So does C{--explain} if the line cannot be served.
         """
-        for name, said in KINDS.items():
+        for name, message in KINDS.items():
             for more in ("", ", warm = yes"):
                 with self.subTest(name, more=more):
                     line = self.line(self.paths[name], more)
                     conf = self.write("inetd.conf", self.echo + line)
                     done = run(inetd("--check", "--warm", conf))
-                    self.assertEqual(done.stdout.count(said), 1, done.stdout)
+                    self.assertEqual(done.stdout.count(message), 1, done.stdout)
                     self.assertEqual(done.returncode, 1 if more else 0)
                     port = line.partition(" ")[0]
                     done = run(inetd("--explain", port, "--warm", conf))
-                    self.assertEqual(said in done.stdout + done.stderr, bool(more))
+                    self.assertEqual(message in done.stdout + done.stderr, bool(more))
 
     def test_reload(self) -> None:
         """
@@ -95,16 +95,16 @@ class KindsTests(ServingTestCase):
             inetd("-f", "-e", "--warm", "--control", control, conf), ports=[self.port]
         )
         with served:
-            for kind, said in KINDS.items():
-                self.assertIn(f"'{self.paths[kind]}' {said}", served.log())
+            for kind, message in KINDS.items():
+                self.assertIn(f"'{self.paths[kind]}' {message}", served.log())
             count = served.log().count("] reload - ")
-            for kind, said in KINDS.items():
+            for kind, message in KINDS.items():
                 os.rename(path, f"{path}.{kind}")
                 os.symlink(self.paths[kind], path)
                 served.process.send_signal(signal.SIGHUP)
                 count += 1
                 served.waitForLog("] reload - ", count)
-                self.assertIn(f"'{path}' {said}", served.log())
+                self.assertIn(f"'{path}' {message}", served.log())
                 self.assertEqual(talk(self.port, b"x"), b"x")
                 done = run(inetd("resume", name, "--control", control))
                 self.assertEqual(done.returncode, 0, done.stderr)
@@ -122,6 +122,6 @@ class KindsTests(ServingTestCase):
         for given in (conf, os.path.dirname(self.paths["fifo"])):
             done = run(inetd("--check", given))
             self.assertEqual(done.returncode, 1)
-            for name, said in KINDS.items():
-                shown = f"'{self.paths[name]}' {said}"
+            for name, message in KINDS.items():
+                shown = f"'{self.paths[name]}' {message}"
                 self.assertEqual(done.stdout.count(shown), 1, done.stdout)

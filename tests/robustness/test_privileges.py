@@ -26,8 +26,8 @@ from tests.support.daemon import (
 from tests.support.processes import forkServers, status
 from tests.support.serving import ServingTestCase, inetd
 
-#: Says what it is and has; and keeps something for those after it, if it can.
-TELLS = """
+#: Reports what it is and has; and keeps something for those after it, if it can.
+PROBE = """
 import builtins, json, os, sys
 
 def status(pid):
@@ -73,10 +73,10 @@ class PrivilegesTests(ServingTestCase):
         """Serve one program in every way, as two users."""
         super().setUp()
         self.users = [users.alpine(), pwd.getpwnam("nobody")]
-        tells = self.program("tells", TELLS)
+        program = self.program("probe", PROBE)
         self.ports = {(u.pw_name, w): freePort() for u in self.users for w in WAYS}
         lines = "".join(
-            f"{port} on protocol = tcp, wait = no, user = {user}, exec = {tells},"
+            f"{port} on protocol = tcp, wait = no, user = {user}, exec = {program},"
             f" env = SECRET_OF_{user}=x, {way};\n"
             for (user, way), port in self.ports.items()
         )
@@ -101,9 +101,9 @@ class PrivilegesTests(ServingTestCase):
 
     def ask(self, user: str, way: str) -> Any:
         """Return what the program of a service sends."""
-        return self.told(self.ports[user, way])
+        return self.probe(self.ports[user, way])
 
-    def told(self, port: int) -> Any:
+    def probe(self, port: int) -> Any:
         """Return what the program on a port sends."""
         return json.loads(talk(port, b""))
 
@@ -151,7 +151,7 @@ class PrivilegesTests(ServingTestCase):
         with open(path, encoding="utf-8") as file:
             lines = file.read()
         for old, new in ((one, two), (two, one)):
-            process = self.told(port)["parent"]["Pid"]
+            process = self.probe(port)["parent"]["Pid"]
             lines = re.sub(
                 rf"(?m)^({port} .* user = ){old.pw_name}(?=,)",
                 rf"\1{new.pw_name}",
@@ -162,7 +162,7 @@ class PrivilegesTests(ServingTestCase):
             self.served.process.send_signal(signal.SIGHUP)
             self.served.waitForLog(f"change {port}/tcp", count + 1)
             with ThreadPoolExecutor(4) as pool:
-                found = list(pool.map(lambda _: self.told(port), range(20)))
+                found = list(pool.map(lambda _: self.probe(port), range(20)))
             for each in found:
                 self.assertRuns(each["me"], new)
                 self.assertRuns(each["parent"], new)
@@ -219,12 +219,12 @@ class EnvironmentTests(ServingTestCase):
         sets.
         """
         user = users.alpine()
-        tells = self.program("tells", TELLS)
+        program = self.program("probe", PROBE)
         ports = [freePort() for _ in range(3)]
         ways = ("launch = forkserver", "launch = direct", "warm = yes")
         conf = "".join(
             f"{port} on protocol = tcp, wait = no, user = {user.pw_name},"
-            f" exec = {tells}, env = MORE=x, {way};\n"
+            f" exec = {program}, env = MORE=x, {way};\n"
             for port, way in zip(ports, ways)
         )
         shared = {"TZ": "UTC", "LANG": "C.UTF-8", "LC_TIME": "C"}
@@ -251,10 +251,10 @@ class EnvironmentTests(ServingTestCase):
 
     def test_passed(self) -> None:
         """C{passenv} passes any variable of the daemon's that it names."""
-        tells, port = self.program("tells", TELLS), freePort()
+        program, port = self.program("probe", PROBE), freePort()
         conf = (
             f"{port} on protocol = tcp, wait = no, user = {users.alpine().pw_name},"
-            f" exec = {tells}, passenv = SUDO_USER;\n"
+            f" exec = {program}, passenv = SUDO_USER;\n"
         )
         with self.daemon(conf, port, env=environment(SUDO_USER="me", SECRET="x")):
             found = json.loads(talk(port, b""))["env"]
@@ -279,29 +279,29 @@ class FilesTests(ServingTestCase):
         So does one that others own, an included one, and one in a directory where
         others can replace it. One that only root can change draws none.
         """
-        said = {"good": "", "wide": "writable by users other than its owner"}
+        reasons = {"good": "", "wide": "writable by users other than its owner"}
         for directory, mode in (("all", 0o777), ("group", 0o775), ("their", 0o755)):
             os.mkdir(self.path(directory))
             os.chmod(self.path(directory), mode)
-            said[f"{directory}/inner"] = "other users can replace it"
+            reasons[f"{directory}/inner"] = "other users can replace it"
         if users.ROOT:
             user = users.alpine().pw_uid
-            said["owned"] = f"owned by user {user}"
-            said["their/inner"] = f"user {user} owns its directory"
+            reasons["owned"] = f"owned by user {user}"
+            reasons["their/inner"] = f"user {user} owns its directory"
             os.chown(self.path("group"), 0, user)
             os.chown(self.path("their"), user, -1)
         else:
-            del said["group/inner"], said["their/inner"]
+            del reasons["group/inner"], reasons["their/inner"]
         line = f"{freePort()} stream tcp nowait - internal echo\n"
-        for name in said:
+        for name in reasons:
             self.write(name, "", 0o666 if name == "wide" else 0o644)
             line += f".include {self.path(name)}\n"
         if users.ROOT:
             os.chown(self.path("owned"), user, -1)
-        said["inetd.conf"] = said["wide"]
+        reasons["inetd.conf"] = reasons["wide"]
         daemon = self._serve(self.write("inetd.conf", line, 0o666))
         daemon.waitForLog("listen ")
-        for name, reason in said.items():
+        for name, reason in reasons.items():
             words = re.findall(f"config-warning {self.path(name)}:1:1 .*", daemon.log())
             self.assertEqual([reason in each for each in words], [True] * bool(reason))
 

@@ -43,8 +43,8 @@ class DescriptorsTests(FaultsTestCase):
         limit(pids, resource.RLIMIT_NOFILE, -1)
         self.assertEqual([readAll(each) for each in clients], [b"waited"] * 12)
         self.othersAnswer()
-        said = daemon.log().count("shortage - reason=Too many open files")
-        self.assertLessEqual(said, 3)
+        logged = daemon.log().count("shortage - reason=Too many open files")
+        self.assertLessEqual(logged, 3)
 
     def test_daemon(self) -> None:
         """Clients wait while the daemon and its fork servers have no descriptors."""

@@ -121,7 +121,7 @@ for _ in range(4):
 class DatagramTests(SharedTestCase):
     """C{dgram wait}."""
 
-    def say(self, word: str, daemon: Daemon, host: str) -> None:
+    def send(self, word: str, daemon: Daemon, host: str) -> None:
         """
         Connect a client, and return the answer.
 
@@ -151,7 +151,7 @@ class DatagramTests(SharedTestCase):
             daemon = self.serving(launch, keys)
             for word in words:
                 for each in (word, "hello", word, "hello"):
-                    self.say(each, daemon, host)
+                    self.send(each, daemon, host)
             started = daemon.log().count("] start it ")
             self.assertLess(started, 12 * len(words))
             daemon.stop()
@@ -182,7 +182,7 @@ class DatagramTests(SharedTestCase):
 class StreamTests(SharedTestCase):
     """C{stream wait}."""
 
-    def say(self, word: str) -> None:
+    def send(self, word: str) -> None:
         """Connect until the service answers, and return the answer."""
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
@@ -206,7 +206,7 @@ class StreamTests(SharedTestCase):
             keys = f"protocol = tcp, wait = yes, exec = {path}"
             daemon = self.serving(launch, keys)
             for word in ("shut", "hello", "shut", "hello", "shut forever", "hello"):
-                self.say(word)
+                self.send(word)
             daemon.stop()
 
     @skipUnless(LINUX, "only Linux has such keys")
@@ -220,17 +220,17 @@ class StreamTests(SharedTestCase):
             path = self.program("harm", HARM_CONNECTIONS)
             daemon = self.serving(launch, f"protocol = tcp, wait = yes, exec = {path}")
             for word in ("key", "hello", "key", "hello"):
-                self.say(word)
+                self.send(word)
             daemon.stop()
 
-    @skipUnless(LINUX, "only Linux tells how many may wait")
+    @skipUnless(LINUX, "only Linux reports the backlog")
     def test_backlog(self) -> None:
         """The backlog is that of the service, whatever a program has set."""
         for launch in self.eachLaunch():
             path = self.program("harm", HARM_CONNECTIONS)
             keys = f"protocol = tcp, wait = yes, backlog = 77, exec = {path}"
             daemon = self.serving(launch, keys)
-            self.say("listen")
+            self.send("listen")
             daemon.waitForLog("] exit it ", 0)
             clients = [self.connect(self.port) for _ in range(20)]
             for client in clients:

@@ -30,26 +30,26 @@ class Account:
     @ivar right: how many were answered rightly.
     @ivar wrong: how many answers were wrong, or came twice.
     @ivar unread: how many the kernel dropped before the service read them.
-    @ivar unheard: how many answers it dropped before the client read them.
+    @ivar unreceived: how many answers it dropped before the client read them.
     """
 
     sent: int
     right: int
     wrong: int
     unread: int
-    unheard: int
+    unreceived: int
 
     @property
     def lost(self) -> int:
         """Return how many the service lost."""
-        return self.sent - self.right - self.unread - self.unheard
+        return self.sent - self.right - self.unread - self.unreceived
 
     def __str__(self) -> str:
         """Return a line for the output."""
         return (
             f"sent={self.sent} right={self.right} wrong={self.wrong} lost={self.lost} "
             f"dropped by the kernel: before the service {self.unread}, "
-            f"before the client {self.unheard}"
+            f"before the client {self.unreceived}"
         )
 
 
@@ -74,10 +74,10 @@ def flood(port: int, count: int, window: int | None = None) -> Account:
         client.connect(("127.0.0.1", port))
         client.setblocking(False)
         answers = _exchange(client, count, window or count)
-        unheard = drops(client.getsockname()[1])
+        unreceived = drops(client.getsockname()[1])
     right = set(answers).intersection(map(_datagram, range(count)))
     return Account(
-        count, len(right), len(answers) - len(right), drops(port) - before, unheard
+        count, len(right), len(answers) - len(right), drops(port) - before, unreceived
     )
 
 
@@ -89,18 +89,18 @@ def _datagram(number: int) -> bytes:
 def _exchange(client: socket.socket, count: int, window: int) -> list[bytes]:
     """Send, and read what comes until nothing does for a while."""
     answers: list[bytes] = []
-    sent, heard = 0, time.monotonic()
+    sent, last = 0, time.monotonic()
     while sent < count or len(answers) < count:
         mayWrite = [client] if sent < count and sent - len(answers) < window else []
         readable, writable, _ = select.select([client], mayWrite, [], 0.2)
         if readable:
-            heard = time.monotonic()
+            last = time.monotonic()
             answers += _readAll(client)
         if writable:
-            heard = time.monotonic()
+            last = time.monotonic()
             client.send(_datagram(sent))
             sent += 1
-        if time.monotonic() - heard > _SILENCE:
+        if time.monotonic() - last > _SILENCE:
             break
     return answers
 

@@ -54,5 +54,5 @@ class ContextTestCase(ServingTestCase):
         """Return the context of a service that is defined with some keys."""
         port = freePort()
         with self.daemon(self.definition(port, *keys, user=user), port):
-            told: dict[str, Any] = json.loads(talk(port, b""))
-        return told
+            found: dict[str, Any] = json.loads(talk(port, b""))
+        return found

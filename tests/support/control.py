@@ -105,8 +105,8 @@ class ControlTestCase(ServingTestCase):
 
     def states(self) -> dict[str, Any]:
         """Return the services, by their names."""
-        _, said = self.ask("GET", "/status")
-        return {each["service"]: each for each in json.loads(said)["services"]}
+        _, answer = self.ask("GET", "/status")
+        return {each["service"]: each for each in json.loads(answer)["services"]}
 
     def becomes(self, port: int, key: str, value: Any) -> None:
         """Wait until a figure of a service is what it should be."""

@@ -129,8 +129,8 @@ def _block(
 ) -> tuple[int, Block]:
     """Return one block, and the number of the first line behind it."""
     options: dict[str, str] = {}
-    while number < len(lines) and (said := _OPTION.match(lines[number])):
-        options[said[1]] = said[2]
+    while number < len(lines) and (option := _OPTION.match(lines[number])):
+        options[option[1]] = option[2]
         number += 1
     body = []
     deep = len(match[1]) + 1

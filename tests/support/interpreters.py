@@ -62,14 +62,14 @@ def _candidates() -> list[str]:
 def _versionOf(path: str) -> tuple[int, int] | None:
     """Return the version of an interpreter, if it is a CPython that works."""
     try:
-        said = subprocess.run(
+        words = subprocess.run(
             [path, "-I", "-c", _VERSION], capture_output=True, text=True, timeout=20
         ).stdout.split()
     except (OSError, subprocess.TimeoutExpired):
         return None
-    if said[:1] != ["cpython"]:
+    if words[:1] != ["cpython"]:
         return None
-    return int(said[1]), int(said[2])
+    return int(words[1]), int(words[2])
 
 
 @functools.cache

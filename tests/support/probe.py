@@ -55,7 +55,7 @@ service = socket.socket(fileno=0)
 mask = os.umask(0)
 with open("/proc/self/status") as file:
     status = dict(line.rstrip("\\n").split(":\\t", 1) for line in file)
-told = json.dumps({
+report = json.dumps({
     "fds": found,
     "blocking": [os.get_blocking(fd) for fd in range(3)],
     "listens": service.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN),
@@ -71,12 +71,12 @@ told = json.dumps({
 }).encode()
 
 if sys.argv[1] == "print":
-    os.write(1, told)
+    os.write(1, report)
 elif sys.argv[1] == "accept":
     with service.accept()[0] as client:
-        client.sendall(told)
+        client.sendall(report)
 else:
-    service.sendto(told, service.recvfrom(65536)[1])
+    service.sendto(report, service.recvfrom(65536)[1])
 service.detach()
 """
 
@@ -170,7 +170,7 @@ class ProbeTestCase(ServingTestCase):
         conf = "".join(
             f"{ports[name]} on protocol = {kind.protocol}, wait = {kind.wait}, "
             f"user = {user}, launch = {launch}, exec = /bin/cp, "
-            f"args = cp /proc/self/status {self._told(name)};\n"
+            f"args = cp /proc/self/status {self._statusFile(name)};\n"
             for name, kind in KINDS.items()
         )
         os.chmod(self.directory, 0o777)
@@ -180,14 +180,14 @@ class ProbeTestCase(ServingTestCase):
         with Daemon(argv, ports=ports.values(), user=owner) as daemon:
             for name, kind in KINDS.items():
                 client = self._knock(ports[name], kind)
-                told = self._told(name)
-                found[name] = eventually(lambda: _signalsOf(told), daemon.log)  # noqa: B023
+                statusFile = self._statusFile(name)
+                found[name] = eventually(lambda: _signalsOf(statusFile), daemon.log)  # noqa: B023
                 client.close()
         for name in KINDS:
-            os.unlink(self._told(name))
+            os.unlink(self._statusFile(name))
         return found
 
-    def _told(self, name: str) -> str:
+    def _statusFile(self, name: str) -> str:
         """Return the path where a program writes its status."""
         return self.path(name.replace(" ", "-"))
 

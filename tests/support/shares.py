@@ -89,7 +89,7 @@ class SharesTestCase(FaultsTestCase):
         Clients that connect, or wait in the backlog, or in front of it.
 
         @param hosts: how many addresses they have.
-        @param sent: what they say.
+        @param sent: what they send.
         """
         clients: list[socket.socket] = []
         for number in range(count):
@@ -116,7 +116,7 @@ class SharesTestCase(FaultsTestCase):
             return json.loads(connection.getresponse().read())["descriptors"]
 
     def floodPath(self, path: str) -> None:
-        """Clients of a UNIX socket that say nothing."""
+        """Clients of a UNIX socket that send nothing."""
         for _ in range(100):
             client = socket.socket(socket.AF_UNIX)
             self.addCleanup(client.close)
@@ -163,8 +163,8 @@ class SharesTestCase(FaultsTestCase):
         self.assertEqual(talk(self.mux, b"cat\r\nhello"), b"+Go\r\nhello")
         self.assertIn("inetd_healthy 1", self.scrape())
         for word in ("status", "health", "reload"):
-            status, said = self.command(word)
-            self.assertEqual(status, 0, said)
+            status, output = self.command(word)
+            self.assertEqual(status, 0, output)
         reloads = daemon.log().count("] reload - ")
         daemon.process.send_signal(signal.SIGHUP)
         daemon.waitForLog("] reload - ", reloads + 1)

@@ -57,8 +57,8 @@ _VARYING = (
 def pattern(shown: str) -> re.Pattern[str]:
     """Return what matches the output that a page shows; C{...} is anything."""
     text = re.escape(shown).replace(r"\.\.\.", ".*")
-    for said, meant in _VARYING:
-        text = re.sub(said, meant, text)
+    for varying, meant in _VARYING:
+        text = re.sub(varying, meant, text)
     return re.compile(text, re.DOTALL)
 
 
@@ -189,11 +189,11 @@ class Terminal:
         )
         os.write(self._commands, script.encode())
         if not select.select([self._results], [], [], DEADLINE)[0]:
-            raise AssertionError(f"{command} has not ended; {self._said(output)}")
+            raise AssertionError(f"{command} has not ended; {self._read(output)}")
         self._status = int(os.read(self._results, 100))
-        return self._status, self._said(output)
+        return self._status, self._read(output)
 
-    def _said(self, path: str) -> str:
+    def _read(self, path: str) -> str:
         """Return the contents of a file, with the ports of the page."""
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
@@ -210,7 +210,7 @@ class Terminal:
         pidFile = os.path.join(self._hidden, f"pid{len(self._logs)}")
         script = f"{self._here(command)} >{log} 2>&1 </dev/null & echo $! >{pidFile}"
         os.write(self._commands, f"{script}\n".encode())
-        self._wait(lambda: bool(self._said(pidFile)), command)
+        self._wait(lambda: bool(self._read(pidFile)), command)
         with open(pidFile, encoding="ascii") as file:
             # Its messages would have other ports.
             self._served = int(file.read())
@@ -221,7 +221,7 @@ class Terminal:
             ),
             f"{command} serves {ports}",
         )
-        return 0, self._said(log)
+        return 0, self._read(log)
 
     def _portsOf(self, words: Sequence[str]) -> list[int]:
         """Return the ports that begin lines of the files that a command line names."""
@@ -230,10 +230,10 @@ class Terminal:
             path = os.path.join(self.directory, word)
             if word.endswith(".conf") and os.path.exists(path):
                 with open(path, encoding="utf-8") as file:
-                    said = re.findall(
+                    numbers = re.findall(
                         r"^(?:[\w.*,\[\]:-]+:)?(\d+)\s(?!off\b)", file.read(), re.M
                     )
-                found.update(set(map(int, said)) & set(self._ports.values()))
+                found.update(set(map(int, numbers)) & set(self._ports.values()))
         return sorted(found)
 
     def _interrupt(self) -> tuple[int, str]:
@@ -242,12 +242,12 @@ class Terminal:
 
         A shell without a terminal starts its commands with C{SIGINT} ignored.
         """
-        _, said = self._run(f"{{ kill {self._served}; wait {self._served}\n}}")
-        return 0, said
+        _, output = self._run(f"{{ kill {self._served}; wait {self._served}\n}}")
+        return 0, output
 
     def log(self) -> str:
         """Return what the daemons in the foreground have logged."""
-        return "".join(map(self._said, self._logs))
+        return "".join(map(self._read, self._logs))
 
     def waitForLog(self, line: str, again: Sequence[str] = ()) -> None:
         """
@@ -270,9 +270,9 @@ class Terminal:
         """Repeat a command until it prints what a page shows."""
         deadline = time.monotonic() + DEADLINE
         while True:
-            status, said = self.run(command)
-            if matches(said, shown) or time.monotonic() > deadline:
-                return status, said
+            status, output = self.run(command)
+            if matches(output, shown) or time.monotonic() > deadline:
+                return status, output
             time.sleep(0.1)
 
     def _wait(self, condition: object, what: str) -> None:
@@ -281,9 +281,9 @@ class Terminal:
         eventually(condition, lambda: f"{what}; the log:\n{self.log()}")
 
 
-def matches(said: str, shown: str) -> bool:
+def matches(output: str, shown: str) -> bool:
     """Return whether what was printed is what a page shows."""
-    return pattern(shown.strip()).fullmatch(said.strip()) is not None
+    return pattern(shown.strip()).fullmatch(output.strip()) is not None
 
 
 def isStaying(command: str) -> bool:

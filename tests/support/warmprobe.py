@@ -194,6 +194,6 @@ def found() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    told = found()
+    report = found()
     own = {"random": random.random(), "modules": MODULES}
-    print(json.dumps([told, own], default=repr))
+    print(json.dumps([report, own], default=repr))

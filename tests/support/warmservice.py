@@ -61,9 +61,9 @@ class WarmTestCase(ServingTestCase):
             "exec": interpreters.python(),
             "warm": "yes",
         }
-        said = {**usual, **given}
-        service = said.pop("service")
-        pairs = ", ".join(f"{key} = {value}" for key, value in said.items())
+        values = {**usual, **given}
+        service = values.pop("service")
+        pairs = ", ".join(f"{key} = {value}" for key, value in values.items())
         return f"{service} on {pairs}, args = {args}{keys};\n"
 
     def assertStarted(self, daemon: Daemon, *how: str) -> None:

@@ -136,7 +136,7 @@ class EndsTests(ServingTestCase):
         return client
 
     def end(self, client: socket.socket, served: Served) -> Outcome:
-        """Wait until the program has nothing more to say."""
+        """Wait until the program has no more output."""
         with client:
             peer = f"peer=127.0.0.1:{client.getsockname()[1]}"
             got = b"".join(iter(lambda: client.recv(65536), b""))

@@ -65,13 +65,13 @@ class ProbeTestCase(ServingTestCase):
             args = f"args = {python} {words.format(directory=self.directory)}"
             warm = ["warm = yes", *([f"preload = {preload}"] if preload else [])]
             for how in (warm, ["warm = no"]):
-                said = ", ".join([*how, *([keys] if keys else []), args])
+                rest = ", ".join([*how, *([keys] if keys else []), args])
                 port = freePort()
                 self.ports[form] = (*self.ports.get(form, ()), port)
                 lines.append(
                     f"127.0.0.1:{port} on protocol = tcp, wait = no, "
                     f"user = {self.user}, directory = {self.directory}, "
-                    f"exec = {python}, {said};\n"
+                    f"exec = {python}, {rest};\n"
                 )
         return "".join(lines)
 
@@ -86,11 +86,11 @@ class ProbeTestCase(ServingTestCase):
         with self.daemon(conf, *flat, options=options, env=env) as daemon:
             daemon.waitForLog("warm-ready ", len(FORMS))
             with ThreadPoolExecutor(4) as clients:
-                said = list(clients.map(lambda port: talk(port, b"in\n"), flat))
+                answers = list(clients.map(lambda port: talk(port, b"in\n"), flat))
             daemon.waitForLog("start=warm", len(FORMS))
             self.assertNotIn("start=cold", daemon.log())
         different = {
-            form: self.differences(form, *said[index * 2 : index * 2 + 2])
+            form: self.differences(form, *answers[index * 2 : index * 2 + 2])
             for index, form in enumerate(FORMS)
         }
         self.assertEqual(different, {form: [] for form in FORMS})

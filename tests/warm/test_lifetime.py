@@ -31,7 +31,7 @@ class LifeTests(WarmTestCase):
         script = self.write("lower.py", LOWER)
         return self.warm(self.definition(f"{interpreters.python()} {script}", **keys))
 
-    def said(self, text: bytes = b"HELLO\n") -> list[str]:
+    def answer(self, text: bytes = b"HELLO\n") -> list[str]:
         """Connect, and return pid, parent, user and the answer."""
         return talk(self.port, text).decode().split()
 
@@ -50,7 +50,7 @@ class LifeTests(WarmTestCase):
             def load(failures: list[object] = failures, done: Any = done) -> None:
                 while not done.is_set():
                     try:
-                        answer = self.said()
+                        answer = self.answer()
                     except OSError as why:
                         failures.append(why)
                         continue
@@ -83,7 +83,7 @@ class LifeTests(WarmTestCase):
             ready = len(events(daemon, "ready"))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(events(daemon, "ready")[-1][0]), signal.SIGKILL)
-            self.assertEqual(self.said()[3:], ["hello"])
+            self.assertEqual(self.answer()[3:], ["hello"])
             daemon.waitForLog("warm-ready ", ready + 1)
         self.assertIn("cold", starts(daemon))
 
@@ -113,7 +113,7 @@ class LifeTests(WarmTestCase):
         first = client.recv(100).split()[1]
         daemon.process.send_signal(signal.SIGHUP)
         daemon.waitForLog("warm-ready ", 2)
-        self.assertNotEqual(self.said()[1].encode(), first)
+        self.assertNotEqual(self.answer()[1].encode(), first)
         client.sendall(b"TWO\n")
         self.assertEqual(client.recv(100).split()[1], first)
         client.shutdown(socket.SHUT_WR)
@@ -147,7 +147,7 @@ class LifeTests(WarmTestCase):
         daemon = self.warm(
             self.definition(f"{interpreters.python()} {script}", rlimit_files=16)
         )
-        self.assertEqual(self.said()[3:], ["hello"])
+        self.assertEqual(self.answer()[3:], ["hello"])
         self.assertStarted(daemon, "warm")
 
     def test_stopped(self) -> None:

@@ -24,7 +24,7 @@ from tests.support.warmservice import INFO, WarmTestCase
 _HOSTILE = (
     "with open({mark!r}, 'a') as file: file.write(__name__ + ' ' + __file__ + ' ')\n"
 )
-_SAYS = "import sys; print(sorted(sys.modules), file=sys.stdout)"
+_MODULES = "import sys; print(sorted(sys.modules), file=sys.stdout)"
 #: What strace is to write down.
 _TRACE = ["-qq", "-s", "4096", "-e", "trace=%file"]
 #: A path in a line of strace, and what was done with it.
@@ -36,16 +36,16 @@ def names() -> set[str]:
     found = set(getattr(sys, "stdlib_module_names", ()))
     for python in pythons().values():
         code = "import os, sys; print(os.path.dirname(os.__file__))"
-        directory = _said(python, "-S", "-c", code).strip()
+        directory = _outputOf(python, "-S", "-c", code).strip()
         found.update(each.partition(".")[0] for each in os.listdir(directory))
-        found.update(_said(python, "-S", "-c", _BUILTIN).split())
+        found.update(_outputOf(python, "-S", "-c", _BUILTIN).split())
     return {each for each in found if each.isidentifier() and each != "__main__"}
 
 
 _BUILTIN = "import sys; print(*sys.builtin_module_names)"
 
 
-def _said(*argv: str) -> str:
+def _outputOf(*argv: str) -> str:
     """Return the output of a command, without variables for Python."""
     env = {"PATH": os.defpath}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
@@ -77,7 +77,7 @@ class PathTestCase(WarmTestCase):
             directory = f"home/.local/lib/python{version}/site-packages"
             os.makedirs(self.path(directory))
             self.fill(directory, self.names)
-            own.update(re.findall(r"\w+", _said(python, "-c", _SAYS)))
+            own.update(re.findall(r"\w+", _outputOf(python, "-c", _MODULES)))
         self.fill("path", self.names - own)
         # And what it looks for there as a name that is another system's.
         for python in pythons().values():
@@ -236,7 +236,7 @@ class TraceTests(PathTestCase):
         with open(cold, errors="replace") as file:
             usual = looked(file.read())
         code = "import os, sys; print(os.path.dirname(os.__file__), sys.executable)"
-        library, executable = _said(python, "-S", "-c", code).split()
+        library, executable = _outputOf(python, "-S", "-c", code).split()
         parts = self.path("script/script.py").split("/")
         way = {"/".join(parts[:count]) for count in range(1, len(parts) + 1)}
         way.add(self.path("script/imports.py"))

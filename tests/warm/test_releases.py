@@ -54,22 +54,22 @@ class ReleasesTestCase(WarmTestCase):
         """Serve a script with the interpreter of these tests."""
         return self.warm(self.definition(f"{interpreters.python()} {script}", **keys))
 
-    def all(self, said: str) -> None:
+    def all(self, answer: str) -> None:
         """Assert that some clients all get the same answer."""
         found = [talk(self.port, b"").decode() for _ in range(CLIENTS)]
-        self.assertEqual(found, [f"{said}\n"] * CLIENTS)
+        self.assertEqual(found, [f"{answer}\n"] * CLIENTS)
 
-    def follows(self, daemon: Daemon, said: str, count: int = 2) -> None:
+    def follows(self, daemon: Daemon, answer: str, count: int = 2) -> None:
         """
         Assert that all clients get the same answer from now on.
 
         They are served warm after a while, and no further interpreter is started.
         """
-        self.all(said)
+        self.all(answer)
         daemon.waitForLog("warm-ready ", count)
         begun = len(starts(daemon))
-        self.all(said)
-        self.all(said)
+        self.all(answer)
+        self.all(answer)
         daemon.waitForLog("start=", begun + 2 * CLIENTS)
         self.assertEqual(starts(daemon)[begun:], ["warm"] * 2 * CLIENTS)
         self.assertEqual(len(events(daemon, "ready")), count)

@@ -97,8 +97,8 @@ class FormTests(WarmTestCase):
             program = self.write("program.py", text, 0o755)
             conf = self.definition("program.py one", exec=program)
             daemon = self.warm(conf)
-            said = f"['{program}', 'one'] {first.endswith('-u')}\n"
-            self.assertEqual(talk(self.port, b"").decode(), said)
+            wanted = f"['{program}', 'one'] {first.endswith('-u')}\n"
+            self.assertEqual(talk(self.port, b"").decode(), wanted)
             self.assertStarted(daemon, "warm")
 
     def test_bounded(self) -> None:
@@ -208,9 +208,9 @@ class UserTests(WarmTestCase):
             f"{interpreters.python()} {script}", service=f"127.0.0.1:{other}"
         )
         daemon = self.warm(conf, self.port, other, count=2)
-        said = [talk(port, b"HI\n").split() for port in (self.port, other)]
-        self.assertEqual([int(each[2]) for each in said], [user.pw_uid, 0])
-        parents = [int(each[1]) for each in said]
+        answers = [talk(port, b"HI\n").split() for port in (self.port, other)]
+        self.assertEqual([int(each[2]) for each in answers], [user.pw_uid, 0])
+        parents = [int(each[1]) for each in answers]
         owners = [os.stat(f"/proc/{pid}").st_uid for pid in parents]
         self.assertEqual(owners, [user.pw_uid, 0])
         self.assertStarted(daemon, "warm", "warm")
