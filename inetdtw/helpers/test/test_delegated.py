@@ -187,13 +187,21 @@ class DelegatedDatagramsTests(ProgramTestCase):
         self.assertEqual(delegated.socket.fileno(), -1)
 
     def test_crowded(self) -> None:
-        """Programs for datagrams count as those for connections do."""
+        """
+        A program for a datagram counts as one for a connection does.
+
+        The other sockets are returned while it runs; its own one is not.
+        """
         helper = self.helper()
+        other = self.closing(socket.create_server(("127.0.0.1", 0)))
+        helper.accept(6, ("/bin/cat",), other, most=1)
         self.delegate(helper, *RECEIVE_ONE, most=1)
         self.sender.send(b"1")
-        pid = self.served(helper)
+        self.assertEqual(helper.receive()[:2], (ACCEPTED, 5))
+        self.assertEqual(helper.receive(), (RETURNED, 6, 0, 0))
+        self.assertEqual(helper.receive()[:2], (ENDED, 5))
         self.sender.send(b"2")
-        self.assertNotEqual(self.served(helper), pid)
+        self.served(helper)
 
     def test_nothing(self) -> None:
         """The socket is returned when it is readable without a datagram."""
