@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MAPPED = "::ffff:"
+_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
 _NO_ADDRESS = bytes(16)
 
 
@@ -79,4 +80,6 @@ def unpackPeer(port: int, packed: bytes) -> tuple[str, int] | None:
     """Return the address and the port of L{packPeer}, or C{None} without an address."""
     if packed == _NO_ADDRESS:
         return None
-    return plain(_socket.inet_ntop(_socket.AF_INET6, packed)), port
+    if packed.startswith(_MAPPED_PREFIX):
+        return _socket.inet_ntop(_socket.AF_INET, packed[-4:]), port
+    return _socket.inet_ntop(_socket.AF_INET6, packed), port

@@ -160,7 +160,7 @@ class Lease:
     @property
     def exhausted(self) -> bool:
         """Whether the helper may start no more programs."""
-        return self.size > 0 and self._left == 0
+        return 0 < self._budget.leaseSize <= len(self._running)
 
     def fits(self) -> bool:
         """Tell whether the lease is active, or the rest of it fits into the budget."""
@@ -188,9 +188,9 @@ class Lease:
 
         The budget counts it as running already.
         """
-        if not self.size or pid in self._running:
+        if not self._budget.leaseSize or pid in self._running:
             return
-        if self._active and self._left:
+        if self._active and not self.exhausted:
             self._budget.reclaim(1)
         self._running.add(pid)
 
@@ -203,7 +203,7 @@ class Lease:
         if pid not in self._running:
             return
         self._running.remove(pid)
-        if self._active and self._left:
+        if self._active and not self.exhausted:
             self._budget.lease(1)
 
     def reset(self) -> None:

@@ -100,7 +100,7 @@ class ServiceLimits:
     @property
     def full(self) -> bool:
         """Whether as many programs run as may, so that further clients have to wait."""
-        return 0 < self.bounds.acceptMax <= self.running
+        return 0 < self._bounds.acceptMax <= self.running
 
     def busy(self, source: str) -> bool:
         """
@@ -169,14 +169,14 @@ class ServiceLimits:
     def bound(self, admission: Admission) -> int:
         """Return the limit that a client exceeds."""
         return {
-            Admission.TRIPPED: self.bounds.serviceMax,
-            Admission.PEER_RATE: self.bounds.ipMax,
-            Admission.PEER_BUSY: self.bounds.perSource,
-            Admission.PEER_ANSWERED: self.bounds.answerMax,
+            Admission.TRIPPED: self._bounds.serviceMax,
+            Admission.PEER_RATE: self._bounds.ipMax,
+            Admission.PEER_BUSY: self._bounds.perSource,
+            Admission.PEER_ANSWERED: self._bounds.answerMax,
         }.get(admission, 0)
 
     def _judge(self, source: str, now: float) -> Admission:
-        bounds = self.bounds
+        bounds = self._bounds
         if self.busy(source):
             return Admission.PEER_BUSY
         if source and bounds.ipMax:
@@ -190,15 +190,15 @@ class ServiceLimits:
     def _count(self, peer: str, source: str, now: float) -> None:
         self.running += 1
         self.tally.admitted += 1
-        if self.bounds.serviceMax:
+        if self._bounds.serviceMax:
             self._starts.add(now)
         if not peer:
             return
         # A reload can set a limit before they end.
         self._peers[peer] += 1
-        if self.bounds.perSource:
+        if self._bounds.perSource:
             self._sources[source] += 1
-        if self.bounds.ipMax:
+        if self._bounds.ipMax:
             starts = self._peerStarts.setdefault(source, _Starts())
             self._peerStarts.move_to_end(source)
             starts.add(now)

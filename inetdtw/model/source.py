@@ -32,11 +32,13 @@ def hostOf(peer: object) -> str:
     """
     if not (isinstance(peer, tuple) and len(peer) > 1):
         return ""
-    host = plain(peer[0])
+    host: str = peer[0]
+    if ":" not in host:
+        return host
     # The scope of anything but a link-local address is 0.
-    if len(peer) > 3 and peer[3] and ":" in host and "%" not in host:
+    if len(peer) > 3 and peer[3] and "%" not in host:
         return f"{host}%{peer[3]}"
-    return host
+    return plain(host)
 
 
 def sourceOf(host: str, prefix: Prefix) -> str:

@@ -111,8 +111,6 @@ class Child:
 
     def _over(self, how: ExitStatus) -> None:
         self.how = how
-        seconds = self._runtime.reactor.seconds() - self.since
-        assert self.pid is not None
         self._runtime.tallies[self._name].end(how)
         event = events.EXIT_FAILURE if how.isFailure else events.EXIT
         if self._runtime.report.includes(event):
@@ -122,6 +120,6 @@ class Child:
                 pid=self.pid,
                 peer=self.peer,
                 **how.fields(),
-                seconds=seconds,
+                seconds=self._runtime.reactor.seconds() - self.since,
                 cpu=how.cpu,
             )

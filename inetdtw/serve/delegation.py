@@ -86,9 +86,10 @@ class SocketDelegation:
     @property
     def due(self) -> bool:
         """Whether to delegate the socket again after a client."""
+        if self._acceptor is not Acceptor.DAEMON:
+            return False
         few = self._limits.running <= self._budget.leaseSize // 2
-        wanted = self._wanted is Acceptor.LAUNCHER
-        return wanted and self._acceptor is Acceptor.DAEMON and few
+        return self._wanted is Acceptor.LAUNCHER and few
 
     def start(self) -> None:
         """

@@ -252,8 +252,10 @@ class SlotTable:
     def _idle(self) -> None:
         """End a drain, if that was the last program or socket."""
         drained = self._drained
+        if drained is None or drained.called:
+            return
         bound = any(slot.bound for slot in self._slots.values())
-        if not (drained is None or drained.called or self.running or bound):
+        if not (self.running or bound):
             drained.callback(None)
 
     @property
