@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.helpers.test.test_forkserver -*-
+# -*- test-case-name: inetdtw.helpers.test -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.launch.test.test_delegation -*-
+# -*- test-case-name: inetdtw.launch.test -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

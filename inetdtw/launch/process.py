@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.launch.forkserver.test.test_process -*-
+# -*- test-case-name: inetdtw.launch.forkserver.test -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.log.test.test_events -*-
+# -*- test-case-name: inetdtw.log.test -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.serve.test.test_portless -*-
+# -*- test-case-name: inetdtw.serve.test -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

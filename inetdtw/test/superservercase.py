@@ -11,7 +11,7 @@ from typing import Any
 
 from inetdtw import InetdService
 from inetdtw.helpers.protocol import decode
-from inetdtw.launch.forkserver.test.test_process import PlayedHelper
+from inetdtw.launch.forkserver.test.played import PlayedHelper
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
 ECHO = "127.0.0.1:0 stream tcp nowait - internal echo\n"

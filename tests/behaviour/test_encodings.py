@@ -48,6 +48,16 @@ class EncodingsTests(ServingTestCase):
         os.chmod(path, mode)
         return path
 
+    def writePrograms(self) -> None:
+        """Write the programs and the folder of L{lines}."""
+        os.mkdir(self.path("f\u00f6lder\u2026"))
+        program = b"#!/bin/sh\necho program\n"
+        self.writeBytes("pr\u00f6gram\u2026.sh", program, 0o755)
+        warm = f"#!{interpreters.python()} -IS\nimport os\n{_ECHO}\n"
+        self.writeBytes("w\u00e4rm\u2026.py", warm.encode(), 0o755)
+        # A program that no other root directory has.
+        self.writeBytes("f\u00f6lder\u2026/there", b"", 0o755)
+
     def lines(self) -> tuple[bytes, dict[int, bytes], bytes]:
         """
         Return lines whose words are not ASCII.
@@ -55,13 +65,9 @@ class EncodingsTests(ServingTestCase):
         @return: the lines, what their programs answer by port, and the path of a
             socket.
         """
-        directory = os.fsencode(self.directory)
-        os.mkdir(os.path.join(directory, "f\u00f6lder\u2026".encode()))
-        program = b"#!/bin/sh\necho program\n"
-        self.writeBytes("pr\u00f6gram\u2026.sh", program, 0o755)
-        there = os.path.join(directory, "s\u00f6ck\u2026".encode())
-        warm = f"#!{interpreters.python()} -IS\nimport os\n{_ECHO}\n"
-        self.writeBytes("w\u00e4rm\u2026.py", warm.encode(), 0o755)
+        self.writePrograms()
+        folder = self.path("f\u00f6lder\u2026").encode()
+        there = self.path("s\u00f6ck\u2026").encode()
         ports = [freePort() for _ in range(8)]
         key = b"%d on protocol = tcp, wait = no, user = -, "
         text = "gr\u00fc\u00df\u2026".encode()
@@ -70,42 +76,27 @@ class EncodingsTests(ServingTestCase):
             b"%d stream tcp nowait - /bin/echo echo caf\xe9" % ports[1],
             b"%d stream tcp nowait - " % ports[2]
             + "./pr\u00f6gram\u2026.sh x".encode(),
-            key % ports[3]
-            + b'exec = /bin/pwd, directory = "'
-            + os.path.join(directory, "f\u00f6lder\u2026".encode())
-            + b'";',
+            key % ports[3] + b'exec = /bin/pwd, directory = "%s";' % folder,
             key % ports[4]
-            + b"exec = /bin/sh, args = sh -c 'echo $G', env = G=\xfc"
-            + text
-            + b";",
+            + b"exec = /bin/sh, args = sh -c 'echo $G', env = G=\xfc%s;" % text,
             key % ports[5]
-            + b"exec = /bin/echo, args = echo direct "
-            + text
-            + b", launch = direct;",
+            + b"exec = /bin/echo, args = echo direct %s, launch = direct;" % text,
             key % ports[6]
             + "exec = ./w\u00e4rm\u2026.py, args = w ".encode()
-            + text
-            + b", warm = yes;",
+            + b"%s, warm = yes;" % text,
             there + b" stream unix nowait - /bin/echo echo socket",
         ]
         answers = {
             ports[0]: text,
             ports[1]: b"caf\xe9",
             ports[2]: b"program",
-            ports[3]: os.path.join(directory, "f\u00f6lder\u2026".encode()),
+            ports[3]: folder,
             ports[4]: b"\xfc" + text,
             ports[5]: b"direct " + text,
             ports[6]: text,
         }
         if users.ROOT:
-            # A program that no other root directory has.
-            self.writeBytes("f\u00f6lder\u2026/there", b"", 0o755)
-            lines.append(
-                key % ports[7]
-                + b'exec = /there, chroot = "'
-                + os.path.join(directory, "f\u00f6lder\u2026".encode())
-                + b'";'
-            )
+            lines.append(key % ports[7] + b'exec = /there, chroot = "%s";' % folder)
         return b"# K\xfcche \0\n" + b"\n".join(lines) + b"\n", answers, there
 
     def assertServes(self, answers: dict[int, bytes], there: bytes) -> None:

@@ -173,6 +173,21 @@ class OperatorTests(ControlTestCase):
         self.assertIn("the old one stays", text)
         self.assertEqual(talk(more, b"x"), b"x")
 
+    def drains(self) -> subprocess.Popen[str]:
+        """Wait for the end of a drain in another process."""
+        waiter = subprocess.Popen(
+            inetd("drain", "--wait", "--control", self.socket),
+            env=environment(),
+            cwd="/",
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert waiter.stdout is not None
+        self.addCleanup(waiter.stdout.close)
+        self.addCleanup(waiter.kill)
+        self.assertIn("1 programs are running", waiter.stdout.readline())
+        return waiter
+
     def test_drain(self) -> None:
         """
         A drain refuses clients at once, lets programs end, and exits with 0.
@@ -195,17 +210,7 @@ class OperatorTests(ControlTestCase):
         self.assertIn("draining: the daemon exits after 1 running programs", text)
         self.assertEqual(self.run_("reload")[0], 1)
         self.assertEqual(self.run_("pause", str(self.cat))[0], 1)
-        waiter = subprocess.Popen(
-            inetd("drain", "--wait", "--control", self.socket),
-            env=environment(),
-            cwd="/",
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert waiter.stdout is not None
-        self.addCleanup(waiter.stdout.close)
-        self.addCleanup(waiter.kill)
-        self.assertIn("1 programs are running", waiter.stdout.readline())
+        waiter = self.drains()
         client.sendall(b"2")
         self.assertEqual(client.recv(9), b"2")
         client.close()

@@ -135,15 +135,10 @@ class SentTests(SignalsTestCase):
 class InheritedTests(SignalsTestCase):
     """Signals that are ignored or blocked in the process that starts the daemon."""
 
-    def test_inherited(self) -> None:
-        """
-        A daemon started with signals ignored or blocked handles them.
-
-        Programs start with default signals, by all launchers, and no exit is missed.
-        """
+    def probes(self, *ways: str) -> dict[str, int]:
+        """Have a program serve that prints its signals; return its ports."""
         program = self.program("probe", _PROBE)
-        ways = ("launch = forkserver", "launch = direct", "warm = yes")
-        ports = [freePort() for _ in ways]
+        ports = {way: freePort() for way in ways}
         self.file = self.write(
             "inetd.conf",
             f"{self.port} stream tcp nowait/1 - /bin/sh sh -c 'exit 3'\n"
@@ -151,15 +146,24 @@ class InheritedTests(SignalsTestCase):
             + "".join(
                 f"{port} on protocol = tcp, wait = no, user = -, exec = {program},"
                 f" {way};\n"
-                for port, way in zip(ports, ways)
+                for way, port in ports.items()
             ),
         )
+        return ports
+
+    def test_inherited(self) -> None:
+        """
+        A daemon started with signals ignored or blocked handles them.
+
+        Programs start with default signals, by all launchers, and no exit is missed.
+        """
+        ports = self.probes("launch = forkserver", "launch = direct", "warm = yes")
         starts = self.write("starts.py", _STARTS)
         command = inetd("-fe", "-p", self.pidFile, self.file)
         for how in ("ignored", "blocked"):
             daemon = self.start([command[0], starts, how, *command])
             daemon.waitForLog("warm-ready ")
-            for port, way in zip(ports, ways):
+            for way, port in ports.items():
                 ignored, blocked = talk(port, b"").decode().split()
                 self.assertEqual(int(blocked, 16), 0, (how, way))
                 self.assertEqual(int(ignored, 16) & ~_PYTHONS, 0, (how, way))

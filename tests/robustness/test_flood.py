@@ -187,6 +187,14 @@ class ReflectorTests(ServingTestCase):
         self.assertEqual(counts, [1, 1, 0, 0], log)
         self.assertIn("source is a socket of this daemon", log)
 
+    def forge(self, target: str, *sources: str) -> None:
+        """Send datagrams to a socket, as if from others."""
+        for source in sources:
+            jail = self.path(f"jail{len(os.listdir(self.directory))}")
+            os.makedirs(jail + self.directory)
+            argv = [interpreters.python(), "-c", _FORGES, target, source, jail]
+            self.assertEqual(run(argv).returncode, 0)
+
     def test_ownPaths(self) -> None:
         """
         No datagram from a path of the daemon's own UNIX sockets is answered.
@@ -201,17 +209,8 @@ class ReflectorTests(ServingTestCase):
             f"{cat} dgram unix nowait - /bin/cat cat\n"
         )
         eventually(lambda: os.path.exists(echo) and os.path.exists(cat), daemon.log)
-        for number, (target, source) in enumerate(
-            ((echo, echo), (echo, cat), (cat, echo), (cat, cat), (echo, f"/{echo}"))
-        ):
-            jail = self.path(f"jail{number}")
-            os.makedirs(jail + self.directory)
-            self.assertEqual(
-                run(
-                    [interpreters.python(), "-c", _FORGES, target, source, jail]
-                ).returncode,
-                0,
-            )
+        self.forge(echo, echo, cat, f"/{echo}")
+        self.forge(cat, echo, cat)
         daemon.waitForLog("source is a socket of this daemon", 2)
         client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(client.close)

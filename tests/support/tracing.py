@@ -19,42 +19,46 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+def append(notes: str, text: str) -> None:
+    """Append a line to a file, which may fail in the process that is traced."""
+    try:
+        fd = posix.open(notes, posix.O_WRONLY | posix.O_APPEND | posix.O_CLOEXEC)
+    except OSError:
+        # Another root directory, or no descriptor left.
+        return
+    try:
+        posix.write(fd, text.encode())
+    except OSError:
+        pass  # A limit on the size of files.
+    finally:
+        posix.close(fd)
+
+
 def trace(files: "dict[str, str]", notes: str, resume: int) -> None:
     """
-    Begin.
+    Trace this process.
 
-    @param files: the files that matter, by what their code is called.
+    @param files: the files, by what their code is called.
     @param notes: what to append C{file<TAB>line<TAB>line} to; a negative number is
-        that of the line in which a function begins, before its first line and behind
-        its last one.
-    @param resume: the number of the operation C{RESUME}, at which functions begin (its
-        argument is 0 then), and generators go on.
+        that of the line in which a function begins, before its first and behind its
+        last one.
+    @param resume: the operation C{RESUME}, at which functions begin and generators go
+        on; its argument is 0 for a function.
     """
     known = set()
     # The line before, of each function that runs.
     lines: dict[Any, int] = {}
 
     def note(file: str, before: int, line: int) -> None:
-        if (file, before, line) in known:
-            return
-        known.add((file, before, line))
-        try:
-            fd = posix.open(notes, posix.O_WRONLY | posix.O_APPEND | posix.O_CLOEXEC)
-        except OSError:
-            # Another root directory, or no descriptor left.
-            return
-        try:
-            posix.write(fd, f"{file}\t{before}\t{line}\n".encode())
-        except OSError:
-            pass  # A limit on the size of files.
-        finally:
-            posix.close(fd)
+        if (file, before, line) not in known:
+            known.add((file, before, line))
+            append(notes, f"{file}\t{before}\t{line}\n")
 
     def event(frame: "Any", what: str, argument: object) -> "Any":
         own = frame.f_code
-        file = files.get(own.co_filename)
-        if file is None:
+        if own.co_filename not in files:
             return None
+        file = files[own.co_filename]
         operations, last, first = own.co_code, frame.f_lasti, -own.co_firstlineno
         if what == "call":
             lines[frame] = frame.f_lineno if operations[last + 1] else first
@@ -69,5 +73,4 @@ def trace(files: "dict[str, str]", notes: str, resume: int) -> None:
         return event
 
     sys.settrace(event)
-    # A program is to find what it would find without this.
-    sys.gettrace = lambda: None
+    sys.gettrace = lambda: None  # as without this

@@ -145,10 +145,9 @@ def umask() -> int:
     return before
 
 
-def found() -> dict[str, Any]:
-    """All of it."""
+def interpreter() -> dict[str, Any]:
+    """Return the state of the interpreter."""
     hooks = ("excepthook", "displayhook", "unraisablehook", "breakpointhook")
-    printed = subprocess.check_output(["/usr/bin/env"]).decode().splitlines()
     return {
         "names": NAMES,
         "path": PATH,
@@ -161,18 +160,8 @@ def found() -> dict[str, Any]:
         "prefixes": [sys.executable, sys.prefix, sys.base_prefix, sys.exec_prefix],
         "streams": [stream(text) for text in (sys.stdin, sys.stdout, sys.stderr)],
         "same": [sys.stdin is sys.__stdin__, sys.stdout is sys.__stdout__],
-        "session": [os.getsid(0) == os.getpid(), os.getpgrp() == os.getpid()],
-        "context": [os.getcwd(), umask(), os.nice(0)],
-        "ids": [os.getresuid(), os.getresgid(), os.getgroups()],
-        "limits": [resource.getrlimit(number) for number in range(15)],
-        "environment": sorted(os.environ.items()),
-        "environb": sorted(map(repr, os.environb.items())),
-        "inherited": sorted(each for each in printed if not each.startswith("_=")),
         "threads": threaded(),
         "limit": [sys.getrecursionlimit(), sys.getswitchinterval()],
-        "times": [time.tzname, time.process_time() < 5, time.time() > 1e9],
-        "locale": [sys.getfilesystemencoding(), locale.setlocale(locale.LC_ALL)],
-        "preferred": locale.getpreferredencoding(False),
         "pickled": [vars(pickle.loads(pickle.dumps(Thing()))), Thing.__module__],
         "name": [__name__, getattr(__spec__, "name", None), __package__],
         "main": sys.modules["__main__"].__dict__ is globals(),
@@ -180,20 +169,37 @@ def found() -> dict[str, Any]:
         "hooks": [repr(getattr(sys, hook, None)) for hook in hooks],
         "left": [hasattr(sys, "last_value"), sys.getprofile(), sys.gettrace()],
         "written": [sys.dont_write_bytecode, getattr(sys, "pycache_prefix", None)],
-        "pid": os.getpid() == int(os.readlink("/proc/self")),
         "warnings": list(map(repr, warnings.filters)),
-        "processes": processes(),
-        "asyncio": asyncio.run(echoed()) if "all" in ARGV else None,
         "builtins": sorted(vars(builtins)),
-        "clocks": [abs(time.time() - os.stat("/proc/self").st_ctime) < 30],
         "file": sys._getframe().f_code.co_filename,
-        "read": sys.stdin.read(),
-        "wakeup": signal.set_wakeup_fd(-1),
         "finders": [type(each).__name__ for each in sys.meta_path],
     }
 
 
+def process() -> dict[str, Any]:
+    """Return the state of the process."""
+    printed = subprocess.check_output(["/usr/bin/env"]).decode().splitlines()
+    return {
+        "session": [os.getsid(0) == os.getpid(), os.getpgrp() == os.getpid()],
+        "context": [os.getcwd(), umask(), os.nice(0)],
+        "ids": [os.getresuid(), os.getresgid(), os.getgroups()],
+        "limits": [resource.getrlimit(number) for number in range(15)],
+        "environment": sorted(os.environ.items()),
+        "environb": sorted(map(repr, os.environb.items())),
+        "inherited": sorted(each for each in printed if not each.startswith("_=")),
+        "times": [time.tzname, time.process_time() < 5, time.time() > 1e9],
+        "locale": [sys.getfilesystemencoding(), locale.setlocale(locale.LC_ALL)],
+        "preferred": locale.getpreferredencoding(False),
+        "pid": os.getpid() == int(os.readlink("/proc/self")),
+        "processes": processes(),
+        "asyncio": asyncio.run(echoed()) if "all" in ARGV else None,
+        "clocks": [abs(time.time() - os.stat("/proc/self").st_ctime) < 30],
+        "read": sys.stdin.read(),
+        "wakeup": signal.set_wakeup_fd(-1),
+    }
+
+
 if __name__ == "__main__":
-    report = found()
+    report = {**interpreter(), **process()}
     own = {"random": random.random(), "modules": MODULES}
     print(json.dumps([report, own], default=repr))

@@ -13,14 +13,7 @@ import socket
 import subprocess
 
 from tests.support import checkout, interpreters, users
-from tests.support.daemon import (
-    Daemon,
-    ask,
-    environment,
-    freePort,
-    talk,
-    twistd,
-)
+from tests.support.daemon import Daemon, ask, environment, freePort, talk, twistd
 from tests.support.serving import readAll
 from tests.support.warmservice import INFO, LOWER, WarmTestCase, starts
 
@@ -222,19 +215,12 @@ class UserTests(WarmTestCase):
         When another directory replaces it, the next client has that.
         """
         jail = self.path("jail")
-        without = ("test", "tests", "idlelib", "lib2to3", "ensurepip", "__pycache__")
-        python = interpreters.copyOfInterpreter(os.path.join(jail, "py"), *without)
-        for library in _libraries(python):
-            # Without proc(5), none is found beside the interpreter.
-            place = "/lib" if library.startswith(jail) else os.path.dirname(library)
-            os.makedirs(jail + place, exist_ok=True)
-            shutil.copy(library, jail + place)
+        path = _install(jail)
         self.write(
             "jail/s.py",
             "import json, os, sys\n"
             "print(json.dumps([os.getuid(), sorted(os.listdir('/')), sys.argv]))\n",
         )
-        path = python[len(jail) :]
         daemon = self.warm(
             self.definition(
                 f"{path} /s.py x",
@@ -280,3 +266,15 @@ def _libraries(program: str) -> list[str]:
     """Return the shared libraries that a program needs."""
     done = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
     return re.findall(r"(/\S+) \(0x", done.stdout)
+
+
+def _install(jail: str) -> str:
+    """Copy an interpreter into a root directory, and return its path there."""
+    without = ("test", "tests", "idlelib", "lib2to3", "ensurepip", "__pycache__")
+    python = interpreters.copyOfInterpreter(os.path.join(jail, "py"), *without)
+    for library in _libraries(python):
+        # Without proc(5), none is found beside the interpreter.
+        place = "/lib" if library.startswith(jail) else os.path.dirname(library)
+        os.makedirs(jail + place, exist_ok=True)
+        shutil.copy(library, jail + place)
+    return python[len(jail) :]

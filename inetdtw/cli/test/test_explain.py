@@ -122,6 +122,19 @@ PRELOADS = (None, ("auto",), ("json", "os.path"))
 
 
 @st.composite
+def programs(draw: st.DrawFn) -> dict[str, Any]:
+    """Programs that can mostly be started."""
+    given: dict[str, Any] = {"exec": draw(ranges["exec"]), "wait": draw(st.booleans())}
+    if draw(st.booleans()):
+        given["exec"] = draw(st.sampled_from(["/bin/python3", "python3.9"]))
+        given["args"] = draw(st.sampled_from(INTERPRETERS))
+        given["warm"] = draw(st.sampled_from([None, True, False]))
+        if given["warm"]:
+            given["preload"] = draw(st.sampled_from(PRELOADS))
+    return given
+
+
+@st.composite
 def entries(draw: st.DrawFn) -> Entry:
     """Entries that can mostly be served."""
     unix, internal = draw(st.booleans()), draw(st.booleans())
@@ -143,13 +156,7 @@ def entries(draw: st.DrawFn) -> Entry:
     if internal:
         given["args"] = (draw(st.sampled_from(["echo", "time"])),)
     else:
-        given["exec"], given["wait"] = draw(ranges["exec"]), draw(st.booleans())
-        if draw(st.booleans()):
-            given["exec"] = draw(st.sampled_from(["/bin/python3", "python3.9"]))
-            given["args"] = draw(st.sampled_from(INTERPRETERS))
-            given["warm"] = draw(st.sampled_from([None, True, False]))
-            if given["warm"]:
-                given["preload"] = draw(st.sampled_from(PRELOADS))
+        given.update(draw(programs()))
     if unix or given.get("wait") or (internal and protocol.startswith("udp")):
         # No client has an address that is known.
         given = {key: each for key, each in given.items() if key not in OF_CLIENTS}

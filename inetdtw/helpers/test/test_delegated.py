@@ -17,7 +17,7 @@ from inetdtw.helpers.forkserver import ForkServer
 from inetdtw.helpers.programs import ChildTable
 from inetdtw.helpers.reports import ACCEPTED, ENDED, RETURNED, WITHDRAWN, Reports
 from inetdtw.helpers.requests import HEADER, WAIT, WITHDRAW
-from inetdtw.helpers.test.test_forkserver import ProgramTestCase, Running
+from inetdtw.helpers.test.running import ProgramTestCase, Running
 from inetdtw.test.fakes import listening, makeDatagrams
 
 #: Receives one datagram from its 0.

@@ -15,26 +15,11 @@ from typing import Any
 from inetdtw.helpers import programs
 from inetdtw.helpers.forkserver import HOLD, ForkServer, timeout
 from inetdtw.helpers.programs import ChildTable
-from inetdtw.helpers.reports import (
-    ACCEPTED,
-    ENDED,
-    FAILED,
-    SHORTAGE,
-    STARTED,
-    Reports,
-)
+from inetdtw.helpers.reports import ACCEPTED, ENDED, FAILED, SHORTAGE, STARTED, Reports
 from inetdtw.helpers.requests import HEADER
-from inetdtw.helpers.test.test_forkserver import (
-    Report,
-    packed,
-)
+from inetdtw.helpers.test.running import Report, packed
 from inetdtw.launch.packets import decodeReports
-from inetdtw.test.fakes import (
-    PATIENCE,
-    ServingTestCase,
-    openDescriptors,
-    openedSince,
-)
+from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors, openedSince
 
 
 class TableTestCase(ServingTestCase):

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.helpers.warm.test.test_streams -*-
+# -*- test-case-name: inetdtw.helpers.warm.test -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

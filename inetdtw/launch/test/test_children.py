@@ -13,7 +13,7 @@ from inetdtw.helpers.reports import ENDED, FAILED, NO_DIRECTORY
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch import children
 from inetdtw.launch.children import ProtocolViolation, RunningPrograms, ownerOf
-from inetdtw.launch.forkserver.test.test_process import PID, HelperTestCase
+from inetdtw.launch.forkserver.test.played import PID, HelperTestCase
 from inetdtw.system import exitwatch
 from inetdtw.system.exitwatch import ExitWatcher, Watch
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openedSince

@@ -5,16 +5,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import socket
 import struct
 from functools import partial
-from typing import Any
-
-from zope.interface import implementer
-from zope.interface.verify import verifyObject
 
 from inetdtw.helpers.reports import (
     ACCEPTED,
@@ -26,99 +20,17 @@ from inetdtw.helpers.reports import (
     NOT_STARTED,
     RETURNED,
     WITHDRAWN,
-    Reports,
 )
-from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WAIT, WITHDRAW
-from inetdtw.interfaces import ExitStatus, IAcceptDelegate, IChild
+from inetdtw.helpers.requests import HEADER, WAIT
 from inetdtw.launch.delegation import Delegation
-from inetdtw.launch.forkserver.process import ForkServerProcess
-from inetdtw.launch.forkserver.test.test_process import HelperTestCase
 from inetdtw.launch.sendqueue import PAUSE
+from inetdtw.launch.test.delegationcase import DelegationTestCase, Watcher
 from inetdtw.limits.backoff import FIRST_PAUSE
-from inetdtw.limits.budget import Lease, ProcessBudget
+from inetdtw.limits.budget import ProcessBudget
 
 
-@implementer(IAcceptDelegate, IChild)
-class Watcher:
-    """Records what happens to a delegated socket, and to its programs."""
-
-    warm: bool | None = None
-
-    def __init__(self) -> None:
-        """Record nothing yet."""
-        self.calls: list[Any] = []
-
-    def accepted(self, peer: Any) -> Watcher:
-        """Record that a program was started."""
-        self.calls.append(("accepted", peer))
-        return self
-
-    def dropped(self, peer: Any, reason: str) -> None:
-        """Record that no more connections are accepted."""
-        self.calls.append(("dropped", peer, reason))
-
-    def returned(self, left: bool = False) -> None:
-        """Record that no more connections are accepted for now."""
-        self.calls.append(("left",) if left else ("returned",))
-
-    def started(self, pid: int) -> None:
-        """Record that the program runs."""
-        self.calls.append(("started", pid))
-
-    def failed(self, reason: str) -> None:
-        """Record that the program could not be started."""
-        self.calls.append(("failed", reason))
-
-    def ended(self, how: ExitStatus) -> None:
-        """Record that the program has ended."""
-        self.calls.append(("ended", how.status))
-
-
-class DelegationTests(HelperTestCase):
+class DelegationTests(DelegationTestCase):
     """Tests for L{Delegations}, as a fork server uses them."""
-
-    def setUp(self) -> None:
-        """Delegate a socket to the fork server."""
-        super().setUp()
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(self.server.close)
-        self.watcher = Watcher()
-        verifyObject(IAcceptDelegate, self.watcher)
-        delegation = Delegation(self.watcher, b"shared", self.server.fileno())
-        self.helper.delegate(5, delegation)
-
-    def taken(self) -> int:
-        """Receive the number of a delegated socket."""
-        packet, ancillary, _, _ = self.played.channel.recvmsg(100, 100)
-        kind, _, _, number, _, length = HEADER.unpack_from(packet)
-        self.assertEqual((kind, length), (ACCEPT, len(b"shared")))
-        self.assertEqual(packet[HEADER.size :], b"shared")
-        (fd,) = struct.unpack("i", ancillary[0][2])
-        with socket.socket(fileno=fd) as given:
-            self.assertEqual(given.getsockname(), self.server.getsockname())
-        return int(number)
-
-    def withdrawn(self) -> int:
-        """Receive the number of a socket that is withdrawn."""
-        kind, _, _, number, _, _ = HEADER.unpack(self.played.channel.recv(1000))
-        self.assertEqual(kind, WITHDRAW)
-        return int(number)
-
-    def lease(self, budget: ProcessBudget) -> None:
-        """Give the fork server a lease."""
-        self.helper.lease = self.helper.delegations._lease = Lease(budget)
-
-    def connection(self, kind: int, *report: int, peer: Any = None) -> None:
-        """Report a connection, as L{Reports.addConnection} does."""
-        reports = Reports(self.played.channel)
-        reports.addConnection(kind, report[0], report[1], peer=peer)
-        reports.flush()
-        self.reactor.settle()
-
-    def report(self, *reports: tuple[int, int, int, int]) -> None:
-        """Send reports of the fork server."""
-        self.played.report(*reports)
-        self.reactor.settle()
 
     def test_accepted(self) -> None:
         """A program for an accepted connection starts and ends, with the address."""
@@ -157,49 +69,6 @@ class DelegationTests(HelperTestCase):
         wanted = [(None, missing), ("", missing), ("", f"/folder: {missing}")]
         self.assertEqual(self.watcher.calls, [("dropped", *each) for each in wanted])
 
-    def test_withdrawn(self) -> None:
-        """
-        A fork server stops accepting from a socket that is withdrawn.
-
-        What it had accepted before it confirms that counts.
-        """
-        self.taken()
-        freed: list[int] = []
-        self.helper.withdraw(5, lambda: freed.append(5))
-        self.assertEqual(freed, [])
-        self.assertEqual(self.withdrawn(), 5)
-        self.report((ACCEPTED, 5, 77, 0), (WITHDRAWN, 5, 0, 0), (ACCEPTED, 5, 78, 0))
-        self.assertEqual(self.watcher.calls, [("accepted", None), ("started", 77)])
-        self.assertEqual(freed, [5])
-
-    def test_withdrawnFromNobody(self) -> None:
-        """
-        A socket is free at once when there is no fork server.
-
-        It is free, too, when the fork server dies before it confirms.
-        """
-        freed: list[str] = []
-        self.helper.withdraw(99, lambda: freed.append("unknown"))
-        self.assertEqual(freed, ["unknown"])
-        self.helper.withdraw(5, lambda: freed.append("died"))
-        self.assertEqual(freed, ["unknown"])
-        self.played.die()
-        self.assertEqual(freed, ["unknown", "died"])
-
-    def test_withdrawnUntaken(self) -> None:
-        """
-        A replacement does not accept from a socket that was withdrawn before.
-
-        It finds the request to accept in the channel, and one to stop.
-        """
-        freed: list[int] = []
-        self.played.die()
-        self.helper.withdraw(5, lambda: freed.append(5))
-        self.assertEqual(freed, [5])
-        self.succeed(0)
-        self.assertEqual(self.taken(), 5)
-        self.assertEqual(self.withdrawn(), 5)
-
     def test_large(self) -> None:
         """A program that is too large for a packet is sent in a file."""
         self.taken()
@@ -220,15 +89,6 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(
             self.watcher.calls, [("dropped", None, os.strerror(errno.E2BIG))]
         )
-
-    def test_withdrawnWhileStopping(self) -> None:
-        """A socket is free when a fork server that was stopped has exited."""
-        freed: list[int] = []
-        self.helper.stop()
-        self.helper.withdraw(5, lambda: freed.append(5))
-        self.assertEqual(freed, [])
-        self.played.die()
-        self.assertEqual(freed, [5])
 
     def test_many(self) -> None:
         """
@@ -314,66 +174,6 @@ class DelegationTests(HelperTestCase):
         self.report((WITHDRAWN, 6, 0, 0))
         self.assertEqual((budget.leased, len(self.helper.delegations)), (0, 0))
 
-    def nothingMore(self) -> None:
-        """Assert that the channel is empty."""
-        self.played.channel.setblocking(False)
-        self.assertRaises(BlockingIOError, self.played.channel.recv, 100)
-
-    def test_withdrawnEarly(self) -> None:
-        """
-        A socket that is withdrawn before there is a fork server is forgotten.
-
-        Its lease is released, and the fork server is never requested to accept.
-        """
-        budget = ProcessBudget(100)
-        freed: list[int] = []
-        helper = ForkServerProcess(self.owner, self.reactor, ["/py"], "/", budget)
-        self.addCleanup(helper.stop)
-        for number in (6, 7):
-            delegation = Delegation(self.watcher, b"", self.server.fileno())
-            helper.delegate(number, delegation)
-        for number, left in ((6, 6), (7, 0)):
-            helper.withdraw(number, partial(freed.append, number))
-            self.assertNotIn(number, helper.delegations)
-            self.assertEqual(budget.leased, left)
-        self.assertEqual(freed, [6, 7])
-        helper.start()
-        self.played = self.play()
-        self.report((HELLO, 0, 4, 0))
-        self.nothingMore()
-        self.assertEqual(budget.leased, 0)
-        self.played.die()
-        self.assertNotIn("accepting", self.owner.deaths[-1][1])
-        self.assertEqual(freed, [6, 7])
-
-    def test_withdrawnFromTheDead(self) -> None:
-        """
-        A socket that is withdrawn between two fork servers is forgotten.
-
-        The other sockets are delegated to the replacement.
-        """
-        self.taken()
-        self.helper.delegate(
-            6, Delegation(self.watcher, b"shared", self.server.fileno())
-        )
-        self.taken()
-        self.played.die()
-        freed: list[int] = []
-        self.helper.withdraw(5, partial(freed.append, 5))
-        self.assertEqual(
-            (freed, list(self.helper.delegations._delegations)), ([5], [6])
-        )
-        self.succeed(0)
-        self.assertEqual(self.taken(), 6)
-        self.nothingMore()
-        self.report((WITHDRAWN, 5, 0, 0))
-        self.assertEqual(freed, [5])
-
-    def test_withdrawnUnasked(self) -> None:
-        """A socket that was not withdrawn is not free, whatever is reported."""
-        self.report((WITHDRAWN, 5, 0, 0))
-        self.assertIn(5, self.helper.delegations)
-
     def test_exhausted(self) -> None:
         """A fork server that reports more programs than its lease has is killed."""
         self.lease(ProcessBudget(100))
@@ -383,71 +183,6 @@ class DelegationTests(HelperTestCase):
         self.report((ACCEPTED, 5, 200, 0))
         self.assertEqual(self.played.process.signals, ["KILL"])
         self.assertEqual(len(self.helper.running), size)
-
-    def test_withdrawnOnce(self) -> None:
-        """A socket that was confirmed is free once, whatever is reported later."""
-        freed: list[int] = []
-        self.helper.withdraw(5, partial(freed.append, 5))
-        self.report((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 5, 0, 0))
-        self.assertEqual(freed, [5])
-        self.assertNotIn(5, self.helper.delegations)
-        self.played.die()
-        self.assertEqual(freed, [5])
-
-    def test_deathFreesUnwanted(self) -> None:
-        """The death of a fork server frees the sockets that were withdrawn only."""
-        freed: list[int] = []
-        kept = Delegation(self.watcher, b"shared", self.server.fileno())
-        self.helper.delegate(6, kept)
-        self.helper.withdraw(5, partial(freed.append, 5))
-        self.played.die()
-        self.assertEqual(
-            (freed, list(self.helper.delegations._delegations)), ([5], [6])
-        )
-
-    def delegateUnsent(self) -> int:
-        """
-        Delegate a socket while the channel is full.
-
-        @return: how many packets are in it.
-        """
-        sent = 0
-        with contextlib.suppress(BlockingIOError):
-            while sent < 10_000:
-                self.helper.channel.send(LAUNCH, program=bytes(100))
-                sent += 1
-        given = Delegation(self.watcher, b"shared", self.server.fileno())
-        self.helper.delegate(6, given)
-        return sent
-
-    def test_withdrawnUnsent(self) -> None:
-        """A socket that is withdrawn before the request is sent is only withdrawn."""
-        self.taken()
-        sent = self.delegateUnsent()
-        freed: list[int] = []
-        self.helper.withdraw(6, partial(freed.append, 6))
-        self.assertEqual(freed, [])
-        for _ in range(sent):
-            self.assertEqual(len(self.played.channel.recv(1000)), HEADER.size + 100)
-        self.reactor.advance(PAUSE)
-        self.assertEqual(self.withdrawn(), 6)
-        self.nothingMore()
-        self.report((WITHDRAWN, 6, 0, 0))
-        self.assertEqual(freed, [6])
-
-    def test_unsentToTheDead(self) -> None:
-        """A request that was not sent before a death is sent once afterwards."""
-        self.taken()
-        sent = self.delegateUnsent()
-        self.played.die()
-        self.reactor.advance(FIRST_PAUSE)
-        self.played = self.play()
-        for _ in range(sent):
-            self.assertEqual(len(self.played.channel.recv(1000)), HEADER.size + 100)
-        self.report((HELLO, 0, 5, 0))
-        self.reactor.advance(PAUSE)
-        self.assertEqual({self.taken(), self.taken()}, {5, 6})
-        self.nothingMore()
 
     def test_shareOfTheDead(self) -> None:
         """A fork server that died has no lease; its replacement has what is left."""

@@ -15,13 +15,13 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.launch.stderr import BATCH, CAPACITY, LAST, LINES, PAUSE, StderrReader
+from inetdtw.launch.stderr import BATCH, CAPACITY, LAST, LINES, StderrReader
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeReactor, openDescriptors
 
 
-class StderrReaderTests(SynchronousTestCase):
-    """Tests for L{StderrReader}."""
+class StderrTestCase(SynchronousTestCase):
+    """A test of L{StderrReader}."""
 
     def setUp(self) -> None:
         """Make a reactor and the set of readers."""
@@ -56,65 +56,15 @@ class StderrReaderTests(SynchronousTestCase):
             self.reactor.advance(0)
             self.reactor.settle()
 
-    def few(self, line: str) -> bool:
-        """Set the rate to three lines."""
-        if len(self.lines) == 3:
-            self.left += 1
-            return False
-        self.lines.append(line)
-        return True
-
-    def leaveOut(self, lines: int) -> bool:
-        """Count suppressed lines."""
-        self.left += lines
-        return len(self.lines) == 3
-
-    def test_leftOut(self) -> None:
-        """
-        Lines over the rate are read and counted; the program does not block.
-
-        They are read with pauses.  Later lines are logged when the rate allows.
-        """
-        self.left = 0
-        made, program = self.reader()
-        made.start(self.few, self.leaveOut)
-        os.write(program, b"line\n" * 100)
-        self.reactor.settle()
-        self.assertEqual((len(self.lines), self.left), (3, 97))
-        for _ in range(5):
-            os.write(program, b"x\n" * (CAPACITY // 2))
-            self.assertEqual(self.reactor.getReaders(), [])
-            self.reactor.advance(PAUSE)
-        self.assertEqual(self.left, 97 + 5 * CAPACITY // 2)
-        # When it writes nothing, nothing is tried.
-        self.reactor.advance(PAUSE)
-        self.assertEqual(self.reactor.getReaders(), [made])
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-        self.lines.clear()
-        os.write(program, b"again\n")
-        self.reactor.settle()
-        self.assertEqual(self.lines, ["again"])
-        os.close(program)
-        made.finish()
-        self.assertDone()
-
-    def test_leftOutAtEnd(self) -> None:
-        """Suppressed lines are read to the end when the program has exited."""
-        self.left = 0
-        made, program = self.reader()
-        made.start(self.few, self.leaveOut)
-        os.write(program, b"line\n" * 10000)
-        os.close(program)
-        made.finish()
-        self.goOn()
-        self.assertEqual((len(self.lines), self.left), (3, 9997))
-        self.assertDone()
-
     def assertDone(self) -> None:
         """Assert that the reader has stopped, and no descriptor is leaked."""
         self.assertEqual(self.open, set())
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(openDescriptors(), self.before)
+
+
+class StderrReaderTests(StderrTestCase):
+    """Tests for L{StderrReader}."""
 
     def claimed(self) -> tuple[StderrReader, int, Descriptors]:
         """Return a reader with the account that counts both ends of its pipe."""
@@ -229,19 +179,6 @@ class StderrReaderTests(SynchronousTestCase):
         made.leave()
         self.assertDone()
 
-    def test_leaveMuch(self) -> None:
-        """The daemon does not read all output before it stops."""
-        made, program = self.started()
-        os.write(program, b"a\n" * 1000)
-        self.reactor.turn()
-        made.leave()
-        self.assertEqual(len(self.lines), LINES + LAST)
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-        os.close(program)
-        made.finish()
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-        self.assertDone()
-
     def test_oneTurn(self) -> None:
         """Only one call for the next reactor iteration is scheduled."""
         made, program = self.started()
@@ -251,16 +188,6 @@ class StderrReaderTests(SynchronousTestCase):
         made.finish()
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
         made.leave()
-        self.assertDone()
-
-    def test_leaveUnended(self) -> None:
-        """A line without an end is logged when the daemon stops."""
-        made, program = self.started()
-        os.write(program, b"one\ntwo")
-        self.reactor.settle()
-        made.leave()
-        self.assertEqual(self.lines, ["one", "two"])
-        os.close(program)
         self.assertDone()
 
     def test_early(self) -> None:
@@ -293,20 +220,6 @@ class StderrReaderTests(SynchronousTestCase):
         self.assertEqual(self.lines, ["still here"])
         os.close(program)
         self.reactor.settle()
-        self.assertDone()
-
-    def test_leave(self) -> None:
-        """
-        A program that outlives the daemon can write.
-
-        It gets no SIGPIPE, and its writes do not block.
-        """
-        made, program = self.started()
-        made.leave()
-        os.write(program, b"one\n")
-        self.assertFull(program)
-        os.close(program)
-        self.assertEqual(self.lines, [])
         self.assertDone()
 
     def test_whileItRuns(self) -> None:

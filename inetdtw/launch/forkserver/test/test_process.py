@@ -9,205 +9,33 @@ The tests play the process.
 
 from __future__ import annotations
 
-import _imp
-import array
 import errno
 import os
 import signal
-import socket
-from importlib.util import MAGIC_NUMBER
 from typing import Any
 
-from inetdtw.helpers.protocol import BEGIN, CHANNEL, versionNumber
+from inetdtw.helpers.protocol import BEGIN
 from inetdtw.helpers.reports import (
-    ACCEPTED,
-    DROPPED,
     ENDED,
     FAILED,
     HELLO,
-    LARGEST,
     NO_DIRECTORY,
     REPORT,
     SHORTAGE,
     STARTED,
-    Reports,
 )
-from inetdtw.helpers.requests import HEADER
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.forkserver import process
 from inetdtw.launch.forkserver.code import Code
 from inetdtw.launch.forkserver.process import OVERDUE, ForkServerProcess
-from inetdtw.limits.backoff import (
-    FIRST_PAUSE,
-    GOOD_LIFE,
-    GROWTH,
-    LONGEST_PAUSE,
-)
+from inetdtw.launch.forkserver.test.played import PID, HelperTestCase
+from inetdtw.limits.backoff import FIRST_PAUSE
 from inetdtw.model.process import Credentials
-from inetdtw.test.fakes import (
-    PATIENCE,
-    FakeChild,
-    FakeProcess,
-    ServingTestCase,
-    openDescriptors,
-    openedSince,
-)
-
-#: A process id that is nobody's.
-PID = (1 << 22) + 77
-
-
-class Owner:
-    """
-    Records what a fork server notifies.
-
-    @ivar notes: how often there may have been capacity.
-
-    @ivar stalls: the reasons for stalls.
-
-    @ivar deaths: the process id, the reason and the pause of each death.
-    """
-
-    def __init__(self) -> None:
-        """Record nothing yet."""
-        self.notes = 0
-        self.stalls: list[str] = []
-        self.deaths: list[tuple[int | None, str, float]] = []
-
-    def notify(self) -> None:
-        """Record that there may be capacity."""
-        self.notes += 1
-
-    def shortage(self, reason: str) -> None:
-        """Record a shortage of resources."""
-        self.stalls.append(reason)
-
-    def died(self, pid: int | None, why: str, pause: float) -> None:
-        """Record the death of a fork server."""
-        self.deaths.append((pid, why, pause))
-
-
-class PlayedHelper:
-    """
-    The program of a fork server, played by the test.
-
-    @ivar process: the process that it would be.
-    """
-
-    def __init__(self, process: FakeProcess) -> None:
-        """Duplicate the channel of the process."""
-        self.process = process
-        self.channel = socket.socket(fileno=os.dup(process.fds[CHANNEL]))
-        self.channel.settimeout(PATIENCE)
-
-    def report(self, *reports: tuple[int, int, int, int]) -> None:
-        """
-        Send reports in one packet.
-
-        @param reports: the kind, the number, a process id or what was dropped, and a
-            value.
-        """
-        sent = Reports(self.channel)
-        for kind, number, pid, value in reports:
-            if kind == ACCEPTED:
-                sent.addConnection(kind, number, pid)
-            elif kind == DROPPED:
-                sent.addConnection(kind, number, value, pid)
-            else:
-                sent.add(kind, number, pid, value, 1.5)
-        sent.flush()
-
-    def hello(self) -> None:
-        """Be ready, with the code of the daemon."""
-        (code,) = self.process.written[BEGIN]
-        assert code is not None
-        magic = int.from_bytes(MAGIC_NUMBER, "little")
-        version = _imp.source_hash(magic, code).hex()
-        self.report((HELLO, 0, 4, versionNumber(version)))
-
-    def take(self) -> tuple[int, bytes, bytes, list[int]]:
-        """
-        Take an request.
-
-        @return: its number, its two parts, of which one in a file is empty, and its
-            descriptors.
-        """
-        room = socket.CMSG_LEN(4 * 4)
-        packet, ancillary, _, _ = self.channel.recvmsg(LARGEST, room)
-        fds: array.array[int] = array.array("i")
-        for _, _, data in ancillary:
-            fds.frombytes(data)
-        _, inFile, number, _, _, length = HEADER.unpack_from(packet)
-        split = HEADER.size + (not inFile and length)
-        return number, packet[HEADER.size : split], packet[split:], list(fds)
-
-    def die(self, status: int = 1) -> None:
-        """End."""
-        self.channel.close()
-        self.process.exit(status)
-
-
-class HelperTestCase(ServingTestCase):
-    """A test of a fork server."""
-
-    def setUp(self) -> None:
-        """Make a fork server that is ready."""
-        super().setUp()
-        self.before = openDescriptors()
-        self.owner = Owner()
-        self.helper = ForkServerProcess(
-            self.owner, self.reactor, ["/py", "helper"], "/folder"
-        )
-        self.addCleanup(self.closeHelper)
-        self.helper.start()
-        self.played = self.play()
-        self.played.report((HELLO, 0, 4, 0))
-        self.reactor.settle()
-
-    def closeHelper(self) -> None:
-        """Stop the fork server, and end its processes."""
-        self.helper.stop()
-        for each in self.reactor.processes:
-            if not each.exited:
-                each.exit()
-
-    def play(self) -> PlayedHelper:
-        """Return the process that was started last."""
-        played = PlayedHelper(self.reactor.processes[-1])
-        self.addCleanup(played.channel.close)
-        return played
-
-    def launch(self, extra: bytes = b"") -> FakeChild:
-        """Order a program."""
-        child = FakeChild()
-        with open(os.devnull) as null:
-            self.helper.launch(child, b"shared", extra, [null.fileno()])
-        return child
-
-    def running(self, pid: int = PID) -> FakeChild:
-        """Order a program that is started."""
-        child = self.launch()
-        number, _, _, fds = self.played.take()
-        for fd in fds:
-            os.close(fd)
-        self.report((STARTED, number, pid, 0))
-        self.assertEqual(child.calls, [pid])
-        return child
-
-    def report(self, *reports: tuple[int, int, int, int]) -> None:
-        """Send reports, and handle them."""
-        self.played.report(*reports)
-        self.reactor.settle()
-
-    def succeed(self, first: int) -> None:
-        """Start a replacement."""
-        self.reactor.advance(LONGEST_PAUSE)
-        self.played = self.play()
-        self.report((HELLO, first, 5, 0))
+from inetdtw.test.fakes import FakeChild, FakeProcess, openDescriptors, openedSince
 
 
 class HelperTests(HelperTestCase):
-    """Tests for L{Helper} while nothing goes wrong."""
+    """Tests for L{ForkServerProcess} while nothing goes wrong."""
 
     def test_process(self) -> None:
         """
@@ -371,165 +199,6 @@ class HelperTests(HelperTestCase):
         before = self.owner.notes
         self.report((ENDED, 1, PID, 0))
         self.assertEqual(self.owner.notes, before + 1)
-
-
-class DeathTests(HelperTestCase):
-    """Tests for a L{Helper} that dies."""
-
-    def test_successor(self) -> None:
-        """Another one is started after a short pause, on the same socket."""
-        self.played.die()
-        self.assertFalse(self.helper.up)
-        self.assertEqual(len(self.reactor.processes), 1)
-        self.reactor.advance(FIRST_PAUSE)
-        self.assertEqual(len(self.reactor.processes), 2)
-        self.played = self.play()
-        self.report((HELLO, 0, 5, 0))
-        self.assertTrue(self.helper.up)
-        self.running()
-
-    def test_why(self) -> None:
-        """The owner receives the last line of standard error, or the exit status."""
-        pid = self.played.process.pid
-        self.helper.errReceived(b"Traceback:\nMemory")
-        self.helper.errReceived(b"Error: no\n")
-        self.played.die()
-        self.assertEqual(self.owner.deaths, [(pid, "MemoryError: no", FIRST_PAUSE)])
-        self.succeed(0)
-        self.played.die(3)
-        self.assertIn("3", self.owner.deaths[1][1])
-        self.assertNotIn("MemoryError", self.owner.deaths[1][1])
-
-    def test_growing(self) -> None:
-        """
-        The pauses grow while fork servers die soon, up to a bound.
-
-        After one that lived long they are short again.
-        """
-        pause = FIRST_PAUSE
-        for count in range(1, 15):
-            self.play().die()
-            self.assertEqual(self.owner.deaths[-1][2], pause)
-            self.reactor.advance(pause * 0.99)
-            self.assertEqual(len(self.reactor.processes), count)
-            self.reactor.advance(pause * 0.01 + 0.0001)
-            self.assertEqual(len(self.reactor.processes), count + 1)
-            pause = min(pause * GROWTH, LONGEST_PAUSE)
-        self.assertEqual(pause, LONGEST_PAUSE)
-        self.reactor.advance(GOOD_LIFE)
-        self.play().die()
-        self.assertEqual(self.owner.deaths[-1][2], FIRST_PAUSE)
-
-    def test_queued(self) -> None:
-        """Orders that it had not taken are there for the next one, and done by it."""
-        lost, kept = self.launch(), self.launch()
-        number, _, _, fds = self.played.take()
-        os.close(fds[0])
-        self.assertEqual(number, 1)
-        self.played.die()
-        self.assertEqual((lost.calls, kept.calls), ([], []))
-        self.succeed(2)
-        self.assertEqual((lost.calls, kept.calls), (["its fork server died"], []))
-        number, _, _, fds = self.played.take()
-        os.close(fds[0])
-        self.report((STARTED, number, PID, 0))
-        self.assertEqual((number, kept.calls), (2, [PID]))
-
-    def test_lost(self) -> None:
-        """All requests that were received and not answered fail."""
-        children = [self.launch() for _ in range(3)]
-        for _ in children:
-            os.close(self.played.take()[3][0])
-        self.played.die()
-        self.succeed(0)
-        for child in children:
-            self.assertEqual(child.calls, ["its fork server died"])
-        self.assertEqual(self.helper.load, 0)
-
-    def test_orderedBeforeHello(self) -> None:
-        """
-        A request that is sent while there is no process is not lost.
-
-        The next process has looked for requests before, and found none.
-        """
-        lost = self.launch()
-        os.close(self.played.take()[3][0])
-        self.played.die()
-        self.reactor.advance(FIRST_PAUSE)
-        self.played = self.play()
-        child = self.launch()
-        self.report((HELLO, 0, 5, 0))
-        self.assertEqual(lost.calls, ["its fork server died"])
-        self.assertEqual(child.calls, [])
-        number, _, _, fds = self.played.take()
-        os.close(fds[0])
-        self.report((STARTED, number, PID, 0))
-        self.assertEqual(child.calls, [PID])
-
-    def test_lastWords(self) -> None:
-        """Reports that were sent before the death are handled."""
-        child = self.launch()
-        self.played.report((STARTED, 1, PID, 0), (ENDED, 1, PID, 3 << 8))
-        self.played.die()
-        self.assertEqual(child.calls, [PID, ExitStatus(3, cpu=1.5)])
-
-    def test_lastHello(self) -> None:
-        """A fork server that is ready and dead at the same time is not up."""
-        self.played.report((HELLO, 0, 5, 0))
-        self.played.die()
-        self.assertFalse(self.helper.up)
-        self.assertEqual([each[2] for each in self.owner.deaths], [FIRST_PAUSE])
-
-    def test_beforeHello(self) -> None:
-        """
-        All requests fail when no fork server was ever up.
-
-        Their descriptors are closed.
-        """
-        self.played.die()
-        ours, theirs = socket.socketpair()
-        with ours:
-            child = FakeChild()
-            with theirs:
-                self.helper.launch(child, b"shared", b"", [theirs.fileno()])
-            self.reactor.advance(FIRST_PAUSE)
-            self.assertEqual(child.calls, [])
-            self.play().die()
-            self.assertEqual(child.calls, ["no fork server can be started"])
-            ours.settimeout(PATIENCE)
-            self.assertEqual(ours.recv(100), b"")
-        self.assertEqual(self.helper.load, 0)
-
-    def test_cannotSpawn(self) -> None:
-        """When no process can be had for it, that is tried again as well."""
-        self.reactor.spawnFailure = OSError(errno.EAGAIN, "no more processes")
-        self.played.die()
-        before = openDescriptors()
-        self.reactor.advance(FIRST_PAUSE)
-        self.assertIn("no more processes", self.owner.deaths[-1][1])
-        self.assertEqual(openedSince(before), {})
-        missing = OSError(errno.ENOENT, os.strerror(errno.ENOENT), b"/p\xff")
-        self.reactor.spawnFailure = missing
-        self.reactor.advance(LONGEST_PAUSE)
-        wanted = "No such file or directory: '/p\udcff'"
-        self.assertEqual(self.owner.deaths[-1][1], wanted)
-        self.reactor.spawnFailure = None
-        self.succeed(0)
-        self.running()
-
-    def test_noDescriptor(self) -> None:
-        """A start that fails for lack of descriptors is retried."""
-
-        def none(*args: Any) -> int:
-            raise OSError(errno.EMFILE, "no more descriptors")
-
-        self.played.die()
-        patched = self.patch(os, "open", none)
-        self.reactor.advance(FIRST_PAUSE)
-        patched.restore()
-        self.assertIn("no more descriptors", self.owner.deaths[-1][1])
-        self.succeed(0)
-        self.running()
 
 
 class StopTests(HelperTestCase):
