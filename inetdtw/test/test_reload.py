@@ -141,9 +141,9 @@ class ReloadTests(SuperserverTestCase):
 
         The reload may change nothing.
         """
-        folder = tempfile.mkdtemp()
-        self.addCleanup(os.rmdir, folder)
-        path = os.path.join(folder, "s")
+        directory = tempfile.mkdtemp()
+        self.addCleanup(os.rmdir, directory)
+        path = os.path.join(directory, "s")
         line = f"{path} stream unix nowait - internal echo\n"
         inetd = self.running(line)
         asked: list[int] = []

@@ -61,12 +61,12 @@ class StartTests(SuperserverTestCase):
 
     def test_several(self) -> None:
         """There may be several files, and directories of files."""
-        folder = os.path.abspath(self.mktemp())
-        os.mkdir(folder)
-        with open(os.path.join(folder, "more.conf"), "w") as file:
+        directory = os.path.abspath(self.mktemp())
+        os.mkdir(directory)
+        with open(os.path.join(directory, "more.conf"), "w") as file:
             file.write(DISCARD)
         self.write(ECHO)
-        inetd = InetdService([self.path, folder], reactor=self.reactor)
+        inetd = InetdService([self.path, directory], reactor=self.reactor)
         inetd.startService()
         self.addCleanup(inetd.stopService)
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})

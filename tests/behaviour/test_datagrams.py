@@ -76,7 +76,7 @@ class DatagramNowaitTests(OneServiceTestCase):
         """Several prints of a program are one datagram."""
         for launch in LAUNCHES:
             with self.serve(launch, self.keys(_PRINTS)):
-                self.assertEqual(ask(self.port, b"she"), b"who asks?\nshe asks\n")
+                self.assertEqual(ask(self.port, b"bob"), b"who asks?\nbob asks\n")
 
     def test_unchanged(self) -> None:
         """Filters that read standard input serve datagrams of every size."""

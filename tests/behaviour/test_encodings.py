@@ -49,7 +49,7 @@ class EncodingsTests(ServingTestCase):
         return path
 
     def writePrograms(self) -> None:
-        """Write the programs and the folder of L{lines}."""
+        """Write the programs and the directory of L{lines}."""
         os.mkdir(self.path("f\u00f6lder\u2026"))
         program = b"#!/bin/sh\necho program\n"
         self.writeBytes("pr\u00f6gram\u2026.sh", program, 0o755)
@@ -66,7 +66,7 @@ class EncodingsTests(ServingTestCase):
             socket.
         """
         self.writePrograms()
-        folder = self.path("f\u00f6lder\u2026").encode()
+        directory = self.path("f\u00f6lder\u2026").encode()
         there = self.path("s\u00f6ck\u2026").encode()
         ports = [freePort() for _ in range(8)]
         key = b"%d on protocol = tcp, wait = no, user = -, "
@@ -76,7 +76,7 @@ class EncodingsTests(ServingTestCase):
             b"%d stream tcp nowait - /bin/echo echo caf\xe9" % ports[1],
             b"%d stream tcp nowait - " % ports[2]
             + "./pr\u00f6gram\u2026.sh x".encode(),
-            key % ports[3] + b'exec = /bin/pwd, directory = "%s";' % folder,
+            key % ports[3] + b'exec = /bin/pwd, directory = "%s";' % directory,
             key % ports[4]
             + b"exec = /bin/sh, args = sh -c 'echo $G', env = G=\xfc%s;" % text,
             key % ports[5]
@@ -90,13 +90,13 @@ class EncodingsTests(ServingTestCase):
             ports[0]: text,
             ports[1]: b"caf\xe9",
             ports[2]: b"program",
-            ports[3]: folder,
+            ports[3]: directory,
             ports[4]: b"\xfc" + text,
             ports[5]: b"direct " + text,
             ports[6]: text,
         }
         if users.ROOT:
-            lines.append(key % ports[7] + b'exec = /there, chroot = "%s";' % folder)
+            lines.append(key % ports[7] + b'exec = /there, chroot = "%s";' % directory)
         return b"# K\xfcche \0\n" + b"\n".join(lines) + b"\n", answers, there
 
     def assertServes(self, answers: dict[int, bytes], there: bytes) -> None:

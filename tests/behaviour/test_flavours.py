@@ -48,7 +48,7 @@ class FlavourTestCase(ServingTestCase):
             **{letter: str(port) for letter, port in self.ports.items()},
             "USER": user.pw_name,
             "GROUP": grp.getgrgid(user.pw_gid).gr_name,
-            "FOLDER": self.directory,
+            "DIRECTORY": self.directory,
             "DATAGRAM": self.program("datagram.py", _DATAGRAM),
         }
 

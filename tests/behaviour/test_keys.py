@@ -19,7 +19,7 @@ COMPLAINS = """
 import sys
 print("hello")
 sys.stdout.flush()
-raise ValueError("a \\x1b[31mred\\x1b[0m mistake")
+raise ValueError("a \\x1b[31mred\\x1b[0m fault")
 """
 #: For every line of the client, complains much and answers.
 TALKATIVE = """
@@ -82,7 +82,7 @@ class StderrTests(KeysTestCase):
             self.assertRegex(
                 line,
                 rf"stderr {self.port}/tcp pid=\d+ peer=127\.0\.0\.1:\d+ "
-                r"text=ValueError: a \\x1b\[31mred\\x1b\[0m mistake$",
+                r"text=ValueError: a \\x1b\[31mred\\x1b\[0m fault$",
             )
             (end,) = (each for each in log.splitlines() if "exit " in each)
             self.assertIn("status=1", end)
@@ -91,14 +91,14 @@ class StderrTests(KeysTestCase):
         """With C{stderr = null} a traceback is discarded."""
         answer, log = self.answer("stderr = null")
         self.assertEqual(answer, b"hello\n")
-        self.assertNotIn("mistake", log)
+        self.assertNotIn("fault", log)
 
     def test_socket(self) -> None:
         """By default, and with C{stderr = socket}, a client is sent the traceback."""
         for keys in ("stderr = socket", "nice = 0"):
             answer, log = self.answer(keys)
             self.assertIn(b"ValueError", answer)
-            self.assertNotIn("mistake", log)
+            self.assertNotIn("fault", log)
 
     def test_descriptors(self) -> None:
         """A program has only 0, 1 and 2 open; 2 is not the socket (item 32)."""

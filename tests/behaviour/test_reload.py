@@ -85,7 +85,7 @@ class LoadTests(ServingTestCase):
 
     def versions(self) -> Iterator[tuple[str, str]]:
         """Return the versions of the file, for ever, each with its name."""
-        broken = "this is no line\n"
+        broken = "this is not a line\n"
         while True:
             yield "nothing", self.conf()
             yield "added", self.conf(added=True)

@@ -35,7 +35,7 @@ class HolderTests(ServingTestCase):
         self.bounded = self.hold(socket.AF_INET, ("127.0.0.1", 0))[1]
         self.udp = self.hold(socket.AF_INET, ("127.0.0.1", 0), socket.SOCK_DGRAM)[1]
         self.unix = self.hold(socket.AF_UNIX, self.path("socket"))
-        self.nobodys = self.hold(socket.AF_INET, ("127.0.0.1", 0))[1]
+        self.unknown = self.hold(socket.AF_INET, ("127.0.0.1", 0))[1]
         os.chmod(self.unix, 0o666)
         self.conf = (
             f"127.0.0.1:{self.port} stream tcp nowait - /bin/cat cat\n"
@@ -60,7 +60,7 @@ class HolderTests(ServingTestCase):
         path = self.write("inetd.conf", self.conf)
         fds = [sock.fileno() for sock in self.sockets]
         numbers = ",".join(map(str, fds))
-        names = "::words::nobody"
+        names = "::words::unknown"
         give = [interpreters.python(), "-c", PASS, numbers, names]
         daemon = Daemon([*give, *inetd("-f", "-e", path)], fds=fds, user=ordinaryUser())
         daemon.start()
@@ -98,13 +98,13 @@ class HolderTests(ServingTestCase):
         daemon = self.started()
         self.assertEqual(daemon.log().count("unused-socket - "), 1)
         self.assertIn(
-            f"unused-socket - fd=7 name=nobody address=127.0.0.1:{self.nobodys} "
+            f"unused-socket - fd=7 name=unknown address=127.0.0.1:{self.unknown} "
             "reason=no service has this address or name",
             daemon.log(),
         )
         self.sockets.pop().close()
         with self.assertRaises(ConnectionRefusedError):
-            talk(self.nobodys, b"")
+            talk(self.unknown, b"")
         for count in range(2):
             self.assertEqual(talk(self.port, b"text"), b"text")
             self.assertEqual(self.asked(), b"3")

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import checkout
 
-#: What the product and its pages never say, and what to say instead.
+#: What the product, its tests and its pages never say, and what to say instead.
 STOPS = {
     r"cannot be had": "is not available",
     r"goes with": "needs, cannot be combined with",
@@ -30,19 +30,20 @@ STOPS = {
 
 _PLACES = (
     *("inetdtw", "twisted", "docs", "share", "examples", "etc", "contrib", "changes"),
-    *("benchmarks", ".ci", "noxfile.py", "CHANGELOG"),
+    *("tests", "benchmarks", ".ci", "noxfile.py", "CHANGELOG"),
     *("README.rst", "CONTRIBUTING.rst", "SECURITY.rst"),
 )
 
 
 def texts() -> Iterator[Path]:
-    """Yield the files of the product and its pages, without tests."""
+    """Yield the files of the product, its tests and its pages."""
     for place in _PLACES:
         root = Path(checkout.path(), place)
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
             parts = path.relative_to(checkout.path()).parts
-            hidden = {"test", "__pycache__", ".cache", "results"}.intersection(parts)
-            if path.is_file() and not hidden and path.suffix != ".svg":
+            hidden = {"__pycache__", ".cache", "results"}.intersection(parts)
+            named = path.suffix != ".svg" and path.name != Path(__file__).name
+            if path.is_file() and not hidden and named:
                 yield path
 
 

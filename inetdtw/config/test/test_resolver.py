@@ -284,7 +284,7 @@ class ServiceTests(ResolveCase):
 
     def test_bug(self) -> None:
         """A bug in a look-up is not reported as an error of the entry."""
-        for error in (KeyError("x"), LookupError("user", "is no user"), IndexError()):
+        for error in (KeyError("x"), LookupError("user", "unknown user"), IndexError()):
 
             def getaddrinfo(*_: object, error: Exception = error, **__: object) -> Any:
                 raise error

@@ -93,7 +93,7 @@ class ClientTests(SynchronousTestCase):
     def test_nobody(self) -> None:
         """If no daemon replies, the message says what to do."""
         self.server.close()
-        for path in (self.path, "/no-such-folder/socket", "x" * 200):
+        for path in (self.path, "/no-such-directory/socket", "x" * 200):
             why = self.assertRaises(NoDaemon, Client(path).ask, "GET", "/status")
             self.assertIn(f"'{path}'", str(why))
             self.assertIn("--control", str(why))
@@ -108,12 +108,12 @@ class ClientTests(SynchronousTestCase):
         why = self.assertRaises(NoDaemon, Client(self.path).ask, "GET", "/status")
         self.assertIn("only the daemon's user and root", str(why))
 
-    def test_strangersFolder(self) -> None:
+    def test_strangersDirectory(self) -> None:
         """A default directory that another user can change is not used."""
-        folder = self.mktemp()
-        os.mkdir(folder)
-        os.chmod(folder, 0o777)
-        path = os.path.join(folder, "c")
+        directory = self.mktemp()
+        os.mkdir(directory)
+        os.chmod(directory, 0o777)
+        path = os.path.join(directory, "c")
         os.rename(self.path, path)
         why = self.assertRaises(NoDaemon, Client(path, True).ask, "GET", "/status")
         self.assertIn("is writable by others", str(why))

@@ -23,8 +23,8 @@ class DefaultPathTests(SynchronousTestCase):
         self.patch(path, "RUN", there)
         given = {"XDG_RUNTIME_DIR": "/run/user/0"}
         self.assertEqual(pathOf(None, given, 0)[0], f"{there}/inetd/control")
-        self.patch(path, "RUN", "/no-such-folder")
-        self.assertEqual(pathOf(None, {}, 0)[0], "/var/no-such-folder/inetd/control")
+        self.patch(path, "RUN", "/no-such-directory")
+        self.assertEqual(pathOf(None, {}, 0)[0], "/var/no-such-directory/inetd/control")
 
     def test_others(self) -> None:
         """That of other users is in the session's runtime directory, or in /tmp."""
@@ -94,37 +94,37 @@ class SocketDirectoryTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a path."""
         self.path = self.mktemp()
-        self.folder = SocketDirectory(self.path, os.geteuid())
+        self.directory = SocketDirectory(self.path, os.geteuid())
 
     def test_made(self) -> None:
         """The directory is made with mode 0700, and removed when it is empty."""
         before = os.umask(0)
         try:
-            self.folder.make()
+            self.directory.make()
         finally:
             os.umask(before)
         self.assertEqual(os.stat(self.path).st_mode & 0o7777, 0o700)
-        self.folder.remove()
-        self.folder.remove()
+        self.directory.remove()
+        self.directory.remove()
         self.assertFalse(os.path.exists(self.path))
 
     def test_found(self) -> None:
         """An existing directory is used, and not removed."""
         os.mkdir(self.path, 0o755)
-        self.folder.make()
-        self.folder.remove()
+        self.directory.make()
+        self.directory.remove()
         self.assertTrue(os.path.isdir(self.path))
 
     def test_notEmpty(self) -> None:
         """A directory with other files is not removed."""
-        self.folder.make()
+        self.directory.make()
         os.mkdir(os.path.join(self.path, "else"))
-        self.folder.remove()
+        self.directory.remove()
         self.assertTrue(os.path.isdir(self.path))
 
     def error(self) -> str:
         """Return why the directory is not used."""
-        return str(self.assertRaises(OSError, self.folder.make).strerror)
+        return str(self.assertRaises(OSError, self.directory.make).strerror)
 
     def test_writable(self) -> None:
         """A directory that other users can change is not used."""

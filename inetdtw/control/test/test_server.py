@@ -168,16 +168,16 @@ class ControlSocketTests(ServingTestCase):
         made.stopService()
         self.assertTrue(os.path.isdir(self.path))
 
-    def test_folder(self) -> None:
+    def test_directory(self) -> None:
         """The default directory is made and removed; any other must exist."""
-        folder = self.path
-        self.path = os.path.join(folder, "c")
+        directory = self.path
+        self.path = os.path.join(directory, "c")
         self.make()
         self.assertEqual(self.refused(), "No such file or directory")
         made = self.make(usual=True)
-        self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
+        self.assertEqual(os.stat(directory).st_mode & 0o777, 0o700)
         made.stopService()
-        self.assertFalse(os.path.exists(folder))
+        self.assertFalse(os.path.exists(directory))
 
     def test_tooLong(self) -> None:
         """A path that is too long for a socket does not stop the daemon."""

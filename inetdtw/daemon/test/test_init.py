@@ -67,7 +67,7 @@ class OrphanReaperTests(ServingTestCase):
         """Return a child that has exited, and that nothing waits for."""
         child = subprocess.Popen(["/bin/sh", "-c", "exit 7"])
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        child.returncode = 7  # Nobody else is to wait for it.
+        child.returncode = 7  # No other code is to wait for it.
         return child.pid
 
     def isThere(self, pid: int) -> bool:

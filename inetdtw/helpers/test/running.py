@@ -89,7 +89,7 @@ class Running:
         self._theirs.close()
 
     def launch(self, number: int, argv: Sequence[str], *fds: int, **given: Any) -> None:
-        """Order a program."""
+        """Request a program."""
         usual: dict[str, Any] = {"environment": PATH}
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         packet = packed(number, argv, **{**usual, **given})

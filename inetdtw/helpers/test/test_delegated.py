@@ -186,7 +186,7 @@ class DelegatedDatagramsTests(ProgramTestCase):
         self.assertTrue(server.receiveAll())
         self.assertEqual(delegated.socket.fileno(), -1)
 
-    def test_crowded(self) -> None:
+    def test_returned(self) -> None:
         """
         A program for a datagram counts as one for a connection does.
 

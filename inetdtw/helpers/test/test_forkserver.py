@@ -81,13 +81,13 @@ class ProgramTests(ProgramTestCase):
 
     def test_context(self) -> None:
         """A program has the context that the fork server was started with."""
-        folder = os.path.realpath(self.mktemp())
-        os.mkdir(folder)
+        directory = os.path.realpath(self.mktemp())
+        os.mkdir(directory)
         limit = "RLIMIT_NOFILE=40:50"
-        helper = self.helper("umask=077", f"directory={folder}", "nice=0", limit)
+        helper = self.helper("umask=077", f"directory={directory}", "nice=0", limit)
         found = self.probe(helper)
         self.assertEqual(found["umask"], "077")
-        self.assertEqual(found["cwd"], folder)
+        self.assertEqual(found["cwd"], directory)
         self.assertEqual(found["nofile"], [40, 50])
 
     def test_defaults(self) -> None:
@@ -156,12 +156,14 @@ class ProgramTests(ProgramTestCase):
 
     def test_directoryLater(self) -> None:
         """Nothing is started while the working directory is missing."""
-        folder = os.path.realpath(self.mktemp())
-        helper = self.helper(f"directory={folder}")
+        directory = os.path.realpath(self.mktemp())
+        helper = self.helper(f"directory={directory}")
         report = self.failure(helper, ("/bin/true",))
         self.assertEqual(report, (NO_DIRECTORY, 1, 0, errno.ENOENT))
-        os.mkdir(folder)
-        self.assertEqual(self.talk(helper, ("/bin/pwd",)), os.fsencode(folder) + b"\n")
+        os.mkdir(directory)
+        self.assertEqual(
+            self.talk(helper, ("/bin/pwd",)), os.fsencode(directory) + b"\n"
+        )
 
     def test_directoryAnew(self) -> None:
         """
@@ -169,25 +171,25 @@ class ProgramTests(ProgramTestCase):
 
         A link may be switched, and a directory be replaced.
         """
-        folder = os.path.realpath(self.mktemp())
-        current = os.path.join(folder, "current")
+        directory = os.path.realpath(self.mktemp())
+        current = os.path.join(directory, "current")
         for name in ("one", "two"):
-            os.makedirs(os.path.join(folder, name))
+            os.makedirs(os.path.join(directory, name))
         os.symlink("one", current)
         helper = self.helper(f"directory={current}")
 
         def entered() -> str:
             output = self.talk(helper, ("/bin/pwd", "-P")).decode().strip()
-            return os.path.relpath(output, folder)
+            return os.path.relpath(output, directory)
 
         self.assertEqual(entered(), "one")
         os.symlink("two", f"{current}.new")
         os.rename(f"{current}.new", current)
         self.assertEqual(entered(), "two")
-        os.rmdir(os.path.join(folder, "two"))
+        os.rmdir(os.path.join(directory, "two"))
         report = self.failure(helper, ("/bin/true",))
         self.assertEqual(report, (NO_DIRECTORY, 1, 0, errno.ENOENT))
-        os.mkdir(os.path.join(folder, "two"))
+        os.mkdir(os.path.join(directory, "two"))
         self.assertEqual(entered(), "two")
 
 
@@ -227,8 +229,8 @@ class RequestTests(ProgramTestCase):
             helper = self.helper()
         finally:
             resource.setrlimit(resource.RLIMIT_STACK, before)
-        folder = f"/proc/{helper.pid}/fd"
-        count = len(os.listdir(folder))
+        directory = f"/proc/{helper.pid}/fd"
+        count = len(os.listdir(directory))
         # Linux takes a quarter of the stack, and no more than 6 MB.
         most = min(most // 4, 6 << 20) // 100_000 - 4
         for variables in (1, 3, most):
@@ -239,7 +241,7 @@ class RequestTests(ProgramTestCase):
             self.assertTrue(sorted(output) == sorted(wanted), len(output))
             pid = helper.receive()[2]
             self.assertEqual(helper.receive(), (ENDED, 1, pid, 0))
-            self.assertEqual(len(os.listdir(folder)), count)
+            self.assertEqual(len(os.listdir(directory)), count)
 
     def test_tooLarge(self) -> None:
         """A program that is too large for execve(2) fails, and so does a short file."""
@@ -298,7 +300,7 @@ class RequestTests(ProgramTestCase):
             ours.sendall(b"still here")
             self.assertEqual(ours.recv(100), b"still here")
 
-    def test_lastOrders(self) -> None:
+    def test_lastRequests(self) -> None:
         """Requests that the daemon sent before it exited are handled."""
         helper = self.helper()
         ours, theirs = socket.socketpair()
@@ -330,12 +332,12 @@ class RequestTests(ProgramTestCase):
         No child is left unreaped.
         """
         helper = self.helper()
-        folder = f"/proc/{helper.pid}/fd"
-        before = len(os.listdir(folder))
+        directory = f"/proc/{helper.pid}/fd"
+        before = len(os.listdir(directory))
         for number in range(1, 6):
             self.talk(helper, ("/bin/true",), number)
             self.failure(helper, ("/nowhere",))
-        self.assertEqual(len(os.listdir(folder)), before)
+        self.assertEqual(len(os.listdir(directory)), before)
         children = f"/proc/{helper.pid}/task/{helper.pid}/children"
         if os.path.exists(children):
             with open(children) as file:

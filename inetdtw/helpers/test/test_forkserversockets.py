@@ -33,9 +33,9 @@ class DelegatedSocketsTests(ProgramTestCase):
     def unixServer(self) -> socket.socket:
         """Return a listening socket whose clients have no address."""
         server = self.closing(socket.socket(socket.AF_UNIX))
-        folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, folder)
-        server.bind(f"{folder}/socket")
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        server.bind(f"{directory}/socket")
         server.listen()
         server.setblocking(False)
         return server
@@ -55,8 +55,8 @@ class DelegatedSocketsTests(ProgramTestCase):
         """
         report = self.dropped(self.helper(), ("/nowhere",))
         self.assertEqual(report, (DROPPED, 5, NOT_STARTED, errno.ENOENT))
-        folder = os.path.abspath(self.mktemp())
-        report = self.dropped(self.helper(f"directory={folder}"), ("/bin/true",))
+        directory = os.path.abspath(self.mktemp())
+        report = self.dropped(self.helper(f"directory={directory}"), ("/bin/true",))
         self.assertEqual(report, (DROPPED, 5, NOT_ENTERED, errno.ENOENT))
 
     def client(self, server: socket.socket) -> socket.socket:
@@ -116,7 +116,7 @@ class DelegatedSocketsTests(ProgramTestCase):
         self.assertEqual(helper.opened(), (before[0] + 1, before[1] + 1))
         self.assertLeft(first)
 
-    def test_crowded(self) -> None:
+    def test_returned(self) -> None:
         """
         All sockets are returned, and reported, when as many programs run as may.
 
@@ -143,7 +143,7 @@ class DelegatedSocketsTests(ProgramTestCase):
         helper.accept(5, ("/bin/echo", "5"), servers[5], most=2)
         self.assertServes(helper, 5, servers[5])
 
-    def test_untaken(self) -> None:
+    def test_notAccepted(self) -> None:
         """A connection that cannot be accepted is reported, and stays queued."""
         helper, server = self.helper(), self.unixServer()
         helper.accept(5, ("/bin/true",), server)
@@ -159,9 +159,9 @@ class DelegatedSocketsTests(ProgramTestCase):
 
         This is so also for accepted connections, with and without limits.
         """
-        folder = os.path.realpath(self.mktemp())
-        os.mkdir(folder)
-        first = os.path.join(folder, "cat")
+        directory = os.path.realpath(self.mktemp())
+        os.mkdir(directory)
+        first = os.path.join(directory, "cat")
         paths = ("/nowhere/cat", "/etc/passwd", first, "/bin/cat")
         for limit in ((), ("RLIMIT_CORE=0:0",)):
             helper, server = self.helper(*limit), self.unixServer()

@@ -158,15 +158,15 @@ class RestoreTests(OriginalTestCase):
         found = self.restored(self.datagrams(), harm)
         self.assertEqual(found, "a program has left an error in its socket")
 
-    @skipUnless(LINUX, "elsewhere that is no error")
+    @skipUnless(LINUX, "elsewhere that does not fail")
     def test_errorOfPath(self) -> None:
         """No error is pending in a UNIX socket, which keeps its datagrams."""
-        folder = os.path.relpath(self.mktemp())
-        os.mkdir(folder)
+        directory = os.path.relpath(self.mktemp())
+        os.mkdir(directory)
         made = []
         for name in ("service", "client", "other"):
             sock = self.made(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-            sock.bind(os.path.join(folder, name))
+            sock.bind(os.path.join(directory, name))
             sock.setblocking(False)
             made.append(sock)
         service, client, other = made

@@ -53,8 +53,8 @@ def ignored(mask: str | bytes, *others: int) -> int:
 
     @param others: what the program ignores by itself.
     """
-    # glibc's posix_spawn(3) leaves the two ignored that threads use, and whoever
-    # uses threads sets them.
+    # glibc's posix_spawn(3) leaves the two ignored that threads use; a process with
+    # threads sets them.
     known = (32, 33, *others)
     return int(mask, 16) & ~sum(1 << number - 1 for number in known)
 
@@ -112,7 +112,7 @@ class StartTestsMixin:
         self.assertLessEqual({"0", "1", "2"}, set(fds))
         self.assertEqual(fds["0"], fds["1"])
         self.assertEqual(fds["1"], fds["2"])
-        # Whoever runs the tests may have left something to all their programs.
+        # The process that runs the tests may leave descriptors to all its programs.
         left = {fd for fd in openDescriptors() if os.get_inheritable(int(fd))}
         self.assertEqual(set(fds) - {"0", "1", "2"} - left, set())
 
@@ -190,9 +190,9 @@ class StartTestsMixin:
 
         @return: its path.
         """
-        folder = os.path.join(os.path.abspath(self.mktemp()), name)
-        os.makedirs(folder)
-        path = os.path.join(folder, "prog")
+        directory = os.path.join(os.path.abspath(self.mktemp()), name)
+        os.makedirs(directory)
+        path = os.path.join(directory, "prog")
         with open(path, "w") as file:
             file.write(f"#!/bin/sh\necho {name}\n")
         os.chmod(path, mode)
@@ -276,10 +276,10 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         umask = os.umask(0o022)
         self.addCleanup(os.umask, umask)
         before = os.getcwd()
-        folder = os.path.realpath(self.mktemp())
-        os.mkdir(folder)
-        found = self.probe(context=contextWith(umask="077", directory=folder))
-        self.assertEqual((found["umask"], found["cwd"]), ("077", folder))
+        directory = os.path.realpath(self.mktemp())
+        os.mkdir(directory)
+        found = self.probe(context=contextWith(umask="077", directory=directory))
+        self.assertEqual((found["umask"], found["cwd"]), ("077", directory))
         self.assertEqual((os.getcwd(), os.umask(0o022)), (before, 0o022))
 
     def test_noDirectory(self) -> None:

@@ -165,7 +165,7 @@ class ForkServerTests(HelperTestCase):
         """When the working directory is missing, the reason names it."""
         child = self.launch()
         self.report((NO_DIRECTORY, 1, 0, errno.ENOENT))
-        self.assertEqual(child.calls, [f"/folder: {os.strerror(errno.ENOENT)}"])
+        self.assertEqual(child.calls, [f"/directory: {os.strerror(errno.ENOENT)}"])
 
 
 class ForkServerOrphanTests(HelperTestCase):
@@ -182,7 +182,7 @@ class ForkServerOrphanTests(HelperTestCase):
             self.played.die()
             self.reactor.settle()
             self.assertEqual(child.calls, [program.pid])
-            self.succeed(0)
+            self.replace(0)
             assert program.stdin is not None
             program.stdin.close()
             if not hasattr(os, "pidfd_open"):
@@ -204,7 +204,7 @@ class ForkServerOrphanTests(HelperTestCase):
         child = self.running(os.getpid())
         for _ in range(3):
             self.played.die()
-            self.succeed(0)
+            self.replace(0)
         self.assertEqual(child.calls, [os.getpid()])
         self.assertLessEqual(len(self.reactor.getReaders()), before + 1)
 
@@ -224,7 +224,7 @@ class ForkServerOrphanTests(HelperTestCase):
         with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:
             self.running(program.pid)
             self.played.die()
-            self.succeed(0)
+            self.replace(0)
             self.helper.retire()
             self.assertIn(self.helper.channel, self.reactor.getReaders())
             assert program.stdin is not None

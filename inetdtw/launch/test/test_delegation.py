@@ -66,7 +66,7 @@ class DelegationTests(DelegationTestCase):
             (DROPPED, 6, NOT_STARTED, errno.ENOENT),
         )
         missing = os.strerror(errno.ENOENT)
-        wanted = [(None, missing), ("", missing), ("", f"/folder: {missing}")]
+        wanted = [(None, missing), ("", missing), ("", f"/directory: {missing}")]
         self.assertEqual(self.watcher.calls, [("dropped", *each) for each in wanted])
 
     def test_large(self) -> None:
@@ -111,7 +111,7 @@ class DelegationTests(DelegationTestCase):
         self.assertEqual(taken, expected)
         self.assertEqual(self.watcher.calls, [])
 
-    def test_crowded(self) -> None:
+    def test_returned(self) -> None:
         """A fork server that has as many programs as may be returns its sockets."""
         self.taken()
         self.report((RETURNED, 5, 0, 0))
@@ -148,7 +148,7 @@ class DelegationTests(DelegationTestCase):
         self.patch(self.watcher, "returned", withdraw)
         self.played.die()
         self.assertEqual(freed, [6])
-        self.succeed(0)
+        self.replace(0)
         self.assertEqual(self.taken(), 5)
         self.nothingMore()
 
@@ -200,7 +200,7 @@ class DelegationTests(DelegationTestCase):
         self.assertEqual(self.watcher.calls, [("returned",), ("returned",)])
         self.assertEqual(budget.leased, 0)
 
-    def test_successor(self) -> None:
+    def test_replacement(self) -> None:
         """A replacement is delegated the same sockets, but not the withdrawn ones."""
         self.taken()
         gone = Delegation(Watcher(), b"gone", self.server.fileno())

@@ -45,7 +45,7 @@ class DirectTestCase(ServingTestCase):
         )
 
     def launch(self, launcher: DirectLauncher, *argv: str, **given: Any) -> FakeChild:
-        """Order a program."""
+        """Request a program."""
         child = FakeChild()
         usual: dict[str, Any] = {
             "environment": {"PATH": "/bin:/usr/bin"},
@@ -144,12 +144,12 @@ class PidfdTests(DirectTestCase):
         """
         umask = os.umask(0o027)
         self.addCleanup(os.umask, umask)
-        folder = os.getcwd()
-        for directory in (folder, "/"):
+        current = os.getcwd()
+        for directory in (current, "/"):
             launcher = self.launcherOf(umask=0o077, directory=directory)
             output = self.run_(launcher, "/bin/sh", "-c", "umask; pwd")
             self.assertEqual(output.split(), [b"0077", os.fsencode(directory)])
-            self.assertEqual((os.umask(0o027), os.getcwd()), (0o027, folder))
+            self.assertEqual((os.umask(0o027), os.getcwd()), (0o027, current))
 
     def test_umaskAfterFailure(self) -> None:
         """This process keeps its umask when a program cannot be started, too."""

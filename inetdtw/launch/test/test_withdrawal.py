@@ -50,7 +50,7 @@ class WithdrawalTests(DelegationTestCase):
         self.played.die()
         self.assertEqual(freed, ["unknown", "died"])
 
-    def test_withdrawnUntaken(self) -> None:
+    def test_withdrawnUnread(self) -> None:
         """
         A replacement does not accept from a socket that was withdrawn before.
 
@@ -60,7 +60,7 @@ class WithdrawalTests(DelegationTestCase):
         self.played.die()
         self.helper.withdraw(5, lambda: freed.append(5))
         self.assertEqual(freed, [5])
-        self.succeed(0)
+        self.replace(0)
         self.assertEqual(self.taken(), 5)
         self.assertEqual(self.withdrawn(), 5)
 
@@ -117,7 +117,7 @@ class WithdrawalTests(DelegationTestCase):
         self.assertEqual(
             (freed, list(self.helper.delegations._delegations)), ([5], [6])
         )
-        self.succeed(0)
+        self.replace(0)
         self.assertEqual(self.taken(), 6)
         self.nothingMore()
         self.report((WITHDRAWN, 5, 0, 0))

@@ -96,9 +96,9 @@ class SyslogSocketTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make a short path for a socket."""
-        folder = tempfile.mkdtemp()
-        self.addCleanup(FilePath(folder).remove)
-        self.path = os.path.join(folder, "log")
+        directory = tempfile.mkdtemp()
+        self.addCleanup(FilePath(directory).remove)
+        self.path = os.path.join(directory, "log")
         self.log = SyslogSocket(self.path)
         # Nothing else refers to its socket.
         self.addCleanup(delattr, self, "log")

@@ -65,7 +65,7 @@ class AdmissionControlTests(AdmissionTestCase):
         self.assertFalse(admission.holds)
         self.assertTrue(admission.open())
 
-    def test_room(self) -> None:
+    def test_capacity(self) -> None:
         """The service is not read while the launcher has no capacity."""
         admission = self.admission(self.launcher)
         self.launcher.hasCapacity = False
@@ -249,7 +249,7 @@ class AdmissionControlTests(AdmissionTestCase):
         admission.reopen()
         self.assertEqual(decided[0], ["served"])
 
-    def test_capacity(self) -> None:
+    def test_undecidedWhileFull(self) -> None:
         """An undecided client waits on while the service itself is full."""
         admission = self.admission(perSource=1, acceptMax=2)
         admission.admit(PEER)

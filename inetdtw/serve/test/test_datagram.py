@@ -299,13 +299,13 @@ class DatagramListenerTests(DatagramTestCase):
 
         For one without a path, the log has a line.
         """
-        folder = self.mktemp()
-        os.mkdir(folder)
-        path = os.path.join(folder, "s")
+        directory = self.mktemp()
+        os.mkdir(directory)
+        path = os.path.join(directory, "s")
         self.serve(makeUnix(path, socktype=socket.SOCK_DGRAM))
         named = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         named.settimeout(PATIENCE)
-        named.bind(os.path.join(folder, "c"))
+        named.bind(os.path.join(directory, "c"))
         nameless = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         for number, sender in enumerate([named, nameless]):
             sender.sendto(b"question", path)

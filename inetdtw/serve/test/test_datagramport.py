@@ -119,9 +119,9 @@ class DatagramPortTests(ServingTestCase):
 
     def test_unix(self) -> None:
         """A reply to a client with a path is sent there."""
-        folder = self.mktemp()
-        os.mkdir(folder)
-        here, there = os.path.join(folder, "s"), os.path.join(folder, "c")
+        directory = self.mktemp()
+        os.mkdir(directory)
+        here, there = os.path.join(directory, "s"), os.path.join(directory, "c")
         self.serve(Address(socket.AF_UNIX, here))
         client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         client.settimeout(PATIENCE)
@@ -167,9 +167,9 @@ class DatagramPortTests(ServingTestCase):
 
         Other owners of the socket, such as a program, can make it block.
         """
-        folder = self.mktemp()
-        os.mkdir(folder)
-        here, there = os.path.join(folder, "s"), os.path.join(folder, "c")
+        directory = self.mktemp()
+        os.mkdir(directory)
+        here, there = os.path.join(directory, "s"), os.path.join(directory, "c")
         server = self.serve(Address(socket.AF_UNIX, here))
         client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         client.bind(there)

@@ -97,7 +97,7 @@ class StreamDelegationTests(DelegationTestCase):
         self.accepting.free()
         self.assertEqual(self.accepting.calls, ["delegate", "withdraw 9", "retired"])
 
-    def test_crowded(self) -> None:
+    def test_returned(self) -> None:
         """
         The daemon accepts when too many programs run.
 

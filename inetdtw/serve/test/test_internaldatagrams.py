@@ -227,9 +227,9 @@ class InternalDatagramListenerTests(ServingTestCase):
 
     def test_unix(self) -> None:
         """A client on a UNIX socket is answered if it has a path."""
-        folder = self.mktemp()
-        os.mkdir(folder)
-        path = os.path.join(folder, "s")
+        directory = self.mktemp()
+        os.mkdir(directory)
+        path = os.path.join(directory, "s")
         unix = makeUnix(path, socktype=socket.SOCK_DGRAM, internal="echo")
         self.serve(unix)
         nameless = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
@@ -237,7 +237,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.reactor.turn(PATIENCE)
         named = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         named.settimeout(PATIENCE)
-        named.bind(os.path.join(folder, "c"))
+        named.bind(os.path.join(directory, "c"))
         named.sendto(b"hello", path)
         self.reactor.turn(PATIENCE)
         self.assertEqual(named.recv(100), b"hello")

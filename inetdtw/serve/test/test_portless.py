@@ -120,7 +120,7 @@ class PortlessSlotTests(PortlessCase):
         self.launcher.last.start().end()
         self.assertEqual(len(self.launcher.programs), 3)
 
-    def test_room(self) -> None:
+    def test_capacity(self) -> None:
         """While the launcher has no capacity, clients wait."""
         self.launcher.hasCapacity = False
         self.ask(b"x\r\n")

@@ -117,8 +117,8 @@ class PathTests(SlotTestCase):
 
         The system has another name for the socket then.
         """
-        os.makedirs(os.path.join(self.path, "folder"))
+        os.makedirs(os.path.join(self.path, "directory"))
         os.chmod(self.path, 0o777)
-        path = os.path.join(self.path, "folder", "socket")
+        path = os.path.join(self.path, "directory", "socket")
         slot = self.slot(makeUnix(path))
         self.assertEqual(slot.getHost(), UNIXAddress(path))

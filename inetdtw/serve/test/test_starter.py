@@ -33,9 +33,9 @@ class ProgramStarterCase(ServingTestCase):
     def setUp(self) -> None:
         """Make an executable in a directory."""
         super().setUp()
-        self.folder = os.path.abspath(self.mktemp())
-        os.mkdir(self.folder)
-        self.path = os.path.join(self.folder, "prog")
+        self.directory = os.path.abspath(self.mktemp())
+        os.mkdir(self.directory)
+        self.path = os.path.join(self.directory, "prog")
         self.done: list[Child] = []
 
     def install(self, mode: int = 0o755) -> None:
@@ -58,12 +58,12 @@ class ProgramStarterTests(ProgramStarterCase):
         self.install()
         extra = {"TCPREMOTEIP": "192.0.2.1"}
         self.starter().launch(PEER, (0, 1, 2), self.done.append, extra)
-        order = self.launcher.last.request
-        self.assertEqual(order.executable, self.path)
-        self.assertEqual(order.argv, ("name", "one"))
-        self.assertEqual(order.environment, {"LANG": "C", "PATH": "/bin"})
-        self.assertEqual(order.extra, extra)
-        self.assertEqual(order.fds, (0, 1, 2))
+        request = self.launcher.last.request
+        self.assertEqual(request.executable, self.path)
+        self.assertEqual(request.argv, ("name", "one"))
+        self.assertEqual(request.environment, {"LANG": "C", "PATH": "/bin"})
+        self.assertEqual(request.extra, extra)
+        self.assertEqual(request.fds, (0, 1, 2))
 
     def launched(self, stderr: str) -> FakeProgram:
         """Launch a program with that standard error, for a client."""
@@ -204,7 +204,7 @@ class ProgramStarterTests(ProgramStarterCase):
 
     def test_installedLater(self) -> None:
         """A program is looked for again while it is not there."""
-        starter = self.starter(Program("prog", (self.folder,), ("prog",)))
+        starter = self.starter(Program("prog", (self.directory,), ("prog",)))
         starter.launch(PEER, (0, 0, 0), self.done.append)
         self.install()
         starter.launch(PEER, (0, 0, 0), self.done.append)
@@ -213,9 +213,9 @@ class ProgramStarterTests(ProgramStarterCase):
     def test_movedAway(self) -> None:
         """A program that could not be started is looked for again the next time."""
         self.install()
-        other = os.path.join(self.folder, "other")
+        other = os.path.join(self.directory, "other")
         os.mkdir(other)
-        starter = self.starter(Program("prog", (self.folder, other), ("prog",)))
+        starter = self.starter(Program("prog", (self.directory, other), ("prog",)))
         starter.launch(PEER, (0, 0, 0), self.done.append)
         moved = os.path.join(other, "prog")
         os.rename(self.path, moved)
@@ -269,17 +269,17 @@ class ProgramStarterTests(ProgramStarterCase):
 
         The daemon notices another executable after a second.
         """
-        first = os.path.join(self.folder, "first")
-        folders = (first, ".", self.folder)
+        first = os.path.join(self.directory, "first")
+        directories = (first, ".", self.directory)
         self.install()
-        starter = self.starter(Program("prog", folders, ("prog",)))
+        starter = self.starter(Program("prog", directories, ("prog",)))
         paths = (os.path.join(first, "prog"), self.path)
 
         def requested() -> str:
             starter.launch(PEER, (0, 0, 0), self.done.append)
-            order = self.launcher.last.request
-            self.assertEqual(order.paths, paths)
-            return order.executable
+            request = self.launcher.last.request
+            self.assertEqual(request.paths, paths)
+            return request.executable
 
         self.assertEqual(requested(), self.path)
         self.assertEqual(starter.request(3).paths, paths)

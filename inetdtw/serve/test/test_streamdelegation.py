@@ -31,13 +31,13 @@ class AcceptingLauncher(FakeLauncher):
     def __init__(self) -> None:
         """Start with no delegation."""
         super().__init__()
-        self.orders: dict[int, LaunchRequest] = {}
+        self.requests: dict[int, LaunchRequest] = {}
         self.withdrawn: dict[int, Callable[[], None]] = {}
 
-    def delegate(self, watcher: object, order: LaunchRequest) -> int:
+    def delegate(self, watcher: object, request: LaunchRequest) -> int:
         """Remember a socket."""
-        number = len(self.orders)
-        self.orders[number] = order
+        number = len(self.requests)
+        self.requests[number] = request
         return number
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
@@ -73,14 +73,14 @@ class DelegatedTests(ServingTestCase):
 
     def assertLeft(self, times: int = 1) -> None:
         """Assert that only the launcher accepts, after so many delegations."""
-        self.assertEqual(len(self.accepting.orders), times)
+        self.assertEqual(len(self.accepting.requests), times)
         self.assertNotIn(times - 1, self.accepting.withdrawn)
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.listener.pauses(), [])
 
     def assertOwn(self, times: int = 1) -> None:
         """Assert that the listener accepts, after so many delegations."""
-        self.assertEqual(len(self.accepting.orders), times)
+        self.assertEqual(len(self.accepting.requests), times)
         self.assertEqual(sorted(self.accepting.withdrawn), list(range(times)))
         self.assertEqual(len(self.reactor.getReaders()), 1)
         self.assertEqual(self.listener.pauses(), [])
@@ -98,7 +98,7 @@ class DelegatedTests(ServingTestCase):
         """The launcher has the socket, and its programs count here."""
         self.serve()
         self.assertLeft()
-        self.assertEqual(self.accepting.orders[0].fds[0], self.server.fileno())
+        self.assertEqual(self.accepting.requests[0].fds[0], self.server.fileno())
         self.assertEqual(self.runtime.budget.delegations, 1)
         self.ran()
         self.assertLeft()
@@ -126,7 +126,7 @@ class DelegatedTests(ServingTestCase):
         self.listener.stop()
         self.runtime.budget.running = 0
         self.serve(shared=True)
-        self.assertEqual(self.accepting.orders, {})
+        self.assertEqual(self.accepting.requests, {})
 
     def test_missing(self) -> None:
         """The listener accepts when there is no executable."""
@@ -143,7 +143,7 @@ class DelegatedTests(ServingTestCase):
         self.listener.stop()
         self.runtime.budget.addDelegation(others[-1])
         self.serve()
-        self.assertEqual(len(self.accepting.orders), 1)
+        self.assertEqual(len(self.accepting.requests), 1)
         self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.launcher.programs))
         self.launcher.last.start().end()
@@ -222,7 +222,7 @@ class DelegatedTests(ServingTestCase):
         self.listener.returned()
         child.started(9)
         child.ended(ExitStatus(0))
-        self.assertEqual(len(self.accepting.orders), 1)
+        self.assertEqual(len(self.accepting.requests), 1)
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_stopHandedBack(self) -> None:
@@ -232,4 +232,4 @@ class DelegatedTests(ServingTestCase):
         self.accepting.withdrawn[0]()
         self.listener.stop()
         self.listener.released()
-        self.assertEqual(len(self.accepting.orders), 1)
+        self.assertEqual(len(self.accepting.requests), 1)

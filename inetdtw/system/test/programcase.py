@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.model.process import Credentials
 
-#: Nobody who owns anything here, and who is in no group of anybody.
+#: An account that owns no file, in a group that no other account is in.
 STRANGER = Credentials(54321, 54321, (54321,))
 ROOT = Credentials(0, 0, (0,))
 
@@ -26,18 +26,18 @@ class ProgramCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a directory that all users can read."""
         self.addCleanup(os.umask, os.umask(0o022))
-        self.folder = os.path.realpath(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, self.folder)
-        os.chmod(self.folder, 0o755)
-        above = os.path.dirname(self.folder)
+        self.directory = os.path.realpath(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
+        os.chmod(self.directory, 0o755)
+        above = os.path.dirname(self.directory)
         while above != os.path.dirname(above):
             if not os.stat(above).st_mode & stat.S_IXOTH:
-                raise SkipTest(f"not everybody can reach {self.folder}")
+                raise SkipTest(f"other users cannot reach {self.directory}")
             above = os.path.dirname(above)
 
     def path(self, name: str) -> str:
         """Return the path of a file."""
-        return os.path.join(self.folder, name)
+        return os.path.join(self.directory, name)
 
     def write(self, name: str, mode: int = 0o755) -> str:
         """Make a program, and the directories that it is in."""

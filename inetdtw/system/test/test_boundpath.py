@@ -35,9 +35,9 @@ class PathTests(ServingTestCase):
     def setUp(self) -> None:
         """Make a directory."""
         super().setUp()
-        self.folder = self.mktemp()
-        os.mkdir(self.folder)
-        self.path = os.path.join(self.folder, "s")
+        self.directory = self.mktemp()
+        os.mkdir(self.directory)
+        self.path = os.path.join(self.directory, "s")
 
     def createListener(self, **given: Any) -> socket.socket:
         """Create the socket of a service on the path."""
@@ -110,7 +110,7 @@ class PathTests(ServingTestCase):
 
     def test_replacedAtOnce(self) -> None:
         """A file that replaces the socket at once is neither changed nor removed."""
-        there = os.path.join(self.folder, "there")
+        there = os.path.join(self.directory, "there")
         precious = self.closing(socket.socket(socket.AF_UNIX))
         # Only so short a path is none too long.
         precious.bind(there)
@@ -192,14 +192,14 @@ class PathTests(ServingTestCase):
         with open(self.path) as file:
             self.assertEqual(file.read(), "precious")
 
-    def test_folder(self) -> None:
+    def test_directory(self) -> None:
         """A directory at the path is not removed."""
         os.mkdir(self.path)
         self.refused(errno.EEXIST)
 
     def test_symlink(self) -> None:
         """A symbolic link is neither followed nor removed."""
-        there = os.path.join(self.folder, "there")
+        there = os.path.join(self.directory, "there")
         createListener(makeUnix(there)).close()
         for target in (os.path.abspath(there), "/nowhere"):
             os.symlink(target, self.path)
@@ -210,9 +210,9 @@ class PathTests(ServingTestCase):
 
     def test_inUnfixed(self) -> None:
         """The socket is made in the open directory if its path can change."""
-        inner = os.path.join(self.folder, "inner")
+        inner = os.path.join(self.directory, "inner")
         os.mkdir(inner)
-        os.chmod(self.folder, 0o777)
+        os.chmod(self.directory, 0o777)
         self.path = os.path.join(inner, "s")
         self.createListener()
         client = self.closing(socket.socket(socket.AF_UNIX))
@@ -230,10 +230,10 @@ class PathTests(ServingTestCase):
         self.assertRaises(OSError, self.createListener)
         self.assertFalse(os.path.lexists(self.path))
 
-    def test_noFolder(self) -> None:
+    def test_noDirectory(self) -> None:
         """Without the directory binding fails, and the umask stays."""
         self.addCleanup(os.umask, os.umask(0o027))
-        missing = makeUnix(os.path.join(self.folder, "none", "s"))
+        missing = makeUnix(os.path.join(self.directory, "none", "s"))
         before = openDescriptors()
         self.assertRaises(FileNotFoundError, createListener, missing)
         self.assertEqual(openedSince(before), {})

@@ -66,8 +66,8 @@ class CheckTests(ProgramCase):
 
     def test_noFile(self) -> None:
         """A directory is not executable."""
-        reason = f"'{self.folder}' is a directory, not a regular file"
-        self.assertEqual(self.reasonOf(self.folder), reason)
+        reason = f"'{self.directory}' is a directory, not a regular file"
+        self.assertEqual(self.reasonOf(self.directory), reason)
 
     def test_notExecutable(self) -> None:
         """No user can execute a file without permission, root included (item 47)."""
@@ -109,7 +109,7 @@ class CheckTests(ProgramCase):
     def test_ownerAlone(self) -> None:
         """The permission of others does not count for the owner."""
         if os.getuid():
-            raise SkipTest("only root may execute what she may not herself")
+            raise SkipTest("only root can give a file away")
         path = self.write("a", 0o655)
         os.chown(path, 54321, -1)
         self.assertForbidden(path, STRANGER)
@@ -121,7 +121,7 @@ class CheckTests(ProgramCase):
             os.chown(path, 54321, 54321)
         self.assertAllowed(path, ROOT)
 
-    def test_folders(self) -> None:
+    def test_directories(self) -> None:
         """A user needs permission to search every directory of a path."""
         path = self.write("a/b/c")
         self.assertAllowed(path, STRANGER)
@@ -265,14 +265,14 @@ class ForeignTests(ProgramCase):
         """A foreign path is checked as its user, with a timeout."""
         if os.getuid():
             raise SkipTest("only root can ask as another user")
-        path = self.write("hers/x", 0o700)
-        os.chown(self.path("hers"), STRANGER.uid, -1)
+        path = self.write("owned/x", 0o700)
+        os.chown(self.path("owned"), STRANGER.uid, -1)
         self.assertRaises(ExecutableNotFound, checkExecutable, path, STRANGER)
         os.chown(path, STRANGER.uid, -1)
         checkExecutable(path, STRANGER)
-        os.mkfifo(self.path("hers/fifo"), 0o755)
+        os.mkfifo(self.path("owned/fifo"), 0o755)
         why = self.assertRaises(
-            ExecutableNotFound, checkExecutable, self.path("hers/fifo"), STRANGER
+            ExecutableNotFound, checkExecutable, self.path("owned/fifo"), STRANGER
         )
         self.assertIn("not a regular file", str(why))
 

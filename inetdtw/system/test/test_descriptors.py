@@ -14,7 +14,7 @@ from inetdtw.system.descriptors import LEAST, PARTS, SHARES, Descriptors, Purpos
 from inetdtw.system.fdlimit import RESERVE
 from inetdtw.test.fakes import ServingTestCase
 
-#: What a test has: the limit, and what is open for nobody known.
+#: The limit of a test, and what is open without a purpose.
 LIMIT, OTHERS = 1024, 20
 PEER = ("192.0.2.1", 40000)
 

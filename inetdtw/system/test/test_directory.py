@@ -25,11 +25,11 @@ class DirectoryTestCase(ServingTestCase):
     def setUp(self) -> None:
         """Make a directory that other users can write, and a file in it."""
         super().setUp()
-        # Nobody else can have its path lead elsewhere.
-        self.folder = tempfile.mkdtemp()
-        self.addCleanup(shutil.rmtree, self.folder)
-        os.chmod(self.folder, 0o777)
-        self.path = os.path.join(self.folder, "file")
+        # No other user can make its path lead elsewhere.
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+        os.chmod(self.directory, 0o777)
+        self.path = os.path.join(self.directory, "file")
         self.write(self.path, "stale")
 
     def write(self, path: str, text: str) -> None:
@@ -50,8 +50,8 @@ class RemoveTests(DirectoryTestCase):
         """Remove the file; no descriptor is left."""
         before = openDescriptors()
         try:
-            with around(self.path) as (folder, name):
-                folder.remove(name, identity or identityOf(os.lstat(self.path)))
+            with around(self.path) as (opened, name):
+                opened.remove(name, identity or identityOf(os.lstat(self.path)))
         finally:
             self.assertEqual(openedSince(before), {})
 
@@ -74,16 +74,16 @@ class RemoveTests(DirectoryTestCase):
     def test_remove(self) -> None:
         """A file, a link and an empty directory are removed from any directory."""
         for mode in (0o700, 0o777, 0o1777):
-            os.chmod(self.folder, mode)
+            os.chmod(self.directory, mode)
             self.write(self.path, "stale")
             self.remove()
-            self.assertEqual(os.listdir(self.folder), [])
+            self.assertEqual(os.listdir(self.directory), [])
             os.symlink("nowhere", self.path)
             self.remove()
-            self.assertEqual(os.listdir(self.folder), [])
+            self.assertEqual(os.listdir(self.directory), [])
             os.mkdir(self.path)
             self.remove()
-            self.assertEqual(os.listdir(self.folder), [])
+            self.assertEqual(os.listdir(self.directory), [])
 
     def test_another(self) -> None:
         """A file with another identity is not removed."""
@@ -113,7 +113,7 @@ class RemoveTests(DirectoryTestCase):
         self.exchanging("rename", moved)
         self.assertRaises(FileExistsError, self.remove)
         self.assertEqual(os.listdir(self.path), ["inner"])
-        self.assertFalse([e for e in os.listdir(self.folder) if e.startswith(".")])
+        self.assertFalse([e for e in os.listdir(self.directory) if e.startswith(".")])
 
     def test_taken(self) -> None:
         """If a file cannot be moved back, the error has its new path."""
@@ -121,7 +121,7 @@ class RemoveTests(DirectoryTestCase):
         self.exchanging("link", lambda: self.write(self.path, "third"))
         why = self.assertRaises(FileExistsError, self.remove)
         where = str(why.strerror).split("'")[1]
-        self.assertEqual(self.read(os.path.join(self.folder, where)), "precious")
+        self.assertEqual(self.read(os.path.join(self.directory, where)), "precious")
         self.assertEqual(self.read(self.path), "third")
 
     def test_private(self) -> None:
@@ -129,19 +129,19 @@ class RemoveTests(DirectoryTestCase):
 
         def opens(path: Any, flags: int, *more: Any, **named: Any) -> int:
             if str(path).startswith(".inetd-"):
-                os.chmod(os.path.join(self.folder, str(path)), 0o770)
+                os.chmod(os.path.join(self.directory, str(path)), 0o770)
             return call(path, flags, *more, **named)
 
         call = os.open
         self.patch(os, "open", opens)
         self.assertRaises(FileExistsError, self.remove)
-        self.assertEqual(os.listdir(self.folder), ["file"])
+        self.assertEqual(os.listdir(self.directory), ["file"])
 
     def test_missing(self) -> None:
         """Removing a missing file does nothing."""
         os.unlink(self.path)
-        with around(self.path) as (folder, name):
-            self.assertRaises(FileNotFoundError, folder.remove, name, (0, 0))
+        with around(self.path) as (opened, name):
+            self.assertRaises(FileNotFoundError, opened.remove, name, (0, 0))
 
 
 class OpenedTests(DirectoryTestCase):
@@ -156,19 +156,19 @@ class OpenedTests(DirectoryTestCase):
 
     def test_fixed(self) -> None:
         """A path is not fixed if another user can write to a directory in it."""
-        inner = os.path.join(self.folder, "a", "b")
+        inner = os.path.join(self.directory, "a", "b")
         os.makedirs(inner)
-        self.assertTrue(self.fixed(self.folder))
+        self.assertTrue(self.fixed(self.directory))
         self.assertTrue(self.fixed("/"))
         self.assertFalse(self.fixed(inner))
-        os.chmod(self.folder, 0o1777)
+        os.chmod(self.directory, 0o1777)
         self.assertTrue(self.fixed(inner))
         with opened(inner) as found:
             self.assertEqual(found.entry("x"), f"{inner}/x")
 
     def test_entry(self) -> None:
         """An entry is one of the open directory, also after a move."""
-        inner = os.path.join(self.folder, "a")
+        inner = os.path.join(self.directory, "a")
         os.mkdir(inner)
         with opened(inner) as found:
             os.rename(inner, f"{inner}.old")
@@ -181,7 +181,7 @@ class OpenedTests(DirectoryTestCase):
     def test_relative(self) -> None:
         """A path can be relative."""
         self.addCleanup(os.chdir, os.getcwd())
-        os.chdir(self.folder)
+        os.chdir(self.directory)
         os.mkdir("a")
         for path in ("", ".", "a", "./a/", "a/../a"):
             with opened(path) as found:
@@ -190,7 +190,7 @@ class OpenedTests(DirectoryTestCase):
 
     def test_links(self) -> None:
         """Links of this user are followed, up to a maximum number."""
-        inner = os.path.join(self.folder, "a")
+        inner = os.path.join(self.directory, "a")
         os.mkdir(inner)
         os.symlink("a", f"{inner}.relative")
         os.symlink(f"{inner}.relative", f"{inner}.absolute")
@@ -205,14 +205,14 @@ class OpenedTests(DirectoryTestCase):
 
     def test_manyLinks(self) -> None:
         """The maximum number of links is the system's."""
-        last = os.path.join(self.folder, "0")
+        last = os.path.join(self.directory, "0")
         os.mkdir(last)
         for number in range(1, 42):
-            path = os.path.join(self.folder, str(number))
+            path = os.path.join(self.directory, str(number))
             os.symlink(last, path)
             last = path
-        os.stat(os.path.join(self.folder, "40"))
-        self.fixed(os.path.join(self.folder, "40"))
+        os.stat(os.path.join(self.directory, "40"))
+        self.fixed(os.path.join(self.directory, "40"))
         self.assertRaises(OSError, os.stat, last)
         self.assertRaises(OSError, opened(last).__enter__)
 
@@ -220,7 +220,7 @@ class OpenedTests(DirectoryTestCase):
         """A link of another user is not followed."""
         if os.geteuid() != 0:
             self.skipTest("only root can give it away")
-        link = os.path.join(self.folder, "link")
+        link = os.path.join(self.directory, "link")
         os.symlink("/", link)
         os.lchown(link, OTHER, OTHER)
         why = self.assertRaises(PermissionError, opened(f"{link}/etc").__enter__)
@@ -243,8 +243,8 @@ class ReplaceableTests(DirectoryTestCase):
             (0, 0o1777, 0, False),
             (0, 0o1777, OTHER, True),
         ):
-            os.chown(self.folder, owner, -1)
-            os.chmod(self.folder, mode)
+            os.chown(self.directory, owner, -1)
+            os.chmod(self.directory, mode)
             os.chown(self.path, entry, -1)
-            found = directory.replaceable(os.stat(self.folder), os.stat(self.path))
+            found = directory.replaceable(os.stat(self.directory), os.stat(self.path))
             self.assertEqual(found, expected, (owner, stat.filemode(mode), entry))

@@ -54,7 +54,7 @@ class GuessExecutableTests(ProgramCase):
         for bad, reason in (
             (self.path("y"), ": No such file or directory"),
             (f"{path}/y", ": Not a directory"),
-            (self.folder, " is a directory, not a regular file"),
+            (self.directory, " is a directory, not a regular file"),
             (self.write("z", 0o644), ": Permission denied"),
         ):
             program = Program(bad, (), ("x",))
@@ -88,22 +88,22 @@ class GuessExecutableTests(ProgramCase):
     def test_chroot(self) -> None:
         """In another root directory, the guess is not checked."""
         named = Program("x", ("/sbin", "/bin"), ("x",))
-        self.assertEqual(guessExecutable(named, None, self.folder), "/sbin/x")
+        self.assertEqual(guessExecutable(named, None, self.directory), "/sbin/x")
 
     def test_foreign(self) -> None:
         """A path that its user controls is not checked."""
         if os.getuid():
             raise SkipTest("only root looks at what is another user's")
-        self.patch(executable, "isTrusted", lambda path: "hers" not in path)
-        os.mkdir(self.path("hers"))
-        os.chown(self.path("hers"), STRANGER.uid, -1)
-        hers, path = self.path("hers/x"), self.write("a/x")
-        self.assertEqual(guessExecutable(self.named("hers", "a"), STRANGER), path)
-        self.assertEqual(guessExecutable(self.named("hers", "b"), STRANGER), hers)
-        self.assertEqual(guessExecutable(Program(hers, (), ("x",)), STRANGER), hers)
+        self.patch(executable, "isTrusted", lambda path: "owned" not in path)
+        os.mkdir(self.path("owned"))
+        os.chown(self.path("owned"), STRANGER.uid, -1)
+        owned, path = self.path("owned/x"), self.write("a/x")
+        self.assertEqual(guessExecutable(self.named("owned", "a"), STRANGER), path)
+        self.assertEqual(guessExecutable(self.named("owned", "b"), STRANGER), owned)
+        self.assertEqual(guessExecutable(Program(owned, (), ("x",)), STRANGER), owned)
         for credentials in (None, ROOT):
             self.assertRaises(
-                ExecutableNotFound, guessExecutable, self.named("hers"), credentials
+                ExecutableNotFound, guessExecutable, self.named("owned"), credentials
             )
 
 
@@ -172,4 +172,4 @@ class FindExecutableTests(ProgramCase):
     def test_absoluteInChroot(self) -> None:
         """An absolute path in another root is not checked."""
         program = Program("/no/such/x", (), ("x",))
-        self.assertEqual(findExecutable(program, None, self.folder), "/no/such/x")
+        self.assertEqual(findExecutable(program, None, self.directory), "/no/such/x")

@@ -55,7 +55,7 @@ class ClaimTests(SynchronousTestCase):
         self.patch(os, name, refused)
 
     def test_none(self) -> None:
-        """A missing file, or no path, is no error."""
+        """A missing file, or no path, does not fail."""
         PidFile(self.path).claim(OWN)
         PidFile("").claim(OWN)
 
@@ -89,13 +89,13 @@ class ClaimTests(SynchronousTestCase):
         self.write(b"9")
         os.symlink(os.path.abspath(self.path), f"{self.path}.link")
         os.mkfifo(f"{self.path}.fifo")
-        os.mkdir(f"{self.path}.folder")
+        os.mkdir(f"{self.path}.directory")
         for kind, what in (
             ("dangling", "a symbolic link"),
             ("link", "a symbolic link"),
             ("fifo", "a FIFO"),
-            ("folder", "a directory"),
-            ("folder/", "a directory"),
+            ("directory", "a directory"),
+            ("directory/", "a directory"),
         ):
             reason = self.why(f"{self.path}.{kind}")
             self.assertEqual(reason, f"is {what}, not a regular file")
@@ -103,14 +103,14 @@ class ClaimTests(SynchronousTestCase):
         self.assertEqual(reason, "is a character device, not a regular file")
         self.assertTrue(os.path.exists(self.path))
 
-    def test_folder(self) -> None:
+    def test_directory(self) -> None:
         """The directory must exist and be writable."""
         self.write(b"")
-        for path, folder in (
+        for path, directory in (
             ("/no/such/pid", "/no/such"),
             (f"{self.path}/pid", os.path.abspath(self.path)),
         ):
-            self.assertEqual(self.why(path), f"no such directory: '{folder}'")
+            self.assertEqual(self.why(path), f"no such directory: '{directory}'")
         self.patch(os, "access", lambda path, mode, **given: False)
         self.assertEqual(self.why("/pid"), "'/' is not writable")
 

@@ -19,15 +19,15 @@ class RegularFileTests(ServingTestCase):
     def setUp(self) -> None:
         """Make a directory with a file."""
         super().setUp()
-        self.folder = self.mktemp()
-        os.mkdir(self.folder)
-        self.path = os.path.join(self.folder, "file")
+        self.directory = self.mktemp()
+        os.mkdir(self.directory)
+        self.path = os.path.join(self.directory, "file")
         with open(self.path, "w") as file:
             file.write("0123456789")
 
     def test_read(self) -> None:
         """A file is read up to a bound, also by a link, and nothing is left open."""
-        link = os.path.join(self.folder, "link")
+        link = os.path.join(self.directory, "link")
         os.symlink("file", link)
 
         def work() -> None:
@@ -38,7 +38,7 @@ class RegularFileTests(ServingTestCase):
 
     def others(self) -> None:
         """Assert that another file type is an error."""
-        made = {name: os.path.join(self.folder, name) for name in ("fifo", "sock")}
+        made = {name: os.path.join(self.directory, name) for name in ("fifo", "sock")}
         os.mkfifo(made["fifo"])
         bound = self.closing(socket.socket(socket.AF_UNIX))
         bound.bind(made["sock"])
@@ -46,7 +46,7 @@ class RegularFileTests(ServingTestCase):
         for path, what in (
             (made["fifo"], "a FIFO"),
             (made["sock"], "a socket"),
-            (self.folder, "a directory"),
+            (self.directory, "a directory"),
             ("/dev/zero", "a character device"),
         ):
             why = self.assertRaises(NotPlain, read, path, 1)
@@ -66,8 +66,8 @@ class RegularFileTests(ServingTestCase):
 
     def test_noLink(self) -> None:
         """A link is not followed where that is not wanted."""
-        os.symlink("file", os.path.join(self.folder, "link"))
-        fd = os.open(self.folder, os.O_RDONLY)
+        os.symlink("file", os.path.join(self.directory, "link"))
+        fd = os.open(self.directory, os.O_RDONLY)
         self.addCleanup(os.close, fd)
         with opened("file", fd, follow=False) as found:
             self.assertEqual(os.read(found, 3), b"012")

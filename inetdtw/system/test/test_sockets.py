@@ -245,7 +245,7 @@ class AcceptFilterTests(ServingTestCase):
     """Tests for L{sockets.createListener} and accept filters."""
 
     if not hasattr(socket, "TCP_DEFER_ACCEPT"):
-        skip = "This system has none that everybody can use."
+        skip = "This system has none that all users can use."
 
     def deferred(self, sock: socket.socket) -> bool:
         """Return whether connections wait until they have sent data."""
@@ -311,7 +311,7 @@ class ReconfigureTests(ServingTestCase):
     def test_filter(self) -> None:
         """The accept filter can be switched on and off."""
         if not hasattr(socket, "TCP_DEFER_ACCEPT"):
-            self.skipTest("This system has no filter that everybody can use.")
+            self.skipTest("This system has no filter that all users can use.")
         plain = makeService()
         filtered = makeService(options=SocketOptions(acceptFilter="dataready"))
         for before, after in ((plain, filtered), (filtered, plain)):

@@ -21,7 +21,7 @@ from inetdtw.test.fakes import ServingTestCase, openDescriptors, openedSince
 @contextlib.contextmanager
 def openPath(path: str) -> Iterator[PathFile]:
     """Open the file at a path."""
-    with around(path) as (folder, name), unixpath.openPath(folder, name) as file:
+    with around(path) as (opened, name), unixpath.openPath(opened, name) as file:
         yield file
 
 
@@ -31,11 +31,11 @@ class PathFileTestCase(ServingTestCase):
     def setUp(self) -> None:
         """Make a socket at a path, and a regular file."""
         super().setUp()
-        folder = self.mktemp()
-        os.mkdir(folder)
-        self.path = os.path.join(folder, "s")
+        made = self.mktemp()
+        os.mkdir(made)
+        self.path = os.path.join(made, "s")
         self.bind()
-        self.precious = os.path.abspath(os.path.join(folder, "precious"))
+        self.precious = os.path.abspath(os.path.join(made, "precious"))
         with open(self.precious, "w"):
             pass  # It has permissions.
         os.chmod(self.precious, 0o600)

@@ -28,12 +28,12 @@ class UserFileTestCase(ServingTestCase):
     def setUp(self) -> None:
         """Make a directory of this user, and one that other users can write."""
         super().setUp()
-        # Whoever has made the directory of the tests has not made this one.
-        self.folder = tempfile.mkdtemp(dir=self.trustedFolder())
-        self.addCleanup(shutil.rmtree, self.folder)
-        self.shared = os.path.join(self.folder, "shared")
+        # The directory of the tests may be of another user.
+        self.directory = tempfile.mkdtemp(dir=self.trustedDirectory())
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.shared = os.path.join(self.directory, "shared")
         os.mkdir(self.shared)
-        os.chmod(self.folder, 0o755)
+        os.chmod(self.directory, 0o755)
         os.chmod(self.shared, 0o777)
         self.forks: list[int] = []
         fork = os.fork
@@ -45,16 +45,18 @@ class UserFileTestCase(ServingTestCase):
         self.patch(os, "fork", forked)
         self.patch(userfile, "_late", [])
 
-    def trustedFolder(self) -> str:
+    def trustedDirectory(self) -> str:
         """Return a directory in which only trusted users can write."""
-        for folder in ("/run", "/var/lib", os.path.expanduser("~")):
-            if isTrusted(os.path.join(folder, ".")) and os.access(folder, os.W_OK):
-                return folder
+        for directory in ("/run", "/var/lib", os.path.expanduser("~")):
+            if isTrusted(os.path.join(directory, ".")) and os.access(
+                directory, os.W_OK
+            ):
+                return directory
         self.skipTest("every directory is another user's")
 
     def write(self, path: str, data: bytes = b"0123456789", mode: int = 0o644) -> str:
         """Write a file."""
-        path = os.path.join(self.folder, path)
+        path = os.path.join(self.directory, path)
         with open(path, "wb") as file:
             file.write(data)
         os.chmod(path, mode)
@@ -74,14 +76,14 @@ class TrustedTests(UserFileTestCase):
         path = self.write("file")
         wide = self.write("wide", mode=0o666)
         shared = self.write("shared/file")
-        os.symlink("file", os.path.join(self.folder, "link"))
-        os.symlink(shared, os.path.join(self.folder, "away"))
+        os.symlink("file", os.path.join(self.directory, "link"))
+        os.symlink(shared, os.path.join(self.directory, "away"))
         os.symlink(path, os.path.join(self.shared, "back"))
-        os.symlink("loop", os.path.join(self.folder, "loop"))
-        for name in (path, f"{self.folder}/link", f"{self.folder}/./file"):
+        os.symlink("loop", os.path.join(self.directory, "loop"))
+        for name in (path, f"{self.directory}/link", f"{self.directory}/./file"):
             self.assertTrue(isTrusted(name), name)
         for name in ("away", "shared/back", "loop", "none", "file/none"):
-            self.assertFalse(isTrusted(os.path.join(self.folder, name)), name)
+            self.assertFalse(isTrusted(os.path.join(self.directory, name)), name)
         for name in (wide, shared):
             self.assertFalse(isTrusted(name), name)
 
@@ -90,7 +92,7 @@ class TrustedTests(UserFileTestCase):
         if os.geteuid() != 0:
             self.skipTest("only root can give it away")
         path = self.write("file")
-        link = os.path.join(self.folder, "link")
+        link = os.path.join(self.directory, "link")
         os.symlink("file", link)
         os.lchown(link, OTHER.uid, OTHER.gid)
         self.assertTrue(isTrusted(path))
@@ -174,6 +176,6 @@ class BeginningTests(UserFileTestCase):
         if os.geteuid() != 0:
             self.skipTest("only root can have another one")
         self.write("file")
-        os.symlink("/file", os.path.join(self.folder, "link"))
-        self.assertEqual(beginning("/link", 4, OTHER, self.folder), b"0123")
+        os.symlink("/file", os.path.join(self.directory, "link"))
+        self.assertEqual(beginning("/link", 4, OTHER, self.directory), b"0123")
         self.assertEqual(os.path.realpath("/"), "/")

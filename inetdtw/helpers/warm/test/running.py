@@ -56,9 +56,9 @@ class Running:
         program = Program(sys.executable, (), ("python3", *argv))
         kept = interpretedBy(program, None, preload)
         env = {"PATH": os.defpath, "LANG": "C.UTF-8"}
-        order = LaunchRequest(sys.executable, program.argv, env, {}, (0, 0, 0))
+        request = LaunchRequest(sys.executable, program.argv, env, {}, (0, 0, 0))
         executable, words, parameters = command.warmCommand(
-            kept, order, preload, ProcessContext(directory="")
+            kept, request, preload, ProcessContext(directory="")
         )
         with fileOf(command.program({**parameters, **more})) as source:
             actions = [

@@ -242,7 +242,7 @@ class AcceptTests(RunningTestCase):
         self.assertEqual(running.receive()[:2], (ACCEPTED, 5))
         self.assertEqual(running.peers, [client.getsockname()])
 
-    def test_crowded(self) -> None:
+    def test_returned(self) -> None:
         """The process returns its sockets when as many children run as may."""
         running = self.run_()
         server = self.closing(socket.create_server(("127.0.0.1", 0)))
@@ -263,7 +263,7 @@ class AcceptTests(RunningTestCase):
         resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (3, 3))
         self.client(server)
         self.assertEqual(running.receive(), (DROPPED, 5, 0, errno.EMFILE))
-        # The connection is there still, for whoever accepts next.
+        # The connection is in the backlog still.
         server.settimeout(PATIENCE)
         server.accept()[0].close()
 

@@ -246,7 +246,7 @@ class AcceptTests(ServerTestCase):
         self.accept()
         self.assertEqual(max(self.slept), 1.0)
 
-    def test_crowded(self) -> None:
+    def test_returned(self) -> None:
         """All sockets are returned when as many children run as may."""
         one, other = self.listen(5, 2), self.listen(6, 2)
         for pid in (PID, PID + 1):

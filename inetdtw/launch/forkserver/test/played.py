@@ -127,7 +127,7 @@ class HelperTestCase(ServingTestCase):
         self.before = openDescriptors()
         self.owner = Owner()
         self.helper = ForkServerProcess(
-            self.owner, self.reactor, ["/py", "helper"], "/folder"
+            self.owner, self.reactor, ["/py", "helper"], "/directory"
         )
         self.addCleanup(self.closeHelper)
         self.helper.start()
@@ -149,14 +149,14 @@ class HelperTestCase(ServingTestCase):
         return played
 
     def launch(self, extra: bytes = b"") -> FakeChild:
-        """Order a program."""
+        """Request a program."""
         child = FakeChild()
         with open(os.devnull) as null:
             self.helper.launch(child, b"shared", extra, [null.fileno()])
         return child
 
     def running(self, pid: int = PID) -> FakeChild:
-        """Order a program that is started."""
+        """Request a program that is started."""
         child = self.launch()
         number, _, _, fds = self.played.take()
         for fd in fds:
@@ -170,7 +170,7 @@ class HelperTestCase(ServingTestCase):
         self.played.report(*reports)
         self.reactor.settle()
 
-    def succeed(self, first: int) -> None:
+    def replace(self, first: int) -> None:
         """Start a replacement."""
         self.reactor.advance(LONGEST_PAUSE)
         self.played = self.play()

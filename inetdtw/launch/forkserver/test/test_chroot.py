@@ -24,7 +24,7 @@ from inetdtw.test.fakes import (
     openedSince,
 )
 
-ORDER = LaunchRequest("/bin/x", ("x",), {}, {}, (0, 0, 0))
+REQUEST = LaunchRequest("/bin/x", ("x",), {}, {}, (0, 0, 0))
 
 
 class RootedTests(ServingTestCase):
@@ -33,10 +33,10 @@ class RootedTests(ServingTestCase):
     def setUp(self) -> None:
         """Make a root directory behind a link."""
         super().setUp()
-        self.folder = os.path.abspath(self.mktemp())
-        self.path = os.path.join(self.folder, "current")
+        self.directory = os.path.abspath(self.mktemp())
+        self.path = os.path.join(self.directory, "current")
         for name in ("one", "two"):
-            os.makedirs(os.path.join(self.folder, name))
+            os.makedirs(os.path.join(self.directory, name))
         os.symlink("one", self.path)
         self.before = openDescriptors()
         self.failure: OSError | None = None
@@ -65,9 +65,9 @@ class RootedTests(ServingTestCase):
         os.rename(f"{self.path}.new", self.path)
 
     def launch(self) -> FakeChild:
-        """Order a program."""
+        """Request a program."""
         child = FakeChild()
-        self.rooted.launch(child, ORDER)
+        self.rooted.launch(child, REQUEST)
         return child
 
     def launched(self) -> list[int]:
@@ -102,7 +102,7 @@ class RootedTests(ServingTestCase):
     def test_same(self) -> None:
         """As long as the root directory is the same, so are they."""
         self.launch()
-        self.switch("../" + os.path.basename(self.folder) + "/one")
+        self.switch("../" + os.path.basename(self.directory) + "/one")
         self.rooted.renew()
         self.launch()
         self.assertEqual((self.launched(), self.rooted.moves), ([2], 0))
@@ -129,25 +129,25 @@ class RootedTests(ServingTestCase):
     def test_anew(self) -> None:
         """A directory that was made anew is another one, whatever its inode."""
         for count in (1, 2, 3):
-            os.rmdir(os.path.join(self.folder, "one"))
-            os.mkdir(os.path.join(self.folder, "one"))
+            os.rmdir(os.path.join(self.directory, "one"))
+            os.mkdir(os.path.join(self.directory, "one"))
             self.launch()
             self.assertEqual(self.rooted.moves, count)
 
     def test_missing(self) -> None:
         """While the root directory is missing, programs fail with its path."""
-        os.rmdir(os.path.join(self.folder, "one"))
+        os.rmdir(os.path.join(self.directory, "one"))
         wanted = [f"{self.path}: No such file or directory"]
         self.assertEqual(self.launch().calls, wanted)
         self.rooted.renew()
         self.assertEqual(self.made[0].calls, ["start"])
-        with open(os.path.join(self.folder, "one"), "w"):
+        with open(os.path.join(self.directory, "one"), "w"):
             pass  # Not a directory.
         wanted = [f"{self.path}: Not a directory"]
         for _ in range(2):
             self.assertEqual(self.launch().calls, wanted)
-        os.unlink(os.path.join(self.folder, "one"))
-        os.mkdir(os.path.join(self.folder, "one"))
+        os.unlink(os.path.join(self.directory, "one"))
+        os.mkdir(os.path.join(self.directory, "one"))
         self.assertEqual(self.launch().calls, [])
         self.assertEqual(self.launched(), [0, 1])
 
@@ -175,7 +175,7 @@ class RootedTests(ServingTestCase):
         self.assertRaises(OSError, ChrootForkServerPool, *given, self.make)
         self.assertEqual(openedSince(before), {})
 
-    def test_room(self) -> None:
+    def test_capacity(self) -> None:
         """Those that wait are called in order, also after a replacement."""
         calls: list[int] = []
         self.made[0].hasCapacity = False
@@ -191,7 +191,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(calls, [1, 2])
         self.assertEqual(self.made[1]._waiters, [])
 
-    def test_roomAgain(self) -> None:
+    def test_capacityAgain(self) -> None:
         """Those that wait are called in the same directory, one by one."""
         calls: list[int] = []
         for number in (1, 2):

@@ -61,7 +61,7 @@ class ForkServersTestCase(ServingTestCase):
                 process.exit()
 
     def launch(self, **given: Any) -> FakeChild:
-        """Order a program."""
+        """Request a program."""
         usual: dict[str, Any] = {
             "executable": "/bin/x",
             "argv": ("x", "one"),
@@ -203,7 +203,7 @@ class ForkServersTests(ForkServersTestCase):
             self.launch()
             os.close(self.played[1].take()[3][0])
 
-    def test_room(self) -> None:
+    def test_capacity(self) -> None:
         """There is capacity while one fork server has few requests before it."""
         for _ in range(2 * IN_FLIGHT):
             self.assertTrue(self.servers.hasCapacity)
@@ -219,7 +219,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertTrue(self.servers.hasCapacity)
         self.assertEqual(calls, [None])
 
-    def test_roomForOne(self) -> None:
+    def test_capacityForOne(self) -> None:
         """Those that wait for capacity are called one by one."""
         for _ in range(2 * IN_FLIGHT):
             self.launch()
@@ -238,14 +238,14 @@ class ForkServersTests(ForkServersTestCase):
         self.reactor.settle()
         self.assertEqual(order, [1, 2, 3])
 
-    def test_noRoomYet(self) -> None:
+    def test_noCapacityYet(self) -> None:
         """There is no capacity before the first fork server is ready."""
         servers = self.make(1)
         self.assertFalse(servers.hasCapacity)
         servers.start()
         self.assertFalse(servers.hasCapacity)
 
-    def test_noRoomWhenDead(self) -> None:
+    def test_noCapacityWhenDead(self) -> None:
         """
         There is no capacity while all fork servers are dead.
 

@@ -79,7 +79,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual([death[1] for death in self.owner.deaths[1:]], [why])
         self.assertEqual(child.calls, ["no fork server can be started"])
         self.assertFalse(self.helper.channel.unread)
-        self.succeed(0)
+        self.replace(0)
         self.assertTrue(self.helper.up)
 
     def restarted(self) -> FakeProcess:
@@ -133,7 +133,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(helper.pid, played.process.pid)
         played.die()
 
-    def test_order(self) -> None:
+    def test_launch(self) -> None:
         """A launch request is one packet with its parts and descriptors."""
         child = FakeChild()
         with open(os.devnull) as one, open("/dev/zero") as two:
@@ -149,7 +149,7 @@ class HelperTests(HelperTestCase):
         self.report((STARTED, number, PID, 0))
         self.assertEqual((self.helper.load, child.calls), (0, [PID]))
 
-    def test_stalled(self) -> None:
+    def test_shortage(self) -> None:
         """A shortage is passed on, and the request still holds."""
         child = self.launch()
         self.report((SHORTAGE, 1, 0, errno.EAGAIN))

@@ -218,7 +218,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
         self.assertEqual(self.took(), (1, WITHDRAW))
         self.assertEqual(len(self.launcher.watchers), 1)
 
-    def test_crowded(self) -> None:
+    def test_returned(self) -> None:
         """Only the daemon accepts where too many programs run."""
         self.budget.most, self.budget.leaseSize = 64, 4
         self.budget.running = 63

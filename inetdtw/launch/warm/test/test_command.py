@@ -18,8 +18,8 @@ from inetdtw.launch.warm import command
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import WarmSpec
 
-#: Orders with all that is hard to write down.
-ORDERS = {"a": [b"\xff'\"\\\n{}%s", b""], "b": "\udcff\u20ac\n", "c": 7}
+#: Parameters with all that is hard to write down.
+AWKWARD = {"a": [b"\xff'\"\\\n{}%s", b""], "b": "\udcff\u20ac\n", "c": 7}
 
 
 class CommandTests(SynchronousTestCase):
@@ -100,10 +100,10 @@ class TextTests(SynchronousTestCase):
 
     def test_program(self) -> None:
         """The first line is ASCII, and has the text and the parameters."""
-        line, _, rest = command.program(ORDERS).decode("ascii").partition("\n")
+        line, _, rest = command.program(AWKWARD).decode("ascii").partition("\n")
         names: dict[str, Any] = {}
         exec(line, names)
-        self.assertEqual((names["text"], names["parameters"]), (command.TEXT, ORDERS))
+        self.assertEqual((names["text"], names["parameters"]), (command.TEXT, AWKWARD))
         self.assertEqual(rest, warm.BOOT)
 
     def test_scriptArgument(self) -> None:

@@ -20,7 +20,7 @@ from inetdtw.test.fakes import PATIENCE, FakeChild, openDescriptors, openedSince
 class DeathTests(HelperTestCase):
     """Tests for a L{Helper} that dies."""
 
-    def test_successor(self) -> None:
+    def test_replacement(self) -> None:
         """Another one is started after a short pause, on the same socket."""
         self.played.die()
         self.assertFalse(self.helper.up)
@@ -39,7 +39,7 @@ class DeathTests(HelperTestCase):
         self.helper.errReceived(b"Error: no\n")
         self.played.die()
         self.assertEqual(self.owner.deaths, [(pid, "MemoryError: no", FIRST_PAUSE)])
-        self.succeed(0)
+        self.replace(0)
         self.played.die(3)
         self.assertIn("3", self.owner.deaths[1][1])
         self.assertNotIn("MemoryError", self.owner.deaths[1][1])
@@ -65,14 +65,14 @@ class DeathTests(HelperTestCase):
         self.assertEqual(self.owner.deaths[-1][2], FIRST_PAUSE)
 
     def test_queued(self) -> None:
-        """Orders that it had not taken are there for the next one, and done by it."""
+        """A replacement handles the requests that its predecessor had not received."""
         lost, kept = self.launch(), self.launch()
         number, _, _, fds = self.played.take()
         os.close(fds[0])
         self.assertEqual(number, 1)
         self.played.die()
         self.assertEqual((lost.calls, kept.calls), ([], []))
-        self.succeed(2)
+        self.replace(2)
         self.assertEqual((lost.calls, kept.calls), (["its fork server died"], []))
         number, _, _, fds = self.played.take()
         os.close(fds[0])
@@ -85,12 +85,12 @@ class DeathTests(HelperTestCase):
         for _ in children:
             os.close(self.played.take()[3][0])
         self.played.die()
-        self.succeed(0)
+        self.replace(0)
         for child in children:
             self.assertEqual(child.calls, ["its fork server died"])
         self.assertEqual(self.helper.load, 0)
 
-    def test_orderedBeforeHello(self) -> None:
+    def test_requestedBeforeHello(self) -> None:
         """
         A request that is sent while there is no process is not lost.
 
@@ -158,7 +158,7 @@ class DeathTests(HelperTestCase):
         wanted = "No such file or directory: '/p\udcff'"
         self.assertEqual(self.owner.deaths[-1][1], wanted)
         self.reactor.spawnFailure = None
-        self.succeed(0)
+        self.replace(0)
         self.running()
 
     def test_noDescriptor(self) -> None:
@@ -172,5 +172,5 @@ class DeathTests(HelperTestCase):
         self.reactor.advance(FIRST_PAUSE)
         patched.restore()
         self.assertIn("no more descriptors", self.owner.deaths[-1][1])
-        self.succeed(0)
+        self.replace(0)
         self.running()
