@@ -38,8 +38,6 @@ from inetdtw.serve.runtime import ServiceRuntime
 
 # The code as of the daemon's start, also after an upgrade.
 _PROGRAM = inspect.getsource(acceptor)
-_CLOSED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-_AT_ONCE = socket.MSG_DONTWAIT | _CLOSED
 #: The seconds in which a process that is to end may send a last connection.
 LAST = 0.25
 
@@ -106,7 +104,7 @@ class SharedStreamPort(ConnectionPort):
         try:
             self.socket.shutdown(socket.SHUT_WR)
             self.socket.settimeout(LAST)
-            _, fds, _, _ = socket.recv_fds(self.socket, ANSWER.size, 1, _CLOSED)
+            _, fds, _, _ = socket.recv_fds(self.socket, ANSWER.size, 1)
         except OSError:
             return
         if fds:
@@ -189,7 +187,7 @@ class SharedStreamPort(ConnectionPort):
             self._spawn()
             return
         try:
-            answer, fds, _, _ = socket.recv_fds(self.socket, ANSWER.size, 1, _AT_ONCE)
+            answer, fds, _, _ = socket.recv_fds(self.socket, ANSWER.size, 1)
         except BlockingIOError:
             return
         except OSError:
@@ -211,6 +209,8 @@ class SharedStreamPort(ConnectionPort):
     def _take(self, fd: int) -> None:
         """Give a connection to the receiver."""
         connection = socket.socket(fileno=fd)
+        # recv_fds ignores flags such as MSG_CMSG_CLOEXEC.
+        connection.set_inheritable(False)
         try:
             peer = connection.getpeername()
         except OSError:

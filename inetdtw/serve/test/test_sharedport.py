@@ -108,6 +108,16 @@ class PortTests(ServingTestCase):
             peer = self.taken[-1].getpeername()
             self.assertEqual(peer, client.getsockname())
 
+    def test_notInherited(self) -> None:
+        """A program inherits no connection, whether it was the last one or not."""
+        self.begun()
+        self.reactor.turnUntil(lambda: self.taken != [])
+        self.patch(fakereactor, "acceptOne", lambda process: None)
+        self.client(self.server)
+        answerOne(self.server, self.channel(), threading.Lock())
+        self.port.stop()
+        self.assertEqual([each.get_inheritable() for each in self.taken], [False] * 2)
+
     def test_held(self) -> None:
         """While the port is paused, no connection is accepted."""
         self.port.start()
