@@ -171,7 +171,7 @@ class ForkServer:
         """
         try:
             while self._receive():
-                pass
+                pass  # a request more
         except BlockingIOError:
             return True
         return False

@@ -51,7 +51,7 @@ def wakeOnExit() -> int:
 def drain(fd: int) -> None:
     """Discard all bytes in a non-blocking pipe."""
     while len(os.read(fd, 4096)) == 4096:
-        pass
+        pass  # more bytes
 
 
 def errnoOf(why: Exception) -> int:

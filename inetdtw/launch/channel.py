@@ -33,8 +33,8 @@ from inetdtw.log.failures import logSocketError
 
 #: The most bytes of a packet that are read.
 _MOST = TOGETHER * REPORT.size
-#: The length of a program is a number of this many bits.
-_LENGTH_BITS = 24
+#: The most bytes of a program.
+_LARGEST_PROGRAM = (1 << 24) - 1
 
 
 class IChannelOwner(Interface):
@@ -117,7 +117,7 @@ class Channel:
         head = HEADER.pack(kind, large, self.number, listener, most, length)
         if not large:
             sendWith(self._ours, [head, program, extra], fds)
-        elif length >> _LENGTH_BITS:
+        elif length > _LARGEST_PROGRAM:
             raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
         else:
             with fileOf(program) as file:

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""A FIFO of messages to a helper process, flushed when its socket is writable."""
+"""A FIFO of messages to a helper process, which is sent when its socket has room."""
 
 from __future__ import annotations
 

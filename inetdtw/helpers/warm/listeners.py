@@ -94,7 +94,7 @@ class DelegatedListeners:
         self._forget(number)
         self._reports.addConnection(DROPPED, number, why, what, peer)
 
-    def dropAll(self) -> None:
+    def returnAll(self) -> None:
         """Return all sockets to the daemon, because as many children run as may."""
         for number, _ in list(self._sockets.values()):
             self._forget(number)

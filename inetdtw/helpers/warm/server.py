@@ -132,16 +132,16 @@ class Server:
         if kind == ACCEPT:
             self._children.most = most
             self._listeners.add(listener, fds[0])
-            self._dropIfCrowded()
+            self._returnIfCrowded()
         elif kind == WITHDRAW:
             self._listeners.withdraw(listener)
         else:
             refuse(f"unknown request {kind}")
         return None
 
-    def _dropIfCrowded(self) -> None:
+    def _returnIfCrowded(self) -> None:
         if self._children.crowded:
-            self._listeners.dropAll()
+            self._listeners.returnAll()
 
     def _accept(self, fd: int) -> Call | None:
         """Accept a connection from a listening socket, and fork for it."""
@@ -170,7 +170,7 @@ class Server:
         connection.close()
         self._children.add(pid, number, accepted=True)
         self._reports.addConnection(ACCEPTED, number, pid, cold, peer)
-        self._dropIfCrowded()
+        self._returnIfCrowded()
         return None
 
     def _launch(self, number: int, extra: bytes, fds: list[int]) -> Call | None:

@@ -27,7 +27,7 @@ from inetdtw.test.fakes import ServingTestCase, openDescriptors, openedSince
 
 
 @implementer(IChannelOwner)
-class Owner:
+class ChannelOwner:
     """
     Records what a channel reports.
 
@@ -67,7 +67,7 @@ class ChannelTestCase(ServingTestCase):
         """Make a channel, and play the helper process."""
         super().setUp()
         self.before = openDescriptors()
-        self.owner = Owner()
+        self.owner = ChannelOwner()
         verifyObject(IChannelOwner, self.owner)
         self.channel = Channel(self.reactor, self.owner)
         self.addCleanup(self.channel.close)

@@ -34,7 +34,7 @@ from inetdtw.test.fakes import (
 
 
 @implementer(IWaitDelegatingLauncher)
-class AcceptingLauncher(FakeLauncher):
+class DelegatingLauncher(FakeLauncher):
     """A launcher that accepts by itself."""
 
     def delegate(self, watcher: Any, request: LaunchRequest) -> int:
@@ -66,7 +66,7 @@ class DelegationTestCase(ServingTestCase):
 
     def serve(self, service: Service) -> None:
         """Serve a service."""
-        self.accepting = AcceptingLauncher()
+        self.accepting = DelegatingLauncher()
         self.addCleanup(self.accepting.close)
         verifyObject(IWaitDelegatingLauncher, self.accepting)
         self.server = self.closing(listening(service))

@@ -24,7 +24,7 @@ class AcceptingLauncher(FakeLauncher):
     """
     A launcher that would accept.
 
-    @ivar orders: the order for each socket that was left to it, by number.
+    @ivar requests: the launch request of each delegated socket, by number.
     @ivar withdrawn: what is called when it accepts no more from one, likewise.
     """
 

@@ -28,7 +28,7 @@ from inetdtw.test.fakes import (
 PID = (1 << 22) + 77
 
 
-class Owner:
+class ForkServerOwner:
     """
     Records what a fork server notifies.
 
@@ -125,7 +125,7 @@ class HelperTestCase(ServingTestCase):
         """Make a fork server that is ready."""
         super().setUp()
         self.before = openDescriptors()
-        self.owner = Owner()
+        self.owner = ForkServerOwner()
         self.helper = ForkServerProcess(
             self.owner, self.reactor, ["/py", "helper"], "/directory"
         )

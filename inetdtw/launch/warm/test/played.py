@@ -122,7 +122,7 @@ class PlayedWarm:
         self.program.end(ExitStatus(signal=9) if how is None else how)
 
 
-class Owner:
+class WarmOwner:
     """
     The supervisor of a warm process.
 
@@ -170,7 +170,7 @@ class Owner:
 
 
 @implementer(IAcceptDelegate)
-class Watcher:
+class ListenerWatcher:
     """
     The delegate of a listening socket.
 
@@ -213,7 +213,7 @@ class WarmProcessTestCase(ServingTestCase):
     def setUp(self) -> None:
         """Start a process."""
         super().setUp()
-        self.owner = Owner()
+        self.owner = WarmOwner()
         self.process = self.make(self.owner)
         self.process.start(self.launcher, KEPT, "auto")
         self.played = self.play()
@@ -221,7 +221,7 @@ class WarmProcessTestCase(ServingTestCase):
 
     def make(
         self,
-        owner: Owner,
+        owner: WarmOwner,
         request: LaunchRequest = START,
         context: ProcessContext | None = None,
         exits: ExitWatcher | None = None,

@@ -16,7 +16,7 @@ from inetdtw.helpers.requests import ACCEPT, WITHDRAW
 from inetdtw.interfaces import IAcceptDelegate, IDelegatingLauncher
 from inetdtw.launch.warm.accepting import DelegatingWarmLauncher, warmLauncherFor
 from inetdtw.launch.warm.launcher import WarmLauncher
-from inetdtw.launch.warm.test.played import PEER, PID, PlayedWarm, Watcher
+from inetdtw.launch.warm.test.played import PEER, PID, ListenerWatcher, PlayedWarm
 from inetdtw.launch.warm.test.test_launcher import WarmTestCase
 from inetdtw.limits.backoff import FIRST_PAUSE
 from inetdtw.test.fakes import FakeLauncher
@@ -63,7 +63,7 @@ class DelegatingWarmLauncherTests(WarmTestCase):
     def setUp(self) -> None:
         """Make a socket's delegate."""
         super().setUp()
-        self.watcher = Watcher()
+        self.watcher = ListenerWatcher()
         self.zero = os.open("/dev/zero", os.O_RDONLY)
         self.addCleanup(os.close, self.zero)
         self.freed: list[int] = []

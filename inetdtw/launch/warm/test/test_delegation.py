@@ -18,8 +18,8 @@ from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.warm.test.played import (
     PEER,
     PID,
+    ListenerWatcher,
     WarmProcessTestCase,
-    Watcher,
 )
 from inetdtw.limits.budget import ProcessBudget
 
@@ -36,7 +36,7 @@ class DelegationTests(WarmProcessTestCase):
         """Delegate a socket to a process that is up."""
         super().setUp()
         self.greet()
-        self.watcher = Watcher()
+        self.watcher = ListenerWatcher()
         self.freed: list[str] = []
         with open("/dev/zero") as file:
             self.delegate(5, file.fileno())

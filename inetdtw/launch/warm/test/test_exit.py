@@ -11,14 +11,14 @@ from inetdtw.helpers.reports import ACCEPTED, ENDED, HELLO, STALE, STARTED
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.warm.process import LINGER
-from inetdtw.launch.warm.test.played import KEPT, PID, RunningTestCase, Watcher
+from inetdtw.launch.warm.test.played import KEPT, PID, ListenerWatcher, RunningTestCase
 from inetdtw.test.fakes import killed
 
 
 class EndTests(RunningTestCase):
     """Tests for the end of a L{WarmProcess}."""
 
-    def delegate(self, watcher: Watcher) -> None:
+    def delegate(self, watcher: ListenerWatcher) -> None:
         """Delegate a socket to the process."""
         self.process.delegate(5, Delegation(watcher, b"", 0))
 
@@ -41,7 +41,7 @@ class EndTests(RunningTestCase):
 
     def test_diedAccepting(self) -> None:
         """The reason names a client whose connection may be closed."""
-        self.delegate(Watcher())
+        self.delegate(ListenerWatcher())
         self.played.die()
         self.reactor.settle()
         reason = "signal=9; a connection it was accepting may have been dropped"
@@ -154,7 +154,7 @@ class EndTests(RunningTestCase):
 
     def test_violationAfterExit(self) -> None:
         """A process that has exited and sends one is over once."""
-        self.delegate(Watcher())
+        self.delegate(ListenerWatcher())
         self.launcher.last.child.ended(ExitStatus(0))
         self.report((ACCEPTED, 5, 0, 0))
         self.assertEqual(self.words().count("exited"), 1)
@@ -162,7 +162,7 @@ class EndTests(RunningTestCase):
 
     def test_violationAccepted(self) -> None:
         """A process that reports an impossible connection is over."""
-        watcher = Watcher()
+        watcher = ListenerWatcher()
         self.delegate(watcher)
         self.report((ACCEPTED, 5, 0, 0))
         self.assertEqual(

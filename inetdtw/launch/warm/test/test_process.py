@@ -23,8 +23,8 @@ from inetdtw.launch.warm.test.played import (
     KEPT,
     PID,
     START,
-    Owner,
     RunningTestCase,
+    WarmOwner,
     WarmProcessTestCase,
 )
 from inetdtw.model.process import Credentials, ProcessContext
@@ -74,7 +74,7 @@ class StartTests(WarmProcessTestCase):
 
     def test_readyFirst(self) -> None:
         """A process is not up before its launcher has reported its process id."""
-        owner = Owner()
+        owner = WarmOwner()
         process = self.make(owner)
         process.start(self.launcher, KEPT, "")
         self.played = self.play()
@@ -96,7 +96,7 @@ class StartTests(WarmProcessTestCase):
 
     def test_otherUser(self) -> None:
         """A process of another user is never up."""
-        owner = Owner()
+        owner = WarmOwner()
         credentials = Credentials(os.geteuid() + 1, os.getegid(), ())
         process = self.make(owner, context=ProcessContext(credentials))
         process.start(self.launcher, KEPT, "")
@@ -124,7 +124,7 @@ class StartTests(WarmProcessTestCase):
 
     def test_failed(self) -> None:
         """A process that could not be started is over, and leaves nothing open."""
-        owner = Owner()
+        owner = WarmOwner()
         process = self.make(owner)
 
         def work() -> None:
@@ -142,7 +142,7 @@ class StartTests(WarmProcessTestCase):
         started = len(self.launcher.programs)
 
         def work() -> None:
-            process = self.make(Owner(), exits=exits)
+            process = self.make(WarmOwner(), exits=exits)
             process.start(self.launcher, KEPT, "")
 
         for left in range(4):
@@ -155,7 +155,7 @@ class StartTests(WarmProcessTestCase):
         exits = ExitWatcher(self.reactor, self.runtime.descriptors)
         account = exits.descriptors
         self.patch(account, "spare", lambda count: False)
-        make = partial(self.make, Owner(), exits=exits)
+        make = partial(self.make, WarmOwner(), exits=exits)
         why = self.assertRaises(OSError, make)
         self.assertEqual(why.errno, errno.EMFILE)
         self.assertEqual(account.taken(Purpose.HELPER), 0)
