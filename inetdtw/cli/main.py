@@ -69,8 +69,8 @@ class InetdOptions(ServiceOptions):
         for name in files:
             command = _similarCommand(name)
             if command is not None:
-                reason = f"'{name}' is not a file; a command comes first"
-                raise usage.UsageError(f"{reason}: 'inetd {command}'")
+                meant = f"did you mean the command 'inetd {command}'?"
+                raise usage.UsageError(f"'{name}' is not a file: {meant}")
         super().parseArgs(*files)
 
     def opt_i(self) -> None:

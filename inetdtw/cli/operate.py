@@ -86,7 +86,7 @@ class Pause(_OfService):
     synopsis = "Usage: inetd pause [options] SERVICE"
     longdesc = (
         "Stop accepting clients of a service until 'inetd resume': they wait in its "
-        "backlog. Running programs continue. A reload does not resume it."
+        "backlog. Running programs continue. The service stays paused over a reload."
     )
 
 
@@ -112,7 +112,7 @@ class Drain(Command):
 
     def run(self) -> int:
         """Send the request, and print how many programs run."""
-        out(f"draining: {self.post('/drain')['running']} programs are running")
+        out(f"draining; running programs: {self.post('/drain')['running']}")
         if self["wait"]:
             _untilGone(self.client(), time.sleep)
         return OK

@@ -154,7 +154,7 @@ class ServiceOptions(Described):
         ],
         [
             *("explain", None, None),
-            "Print a service with all its keys, after defaults, and exit.",
+            "Print a service with all keys and defaults, and exit.",
         ],
         [
             *("launch", None, LAUNCH[0]),

@@ -158,7 +158,7 @@ def _shortened(text: str, size: int) -> str:
 
 def _daemonErrors(state: Mapping[str, Any]) -> Iterator[str]:
     if state["draining"]:
-        yield f"draining: the daemon exits after {state['running']} running programs"
+        yield f"draining: exits when no program runs; running: {state['running']}"
     problems = state["problems"]
     if problems:
         yield "errors in the configuration that was read last:"

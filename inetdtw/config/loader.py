@@ -303,7 +303,7 @@ def read(path: str) -> str:
     nuls = data.count(0)
     if nuls > _NULS and nuls > len(data) // 16:
         # UTF-16, or a program: one error is better than one for each line.
-        reason = f"is not UTF-8 text: it has {nuls} NUL characters"
+        reason = f"has {nuls} NUL characters: it must be text in UTF-8"
         raise regularfile.NotPlain(errno.EINVAL, reason)
     # A byte order mark is not part of the text.
     return fromBytes(data[3:] if data.startswith(codecs.BOM_UTF8) else data)

@@ -70,7 +70,7 @@ _STATEMENT = re.compile(
 
 
 #: The reason of the warning about a policy.
-_POLICY = "IPsec policies are not supported: services run without this one"
+_POLICY = "IPsec policies are not supported: this one is ignored"
 #: The maximum numbers of errors and of statements in one file.
 ERRORS, STATEMENTS = 1000, 1 << 16
 

@@ -49,9 +49,9 @@ def _replaceable(path: str) -> Iterator[str]:
     # In a sticky directory only the owners of file and directory can replace it.
     if _isShared(about) and not about.st_mode & stat.S_ISVTX:
         mode = stat.filemode(about.st_mode)
-        yield f"other users can replace it: its directory is {mode}"
+        yield f"other users can replace the file: its directory is {mode}"
     if _isForeign(about):
-        yield f"user {about.st_uid} owns its directory, and can replace it"
+        yield f"user {about.st_uid} owns the directory, and can replace the file"
 
 
 def _isForeign(about: os.stat_result) -> bool:

@@ -60,7 +60,7 @@ def interpretedBy(
         return WarmSpec("", prefix, 0, form, words, preload)
     prefix, hidden = _named(_firstLine(program.name, chroot, credentials))
     if divided([*prefix[hidden + 1 :], program.name])[1]:
-        raise Unfit(f"the #! line of '{program.name}' has -c or -m")
+        raise Unfit(f"-c and -m are not supported in the #! line of '{program.name}'")
     return WarmSpec(prefix[0], prefix, hidden, "", program.argv[1:], preload)
 
 
@@ -79,11 +79,13 @@ def divided(words: Sequence[str]) -> tuple[int, str]:
                 raise Unfit(f"{word} needs an argument")
             return index, word
         if word == "-":
-            raise Unfit("the interpreter reads the script from standard input")
+            raise Unfit(
+                "'-' is not supported: name a script, or use -m or -c"
+            )
         if not word.startswith("-"):
             return index, ""
         index += _option(word, words[index + 1 : index + 2])
-    raise Unfit("the interpreter has no script, -m or -c")
+    raise Unfit("no script: name it, or use -m or -c")
 
 
 def _option(word: str, following: Sequence[str]) -> int:

@@ -5,7 +5,7 @@
 """
 Delegated sockets, in a fork server.
 
-For each there is a program, which is started whenever the socket is readable.
+Each has a program, which the fork server starts whenever the socket is readable.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 How a fork server receives and decodes L{requests<inetdtw.helpers.requests>}.
 
 A program is the number of paths to try, the paths, the number of arguments, the
-arguments and the environment, divided by NUL characters.  One that is too large for a
+arguments and the environment, separated by NUL characters.  One that is too large for a
 packet, because arguments and environment may be megabytes, is in a file.
 """
 

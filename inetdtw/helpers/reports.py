@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-What fork servers and warm processes report to the daemon.
+The reports of fork servers and warm processes to the daemon.
 
 They send packets of one or more L{REPORT} records over a sequenced-packet socket.
 

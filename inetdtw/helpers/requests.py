@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-What the daemon requests of fork servers and warm processes.
+The requests of the daemon to fork servers and warm processes.
 
 Each request is one packet over a sequenced-packet socket.  It begins with a L{HEADER},
 and descriptors may come with it:

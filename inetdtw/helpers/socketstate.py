@@ -274,14 +274,14 @@ class Original:
         @raise Spoiled: if that fails.
         """
         if self._keeps() != self._besides:
-            raise Spoiled("a program has given its socket keys of TCP")
+            raise Spoiled("a program has set a TCP-MD5 key on the socket")
         listens = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         if listens and backlog is None:
             return None
         try:
             self._socket.listen(socket.SOMAXCONN if backlog is None else backlog)
         except OSError as why:
-            reason = f"a program has had its socket not listen: {why.strerror}"
+            reason = f"listen fails after a program had the socket: {why.strerror}"
             raise Spoiled(reason) from None
         return None if listens else "a program has shut its socket down"
 

@@ -6,8 +6,8 @@
 The daemon's end of the socket to a helper process.
 
 Helper processes run as the users of services, which can make them send anything.  A
-packet is data only: it raises no exception, and only one of them, of which only so many
-bytes are read, is handled in one reactor iteration.
+packet is data only, and raises no exception.  In each reactor iteration one packet of
+limited size is handled.
 """
 
 from __future__ import annotations

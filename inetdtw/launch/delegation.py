@@ -5,10 +5,9 @@
 """
 The sockets that are delegated to a helper process.
 
-It accepts the connections of a listening socket in the daemon's place, or waits for
-datagrams, and starts the programs.
-
-There may be more of them than the channel can hold requests, so these are queued.
+The helper process accepts the connections of a listening socket, or waits for
+datagrams, and starts the programs.  Requests that do not fit into the channel are
+queued.
 """
 
 from __future__ import annotations

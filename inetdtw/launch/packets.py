@@ -74,7 +74,7 @@ def encodeExtra(request: LaunchRequest) -> tuple[bytes, list[int]]:
     """
     Return the part of a launch request that is only for one child.
 
-    @return: its variables, divided by NUL characters, and its descriptors; if all are
+    @return: its variables, separated by NUL characters, and its descriptors; if all are
         the same, it is there once.
     """
     extra = "\0".join(f"{name}={value}" for name, value in request.extra.items())

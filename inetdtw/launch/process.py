@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What fork servers and warm processes have in common: a process on a channel."""
+"""The base of fork servers and warm processes in the daemon: a process on a channel."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ from twisted.logger import LogLevel
 #: The values of C{--log-level}; each one includes those in front of it.
 LEVELS = ("error", "warn", "notice", "info", "debug")
 ERROR, WARN, NOTICE, INFO, DEBUG = range(len(LEVELS))
-#: The level of an event that is logged with any C{--log-level}, as it was requested.
+#: The level of an event that is logged with any C{--log-level}, because an
+#: operator requested it.
 ALWAYS = -1
 #: The fields that may have whitespace in them; they come last.
 FREE_TEXT = ("reason", "text")
@@ -34,7 +35,8 @@ class Event:
 
     @ivar name: its first word.
     @ivar level: the index in L{LEVELS} of the first level that includes it.
-    @ivar limited: the rate limit (L{inetdtw.log.rate}) holds below this level.
+    @ivar limited: the rate limit (L{inetdtw.log.rate}) applies if C{--log-level} is
+        lower than this.
     @ivar once: whether lines that differ at most in C{peer} are logged once in
         L{inetdtw.log.report.QUIET} seconds.
     @ivar subject: the name of the field behind the name; empty if it is a dash.
@@ -89,15 +91,16 @@ class Event:
 START = Event("start", INFO, "service pid peer start")
 _EXIT = "service pid peer status signal seconds:.3f cpu:.3f"
 EXIT = Event("exit", INFO, _EXIT)
-#: With a nonzero status or by a signal.  A level that has each start has each exit.
+#: With a nonzero status or by a signal.  Not limited at C{info}, where each start has
+#: its exit.
 EXIT_FAILURE = Event("exit", WARN, _EXIT, limited=INFO)
 STDERR = Event("stderr", WARN, "service pid peer text", limited=DEBUG + 1)
 REFUSE = Event("refuse", WARN, "service peer reason", limited=DEBUG + 1)
-#: For what many clients are refused for at once.
+#: Refusals of many clients for one reason.
 REFUSE_ONCE = Event("refuse", WARN, "service peer reason", DEBUG + 1, once=True)
 START_FAILED = Event("start-failed", ERROR, "service peer reason", limited=DEBUG + 1)
 DROP = Event("drop", WARN, "service peer reason", limited=DEBUG + 1)
-#: For replies that cannot be sent, each for the same reason.
+#: Replies that cannot be sent, for one reason.
 DROP_ONCE = Event("drop", WARN, "service peer reason", DEBUG + 1, once=True)
 
 # Services and their sockets.

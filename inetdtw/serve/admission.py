@@ -171,7 +171,7 @@ class AdmissionControl:
                 events.REFUSE_ONCE,
                 self._name,
                 peer=peer,
-                reason=f"its address has its {SHARE}",
+                reason=f"the client's address has used its {SHARE}",
             )
             return False
         verdict = self._limits.admit(hostOf(peer))

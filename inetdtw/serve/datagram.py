@@ -9,10 +9,10 @@ The program reads the datagram and then end of file from 0, and each write to 1
 (or 2) goes back to the sender as one datagram.  So a program that serves a TCP
 connection serves datagrams unchanged.
 
-Descriptor 0 is a stream, as a program may read it in small pieces, and a socket
-that keeps message boundaries loses what does not fit into one of these; 1 and 2
-are a socket that keeps them.  What a program writes to 0 goes back as well, for
-those that know but one socket.
+Descriptor 0 is a stream, because a socket that keeps message boundaries discards
+the rest of a datagram that is not read at once.  1 and 2 are a socket that keeps
+them.  Writes to 0 are replies as well, because some programs use one descriptor
+only.
 
 Each program has two sockets of the daemon, and counts until these are closed: when
 the program has closed its ends, or a moment after it has exited.

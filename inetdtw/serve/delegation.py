@@ -3,11 +3,11 @@
 # See LICENSE for details.
 
 """
-Which process starts the programs for a socket: the daemon, or one of its launcher.
+Which process starts the programs for a socket: the daemon, or the launcher's.
 
-A socket is delegated where a client takes nothing but the start of a program.  It is
-returned when the launcher starts no more programs, or the daemon has to count programs
-before they start, and delegated again after a client.
+A socket is delegated if the daemon has nothing to do for a client except to start a
+program.  It is returned when the launcher starts no more programs, or the daemon has to
+count programs before they start, and delegated again after a client.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What all listeners share: a port, and the admission control that pauses it."""
+"""The base of all listeners: a port, and the admission control that pauses it."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ class ServiceSocket:
             with nullcontext() if self._original is None else self._original.changing():
                 sockets.reconfigure(self.socket, self._path, before, after)
         except Exception as why:
-            reason = f"the socket is not changed: {reasonOf(why)}"
+            reason = f"socket options not changed: {reasonOf(why)}"
             warning = ConfWarning(after.location, "service", reason)
             self._runtime.report.configWarning(warning)
 

@@ -6,8 +6,8 @@
 The port of a listening socket that programs share.
 
 Programs can let accept(2) block for ever (see L{inetdtw.helpers.acceptor}), so that the
-daemon never calls it on such a socket.  A helper process does, one for each socket that
-has had a client, which is killed when its connections are not wanted any more.
+daemon never calls it on such a socket.  An acceptor process does.  Each socket gets one
+at its first client; the daemon kills it when the port is stopped.
 """
 
 from __future__ import annotations

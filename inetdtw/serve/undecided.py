@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-Clients that exceed a limit of their address, though its program may have exited.
+Clients over the limit of their address, while a program may have exited unreported.
 
 A program that exits closes its connection before the daemon is notified of its exit:
 the kernel closes its descriptors first, then a helper process waits for it and reports.

@@ -185,7 +185,7 @@ class OperatorTests(ControlTestCase):
         assert waiter.stdout is not None
         self.addCleanup(waiter.stdout.close)
         self.addCleanup(waiter.kill)
-        self.assertIn("1 programs are running", waiter.stdout.readline())
+        self.assertIn("running programs: 1", waiter.stdout.readline())
         return waiter
 
     def test_drain(self) -> None:
@@ -200,14 +200,16 @@ class OperatorTests(ControlTestCase):
         self.assertEqual(client.recv(9), b"1")
         code, text = self.run_("drain")
         self.assertEqual(code, 0)
-        self.assertIn("1 programs are running", text)
+        self.assertIn("running programs: 1", text)
         # A fork server that accepts there is notified a moment later.
         eventually(lambda: not isServed(self.cat), daemon.log)
         with self.assertRaises(ConnectionRefusedError):
             self.connect(self.cat)
         code, text = self.run_("status")
         self.assertEqual(code, 1, text)
-        self.assertIn("draining: the daemon exits after 1 running programs", text)
+        self.assertIn(
+            "draining: exits when no program runs; running: 1", text
+        )
         self.assertEqual(self.run_("reload")[0], 1)
         self.assertEqual(self.run_("pause", str(self.cat))[0], 1)
         waiter = self.drains()

@@ -283,11 +283,11 @@ class FilesTests(ServingTestCase):
         for directory, mode in (("all", 0o777), ("group", 0o775), ("their", 0o755)):
             os.mkdir(self.path(directory))
             os.chmod(self.path(directory), mode)
-            reasons[f"{directory}/inner"] = "other users can replace it"
+            reasons[f"{directory}/inner"] = "other users can replace the file"
         if users.ROOT:
             user = users.alpine().pw_uid
             reasons["owned"] = f"owned by user {user}"
-            reasons["their/inner"] = f"user {user} owns its directory"
+            reasons["their/inner"] = f"user {user} owns the directory"
             os.chown(self.path("group"), 0, user)
             os.chown(self.path("their"), user, -1)
         else:

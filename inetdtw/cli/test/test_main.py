@@ -56,10 +56,8 @@ class OptionsTests(SynchronousTestCase):
             (("relaod",), "reload"),
         ):
             why = self.assertRaises(UsageError, optionsOf, *words)
-            self.assertIn(
-                f"'{words[-1]}' is not a file; a command comes first", str(why)
-            )
-            self.assertTrue(str(why).endswith(f": 'inetd {meant}'"), str(why))
+            wanted = f"is not a file: did you mean the command 'inetd {meant}'?"
+            self.assertEqual(str(why), f"'{words[-1]}' {wanted}")
         for file in ("./status", "inetd", "test", "status.conf"):
             self.assertEqual(optionsOf(file)["conf"], [os.path.abspath(file)])
         self.patch(os.path, "lexists", lambda name: True)

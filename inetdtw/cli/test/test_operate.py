@@ -266,7 +266,7 @@ class OperateTests(CommandTestCase):
         reply = {"draining": True, "running": 2}
         code, output, _ = self.run_("drain", reply=reply)
         self.assertEqual(code, 0)
-        self.assertIn("2 programs are running", output)
+        self.assertIn("running programs: 2", output)
         self.patch(operate, "LOOK", 0.0)
         drains = reply
         self.client.answers = [drains, drains, drains, NoDaemon("gone")]

@@ -99,7 +99,7 @@ class ReadTests(FilesCase):
         """A file with many NUL characters is not text."""
         path = self.write("a", "7 stream tcp\n".encode("utf-16") * 20)
         problem = self.assertRaises(OSError, read, path)
-        reason = "is not UTF-8 text: it has 260 NUL characters"
+        reason = "has 260 NUL characters: it must be text in UTF-8"
         self.assertEqual(problem.strerror, reason)
         for data in (b"\0" * 100, (b"\0" + b"x" * 20) * 200):
             self.assertEqual(read(self.write("a", data)), data.decode())

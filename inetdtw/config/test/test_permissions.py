@@ -76,14 +76,14 @@ class PermissionWarningsTests(SynchronousTestCase):
             found = self.reasons()
             self.assertEqual(len(found), count, oct(mode))
         os.chmod(self.directory, 0o757)
-        wanted = "other users can replace it: its directory is drwxr-xrwx"
+        wanted = "other users can replace the file: its directory is drwxr-xrwx"
         self.assertEqual(self.reasons(), [wanted])
 
     def test_directoryOwner(self) -> None:
         """A directory of another user draws a warning."""
         self.asRoot()
         os.chown(self.directory, 12345, -1)
-        wanted = "user 12345 owns its directory, and can replace it"
+        wanted = "user 12345 owns the directory, and can replace the file"
         self.assertEqual(self.reasons(), [wanted])
 
     def test_missing(self) -> None:

@@ -34,7 +34,7 @@ UNFIT: dict[str, str] = {
     "-W": "no script",
     "-c": "needs an argument",
     "-m": "needs an argument",
-    "-": "standard input",
+    "-": "'-' is not supported",
     "-i s.py": "'-i' is not supported",
     "-v s.py": "'-v' is not supported",
     "-V": "'-V' is not supported",

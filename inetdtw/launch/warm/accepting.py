@@ -6,8 +6,8 @@
 Warm starts where the warm process accepts the connections.
 
 A listening socket is always delegated: to the process that is ready, or to the cold
-launcher.  The new one begins to accept before the old one stops, so that no connection
-waits.
+launcher.  A new warm process begins to accept before the old process stops, so that no
+connection waits.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@
 The daemon's end of one warm process.
 
 The launcher of the process context starts it like a program, with the channel as its
-standard output.  It shares its end of the channel with those of its children that have
-not reported their start.  So when the channel is closed, the launch requests that were
-not answered never will be.  They are started cold, with descriptors that the daemon has
-kept.
+standard output.  The warm process shares its end of the channel with its children until
+they have reported their start.  So when the channel is closed, the launch requests that
+were not answered never will be.  They are started cold, with descriptors that the
+daemon has kept.
 """
 
 from __future__ import annotations
