@@ -79,9 +79,7 @@ def divided(words: Sequence[str]) -> tuple[int, str]:
                 raise Unfit(f"{word} needs an argument")
             return index, word
         if word == "-":
-            raise Unfit(
-                "'-' is not supported: name a script, or use -m or -c"
-            )
+            raise Unfit("'-' is not supported: name a script, or use -m or -c")
         if not word.startswith("-"):
             return index, ""
         index += _option(word, words[index + 1 : index + 2])

@@ -63,7 +63,7 @@ class ChildTable:
     """
     The children of a fork server.
 
-    @ivar numbers: the number of each child's launch request or listening socket, by
+    @ivar numbers: the number of each child's launch request or delegated socket, by
         pid.
     @ivar accepted: the pids of the children for delegated sockets.
     @ivar waited: the sockets that one child at a time has, by the pid of that one.

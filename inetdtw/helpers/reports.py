@@ -43,7 +43,7 @@ STALE = 11
 #: time
 REPORT = _struct.Struct("=BxxxIiiQ8x")
 #: L{ACCEPTED} or L{DROPPED}; why it was dropped, or whether a program started cold; the
-#: port of the client; number of the listening socket; pid or errno; the address of the
+#: port of the client; number of the delegated socket; pid or errno; the address of the
 #: client as IPv6, or zeros.  It is as long as a L{REPORT}.
 CONNECTION = _struct.Struct("=BBxxHxxIi16s")
 #: Why a socket was dropped: no connection could be accepted; or a connection is lost,
@@ -98,7 +98,7 @@ class Reports:
         Add a report about a connection that was, or was not, accepted.
 
         @param kind: L{ACCEPTED} or L{DROPPED}.
-        @param number: the number of the listening socket.
+        @param number: the number of the delegated socket.
         @param value: the pid, or the errno.
         @param detail: whether the program started cold, or why it was dropped.
         @param peer: the address of the client, as accept(2) returns it.

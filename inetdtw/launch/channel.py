@@ -90,7 +90,7 @@ class Channel:
     def send(
         self,
         kind: int,
-        listener: int = 0,
+        delegated: int = 0,
         most: int = 0,
         program: bytes = b"",
         extra: bytes = b"",
@@ -100,7 +100,7 @@ class Channel:
         Send a request.
 
         @param kind: such as L{inetdtw.helpers.requests.LAUNCH}.
-        @param listener: the number of the listening socket.
+        @param delegated: the number of the delegated socket.
         @param most: how many children there may be.
         @param program: the program, which is sent in a file if it is large.
         @param extra: the variables that only this child gets.
@@ -114,7 +114,7 @@ class Channel:
         self.number = (self.number + 1) & 0xFFFFFFFF or 1
         length = len(program)
         large = length > SMALL
-        head = HEADER.pack(kind, large, self.number, listener, most, length)
+        head = HEADER.pack(kind, large, self.number, delegated, most, length)
         if not large:
             sendWith(self._ours, [head, program, extra], fds)
         elif length > _LARGEST_PROGRAM:

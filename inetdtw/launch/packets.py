@@ -31,7 +31,7 @@ class HelperReport(NamedTuple):
     A report of a helper process.
 
     @ivar kind: such as L{inetdtw.helpers.reports.STARTED}.
-    @ivar number: the launch request, or the listening socket.
+    @ivar number: the launch request, or the delegated socket.
     @ivar pid: the child.
     @ivar value: a wait status, or an errno, or whether a child started cold.
     @ivar cpu: microseconds of CPU time.

@@ -54,7 +54,7 @@ class HelperProcess(ABC):
     @ivar channel: the socket to it.
     @ivar running: the programs that it has started.
     @ivar lease: the programs that it may start by itself.
-    @ivar delegations: the listening sockets that it accepts from.
+    @ivar delegations: the sockets that are delegated to it.
     @ivar handlers: what handles a report, by its kind; others are about delegations.
     @ivar waiting: what waits for the answers to launch requests, by their numbers.
     """

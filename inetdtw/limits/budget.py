@@ -123,12 +123,12 @@ class ProcessBudget:
 
     @property
     def delegations(self) -> int:
-        """How many listening sockets are delegated."""
+        """How many sockets are delegated."""
         return len(self._recalls)
 
     def addDelegation(self, recall: Callable[[], None]) -> None:
         """
-        Count a listening socket that is delegated from now on.
+        Count a socket that is delegated from now on.
 
         @param recall: called at most once, to end the delegation.
         """

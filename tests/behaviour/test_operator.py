@@ -207,9 +207,7 @@ class OperatorTests(ControlTestCase):
             self.connect(self.cat)
         code, text = self.run_("status")
         self.assertEqual(code, 1, text)
-        self.assertIn(
-            "draining: exits when no program runs; running: 1", text
-        )
+        self.assertIn("draining: exits when no program runs; running: 1", text)
         self.assertEqual(self.run_("reload")[0], 1)
         self.assertEqual(self.run_("pause", str(self.cat))[0], 1)
         waiter = self.drains()

@@ -44,9 +44,7 @@ class SharesTests(SharesTestCase):
         echo = self.others[0]
         daemon = self.start()
         clients = self.flood(echo)
-        daemon.waitForLog(
-            "reason=the client's address has used its share"
-        )
+        daemon.waitForLog("reason=the client's address has used its share")
         with socket.create_connection(("127.0.0.1", echo), DEADLINE) as other:
             other.sendall(b"other")
             self.assertEqual(other.recv(10), b"other")

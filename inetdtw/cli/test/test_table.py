@@ -120,9 +120,7 @@ class LinesTests(SynchronousTestCase):
     def test_daemon(self) -> None:
         """Errors of the daemon are below the table."""
         lines = self.lines(ONE, draining=True, problems=("inetd.conf:1:1: x",))
-        self.assertIn(
-            "draining: exits when no program runs; running: 2", lines
-        )
+        self.assertIn("draining: exits when no program runs; running: 2", lines)
         self.assertEqual(lines[-1], "inetd.conf:1:1: x")
         self.assertEqual(len(self.lines(ONE)), 4)
 

@@ -231,7 +231,8 @@ class FaultTests(SlotTestCase):
             with mock.patch.object(sockets, "reconfigure", self.failing):
                 slot.change(makeService(bounds=Bounds(3)))
             self.assertTrue(slot.bound)
-            self.assertIn("socket options not changed", self.logged("config-warning")[-1]["reason"])
+            reason = self.logged("config-warning")[-1]["reason"]
+            self.assertIn("socket options not changed", reason)
             slot.stop()
 
     def test_stop(self) -> None:
