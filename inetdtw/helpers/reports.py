@@ -38,9 +38,9 @@ DROPPED, WITHDRAWN, RETURNED = range(8, 11)
 #: The warm process should be replaced.
 STALE = 11
 
-#: kind, number of the launch request or of the delegated socket, pid, wait status or
-#: errno or whether a program started cold or has left a datagram, microseconds of CPU
-#: time
+#: kind; number of the launch request or of the delegated socket; pid; wait status,
+#: errno, whether a program started cold or has left a datagram, or the version of a
+#: fork server; microseconds of CPU time, or the version of a warm process
 REPORT = _struct.Struct("=BxxxIiiQ8x")
 #: L{ACCEPTED} or L{DROPPED}; why it was dropped, or whether a program started cold; the
 #: port of the client; number of the delegated socket; pid or errno; the address of the
