@@ -60,7 +60,7 @@ class BadFileTests(ServingTestCase):
         path = self.path("binary.conf")
         shutil.copy("/bin/cat", path)
         os.chmod(path, 0o644)
-        self.check(path, "is not UTF-8 text")
+        self.check(path, "NUL characters")
 
     def test_directory(self) -> None:
         """The files of a directory are read; a bad one does not hide the others."""

@@ -53,13 +53,23 @@ class Account:
         )
 
 
-def drops(port: int) -> int:
-    """Return how many datagrams the kernel dropped at the socket of a port."""
+def _sockets(port: int) -> list[list[str]]:
+    """Return the rows of proc_net_udp(5) for the sockets of a port."""
     with open("/proc/net/udp", encoding="ascii") as lines:
         rows = [line.split() for line in lines][1:]
     # By their inodes: while others come and go, /proc/net lists some twice.
-    mine = {row[9]: int(row[-1]) for row in rows if row[1].endswith(f":{port:04X}")}
-    return sum(mine.values())
+    mine = {row[9]: row for row in rows if row[1].endswith(f":{port:04X}")}
+    return list(mine.values())
+
+
+def drops(port: int) -> int:
+    """Return how many datagrams the kernel dropped at the socket of a port."""
+    return sum(int(row[-1]) for row in _sockets(port))
+
+
+def unread(port: int) -> int:
+    """Return how many bytes of datagrams are in the receive buffer of a port."""
+    return sum(int(row[4].partition(":")[2], 16) for row in _sockets(port))
 
 
 def flood(port: int, count: int, window: int | None = None) -> Account:
