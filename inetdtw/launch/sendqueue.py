@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""A FIFO of messages to a helper process, which is sent when its socket has room."""
+"""A FIFO of messages to a helper process, retried while its socket is full."""
 
 from __future__ import annotations
 
