@@ -10,11 +10,20 @@ Whatever has two implementations is a zope interface.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
 from zope.interface import Attribute, Interface
+
+
+def signalName(number: int) -> str:
+    """Return the name of a signal, or its number if it has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,12 @@ class ExitStatus:
         if self.signal is not None:
             return {"signal": self.signal}
         return {"status": self.status}
+
+    def inWords(self) -> str:
+        """Return how it ended, for an operator."""
+        if self.signal is None:
+            return f"exit status {'?' if self.status is None else self.status}"
+        return f"killed by {signalName(self.signal)}"
 
     def __str__(self) -> str:
         """Return the fields as they are logged."""

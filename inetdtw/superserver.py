@@ -160,7 +160,7 @@ class InetdService(ApplicationService):
         paths = (conf,) if isinstance(conf, str) else tuple(conf)
         self._source = ConfigurationSource(paths, text, settings, environ)
         self.configuration = self._source.read()
-        self._problems = self.configuration.problems
+        self._problems = self.configuration.leftOut
 
     def privilegedStartService(self) -> None:
         """
@@ -253,7 +253,7 @@ class InetdService(ApplicationService):
     def _reload(self) -> ReloadResult:
         read = self._source.read().withAddresses(self._runtime.hostNames.at)
         configuration = self._checked(read)
-        self._problems = configuration.problems
+        self._problems = configuration.leftOut
         self._source.log(configuration, self._report)
         problems = tuple(map(str, configuration.problems))
         warnings = tuple(map(str, configuration.warnings))

@@ -71,9 +71,8 @@ def _divided(configuration: Configuration) -> tuple[list[_Finding], list[ConfWar
     Two lines for the same socket are an error here, because one is not served.
     """
     warnings = configuration.warnings
-    twice = [each for each in warnings if isinstance(each, DuplicateService)]
     others = [each for each in warnings if not isinstance(each, DuplicateService)]
-    return [*configuration.problems, *twice], others
+    return list(configuration.leftOut), others
 
 
 def _unresolved(

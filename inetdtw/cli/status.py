@@ -116,14 +116,33 @@ class Health(Command):
 
     synopsis = "Usage: inetd health [options]"
     longdesc = (
-        "Exit with 0 if all services work as configured, and print those that do not."
+        "Print what an operator must mend, and exit with 1 if there is anything: an "
+        "address that cannot be bound, a service that fails every client, or lines "
+        "that are left out of the configuration. Services that are paused or at a "
+        "limit are no fault."
     )
+    optFlags = [
+        ["ready", "r", "Exit with 0 if the daemon accepts clients, 1 if it drains."],
+        ["live", "l", "Exit with 0 if the daemon answers."],
+    ]
+
+    def postOptions(self) -> None:
+        """Check the options."""
+        if self["ready"] and self["live"]:
+            raise usage.UsageError("--ready cannot be combined with --live")
 
     def run(self) -> int:
-        """Print the services that are not healthy."""
+        """Print what an operator must mend."""
         reply = self.client().ask("GET", "/health")
-        for name, condition in reply["trouble"].items():
-            out(f"{printable(name)}: {condition}")
+        if self["live"]:
+            return OK
         if reply["draining"]:
             out("the daemon is draining")
+        if self["ready"]:
+            return FAILED if reply["draining"] else OK
+        for problem in reply["problems"]:
+            out(problem)
+        for name, trouble in reply["trouble"].items():
+            reason = trouble["reason"] and f", {trouble['reason']}"
+            out(printable(f"{name}: {trouble['state']}{reason or ''}"))
         return OK if reply["healthy"] else FAILED

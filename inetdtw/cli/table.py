@@ -166,7 +166,7 @@ def _daemonErrors(state: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _serviceError(service: _Service) -> str:
-    if service["healthy"] or not service["reason"]:
+    if not service["reason"]:
         return ""
     until = service["until"]
     if until is None:

@@ -20,7 +20,7 @@ from inetdtw.config.entry import Entry
 from inetdtw.config.parser import ERRORS, Include, Statement, parse
 from inetdtw.config.permissions import permissionWarnings
 from inetdtw.config.resolver import At, Resolved, resolve, unknown
-from inetdtw.model.errors import ConfError, ConfWarning, Location
+from inetdtw.model.errors import ConfError, ConfWarning, DuplicateService, Location
 from inetdtw.model.service import Service, Settings
 from inetdtw.system import regularfile
 from inetdtw.system.lookups import Lookups
@@ -101,6 +101,12 @@ class Configuration:
     warnings: tuple[ConfWarning, ...] = ()
     names: tuple[str, ...] = ()
     _findings: _Findings | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def leftOut(self) -> tuple[ConfError | ConfWarning, ...]:
+        """The errors, and the services whose socket another one has."""
+        twice = (each for each in self.warnings if isinstance(each, DuplicateService))
+        return (*self.problems, *twice)
 
     def withAddresses(self, at: At) -> Configuration:
         """

@@ -8,7 +8,7 @@ The operator's API, whatever transports its requests.
 ::
 
     GET  /status                 the state of the daemon and its services
-    GET  /health                 200 if all services are healthy, otherwise 503
+    GET  /health                 200 if there is nothing to mend, otherwise 503
     GET  /metrics                metrics for Prometheus
     POST /reload                 read the configuration again
     POST /pause?service=NAME     accept no clients of a service
@@ -142,7 +142,11 @@ class OperatorAPI:
         members = {
             "healthy": state.healthy,
             "draining": state.draining,
-            "trouble": {each.name: each.condition for each in trouble},
+            "problems": list(state.problems),
+            "trouble": {
+                each.name: {"state": each.condition, "reason": each.reason}
+                for each in trouble
+            },
         }
         return jsonResponse(200 if state.healthy else 503, members)
 

@@ -70,7 +70,7 @@ def _ofDaemon(state: DaemonState) -> Iterator[list[str]]:
             "When the daemon was started, since the epoch.",
             [({}, round(state.since, 3))],
         ),
-        ("healthy", "Whether all services are healthy.", [({}, state.healthy)]),
+        ("healthy", "Whether there is nothing to mend.", [({}, state.healthy)]),
         (
             "draining",
             "Whether the daemon exits when no program runs.",
@@ -93,7 +93,7 @@ def _ofDaemon(state: DaemonState) -> Iterator[list[str]]:
         ),
         (
             "config_last_reload_successful",
-            "Whether the configuration had no errors when it was read last.",
+            "Whether all lines were used when the configuration was read last.",
             [({}, not state.problems)],
         ),
     )
@@ -135,7 +135,7 @@ def _ofServices(services: Sequence[ServiceState]) -> Iterator[list[str]]:
     yield _family(
         "inetd_service_healthy",
         "gauge",
-        "Whether a service is healthy.",
+        "Whether there is nothing to mend in a service.",
         [
             ({**_of(each), "address": each.address, "kind": each.kind}, each.healthy)
             for each in services
@@ -157,9 +157,30 @@ def _ofServices(services: Sequence[ServiceState]) -> Iterator[list[str]]:
         "Programs that were started, or clients of an internal service.",
         [sample for each in services for sample in _starts(each)],
     )
+    yield from _failures(services)
     for name, kind, about, attribute in _OF_SERVICE:
         samples = [(_of(each), getattr(each, attribute)) for each in services]
         yield _family(f"inetd_service_{name}", kind, about, samples)
+
+
+def _failures(services: Sequence[ServiceState]) -> Iterator[list[str]]:
+    """Yield the metrics of the last failure of each service that had one."""
+    last = [(each, each.failure) for each in services if each.failure is not None]
+    yield _family(
+        "inetd_service_failures_in_a_row",
+        "gauge",
+        "Programs that failed since one has succeeded.",
+        [(_of(each), failure.inARow) for each, failure in last],
+    )
+    yield _family(
+        "inetd_service_last_failure_timestamp_seconds",
+        "gauge",
+        "When a program failed last, since the epoch, and why.",
+        [
+            ({**_of(each), "reason": failure.reason}, round(failure.time, 3))
+            for each, failure in last
+        ],
+    )
 
 
 def _of(service: ServiceState) -> dict[str, str]:

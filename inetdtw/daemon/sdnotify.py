@@ -67,7 +67,7 @@ def addressOf(environ: Mapping[str, str], report: Report) -> str | None:
 
 def statusText(state: DaemonState) -> str:
     """Return the state of the superserver in one line."""
-    conditions = (each.condition for each in state.services if not each.healthy)
+    conditions = (each.condition for each in state.services if not each.working)
     troubles = "".join(
         f", {count} {what}" for what, count in sorted(Counter(conditions).items())
     )

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inetdtw.interfaces import ExitStatus
+from inetdtw.limits.failures import Failures
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Tally:
     @ivar cpu: the seconds of CPU time of those that have exited; C{None} as long as it
         is known of none.
     @ivar last: how the last one exited.
+    @ivar failures: the failures in a row.
     """
 
     warm: int = 0
@@ -39,6 +41,7 @@ class Tally:
     last: ExitStatus | None = None
     admitted: int = 0
     refused: int = 0
+    failures: Failures = field(default_factory=Failures)
 
     def count(self, warm: bool | None) -> None:
         """
@@ -51,8 +54,22 @@ class Tally:
         else:
             self.cold += 1
 
-    def end(self, how: ExitStatus) -> None:
-        """Count a program that has exited."""
+    def startFailed(self, reason: str, when: float) -> None:
+        """
+        Count a program that could not be started.
+
+        @param when: in seconds since the epoch.
+        """
+        self.failed += 1
+        self.failures.unstarted(reason, when)
+
+    def end(self, how: ExitStatus, when: float) -> None:
+        """
+        Count a program that has exited.
+
+        @param when: in seconds since the epoch.
+        """
+        self.failures.ended(how, when)
         self.ended += 1
         self.exitFailures += how.isFailure
         self.last = how

@@ -26,7 +26,7 @@ DRAINING = "draining"
 STOPPED = "stopped"
 
 #: The conditions in which a service is served as configured.
-HEALTHY = frozenset((LISTENING, RUNNING, AT_LIMIT, BUSY, CHANGING))
+WORKING = frozenset((LISTENING, RUNNING, AT_LIMIT, BUSY, CHANGING))
 
 
 class PauseReason(Enum):
@@ -56,6 +56,7 @@ class PauseReason(Enum):
     ERROR = "error", PAUSED, "internal error; see the log"
     SOCKET_ERROR = "socket-error", PAUSED, "the socket is in error, or was shut down"
     REPLACED = "replaced", FAILING
+    FAILURES = "failures", FAILING
     LIMIT = "limit", AT_LIMIT
     TOTAL = "total", AT_LIMIT
     DESCRIPTORS = (
@@ -82,6 +83,14 @@ class PauseReason(Enum):
     __hash__ = object.__hash__
 
 
+#: The reasons that only an operator can mend, and that no client can bring about.
+TROUBLES = frozenset(
+    (
+        *(PauseReason.UNBOUND, PauseReason.UNACCEPTED, PauseReason.ERROR),
+        *(PauseReason.SOCKET_ERROR, PauseReason.REPLACED, PauseReason.FAILURES),
+    )
+)
+
 #: All conditions that a service can be in.
 CONDITIONS = (LISTENING, *dict.fromkeys(each.condition for each in PauseReason))
 
@@ -96,6 +105,29 @@ def explanationOf(pauses: Collection[PauseReason]) -> str | None:
     """Return why a service is paused, in words, if that needs an explanation."""
     found = (reason.explanation for reason in PauseReason if reason in pauses)
     return next(filter(None, found), None)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """
+    A program that could not be started, or has failed.
+
+    @ivar reason: what went wrong, in words.
+    @ivar time: when, in seconds since the epoch.
+    @ivar inARow: how many programs have failed in a row, up to now.
+    """
+
+    reason: str
+    time: float
+    inARow: int
+
+    def asJSON(self) -> dict[str, Any]:
+        """Return it as an object of JSON."""
+        return {
+            "reason": self.reason,
+            "time": round(self.time, 3),
+            "in_a_row": self.inARow,
+        }
 
 
 @dataclass(frozen=True)
@@ -122,6 +154,7 @@ class ServiceState:
     @ivar ended: how many programs exited.
     @ivar exitFailures: how many of these exited with a nonzero status or by a signal.
     @ivar last: how the last one exited.
+    @ivar failure: the last failure of a program; C{None} if there was none.
     @ivar cpu: the processor time of those that exited, in seconds, if that is known.
     """
 
@@ -142,6 +175,7 @@ class ServiceState:
     ended: int = 0
     exitFailures: int = 0
     last: ExitStatus | None = None
+    failure: Failure | None = None
     cpu: float | None = None
 
     @property
@@ -150,9 +184,14 @@ class ServiceState:
         return conditionOf(self.pauses)
 
     @property
+    def working(self) -> bool:
+        """Whether its condition is one of L{WORKING}."""
+        return self.condition in WORKING
+
+    @property
     def healthy(self) -> bool:
-        """Whether its condition is one of L{HEALTHY}."""
-        return self.condition in HEALTHY
+        """Whether it has none of the L{TROUBLES}."""
+        return TROUBLES.isdisjoint(self.pauses)
 
     def asJSON(self) -> dict[str, Any]:
         """Return it as an object of JSON."""
@@ -178,6 +217,7 @@ class ServiceState:
             "exited": self.ended,
             "exit_failures": self.exitFailures,
             "last_exit": last,
+            "last_failure": self.failure and self.failure.asJSON(),
             "cpu": None if self.cpu is None else round(self.cpu, 6),
         }
 
@@ -203,7 +243,7 @@ class DaemonState:
     @ivar draining: whether it exits when no program runs.
     @ivar running: the number of running programs, including those of removed services.
     @ivar files: the paths of the configuration.
-    @ivar problems: the errors of the configuration that was read last.
+    @ivar problems: why lines of the configuration that was read last are left out.
     @ivar services: all services, in the order of the configuration.
     @ivar descriptors: the use of file descriptors, by purpose.
     """
@@ -221,8 +261,8 @@ class DaemonState:
 
     @property
     def healthy(self) -> bool:
-        """Whether all services are healthy, and the daemon does not drain."""
-        return not self.draining and all(each.healthy for each in self.services)
+        """Whether an operator has nothing to mend, in the services or the files."""
+        return not self.problems and all(each.healthy for each in self.services)
 
     def asJSON(self) -> dict[str, Any]:
         """Return it as an object of JSON."""

@@ -12,9 +12,19 @@ from typing import Any, Callable
 from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
-from inetdtw.model.state import PauseReason, ServiceState, explanationOf, kindOf
+from inetdtw.model.state import (
+    FAILING,
+    PauseReason,
+    ServiceState,
+    conditionOf,
+    explanationOf,
+    kindOf,
+)
 from inetdtw.serve.runtime import Runtime, ServiceRuntime
 from inetdtw.system.clock import clockOf
+
+#: The reasons of a service that serves no more clients.
+_STOPPING = frozenset((PauseReason.DRAIN, PauseReason.IDLE))
 
 
 def failing(method: Callable[..., None]) -> Callable[..., None]:
@@ -85,6 +95,7 @@ class BaseSlot:
         @param serves: whether it is being served.
         """
         service, tally = self.service, self._limits.tally
+        pauses, reason = self._withFailures(pauses, reason)
         wait = service.wait and service.internal is None
         return ServiceState(
             name=service.name,
@@ -104,8 +115,21 @@ class BaseSlot:
             ended=tally.ended,
             exitFailures=tally.exitFailures,
             last=tally.last,
+            failure=tally.failures.last,
             cpu=tally.cpu,
         )
+
+    def _withFailures(
+        self, pauses: list[PauseReason], reason: str | None
+    ) -> tuple[list[PauseReason], str | None]:
+        """Add to what is wrong that its programs fail every client, if they do."""
+        failures = self._limits.tally.failures
+        if not failures.fatal or not _STOPPING.isdisjoint(pauses):
+            return pauses, reason
+        pauses = [*pauses, PauseReason.FAILURES]
+        if reason is None and failures.last and conditionOf(pauses) == FAILING:
+            reason = failures.last.reason
+        return pauses, reason
 
     def _ready(self) -> bool:
         """Return whether the warm process is ready."""

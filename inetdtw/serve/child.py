@@ -86,7 +86,8 @@ class Child:
             self.forget()
         if self.stderr is not None:
             self.stderr.finish()
-        self._runtime.tallies[self._name].failed += 1
+        tally = self._runtime.tallies[self._name]
+        tally.startFailed(reason, self._runtime.wallclock())
         self._runtime.report.emit(
             events.START_FAILED, self._name, peer=self.peer, reason=reason
         )
@@ -111,7 +112,7 @@ class Child:
 
     def _over(self, how: ExitStatus) -> None:
         self.how = how
-        self._runtime.tallies[self._name].end(how)
+        self._runtime.tallies[self._name].end(how, self._runtime.wallclock())
         event = events.EXIT_FAILURE if how.isFailure else events.EXIT
         if self._runtime.report.includes(event):
             self._runtime.report.emit(

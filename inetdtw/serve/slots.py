@@ -144,8 +144,12 @@ class SlotTable:
         """
         Serve the services of a new configuration.
 
+        What made programs fail may have been mended.
+
         @return: the changes.
         """
+        for tally in self._runtime.tallies.values():
+            tally.failures.begin()
         self._allot(services)
         if serving:
             self.launchers.need(services)
@@ -221,7 +225,8 @@ class SlotTable:
         slot = self._chosen(word)
         # Only a check detects that clients cannot reach a socket any more.
         slot.check()
-        if not slot.state().healthy:
+        if not slot.state().working:
+            self._runtime.tallies[slot.service.name].failures.begin()
             slot.resume()
             self._runtime.report.emit(events.RESUME, slot.service.name)
         return slot.state()

@@ -88,7 +88,8 @@ class StreamListener(ConnectionListener):
         """
         if peer is not None:
             reason = f"'{self._starter.path}': {reason}"
-            self._runtime.tallies[self._service.name].failed += 1
+            tally = self._runtime.tallies[self._service.name]
+            tally.startFailed(reason, self._runtime.wallclock())
             self._runtime.report.emit(
                 events.START_FAILED, self._service.name, peer=peer, reason=reason
             )

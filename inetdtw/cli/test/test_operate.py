@@ -23,6 +23,8 @@ from inetdtw.control.client import NoDaemon
 from inetdtw.model.state import PauseReason
 from inetdtw.model.test.test_state import DAEMON, ONE
 
+#: The reply of a daemon that has nothing to mend.
+FINE = {"healthy": True, "draining": False, "problems": [], "trouble": {}}
 BAD = replace(ONE, name="8/tcp", pauses=(PauseReason.UNBOUND,), reason="in use")
 
 
@@ -201,13 +203,34 @@ class StatusTests(CommandTestCase):
             self.assertEqual((code, errors), (2, "inetd: no daemon answers\n"))
 
     def test_health(self) -> None:
-        """The exit status is the health, and services in trouble are printed."""
-        fine = {"healthy": True, "draining": False, "trouble": {}}
-        self.assertEqual(self.run_("health", reply=fine), (0, "", ""))
-        bad = {"healthy": False, "draining": True, "trouble": {"7/tcp": "paused"}}
-        code, output, _ = self.run_("health", reply=bad)
+        """The exit status is the health, and what must be mended is printed."""
+        self.assertEqual(self.run_("health", reply=FINE), (0, "", ""))
+        trouble = {
+            "7/tcp": {"state": "failing", "reason": "exit status 3"},
+            "9/tcp": {"state": "paused", "reason": None},
+        }
+        found = {"healthy": False, "problems": ["a.conf:1:1: x"], "trouble": trouble}
+        code, output, _ = self.run_("health", reply={**FINE, **found})
         self.assertEqual(code, 1)
-        self.assertEqual(output, "7/tcp: paused\nthe daemon is draining\n")
+        wanted = "a.conf:1:1: x\n7/tcp: failing, exit status 3\n9/tcp: paused\n"
+        self.assertEqual(output, wanted)
+
+    def test_probes(self) -> None:
+        """A daemon that drains lives, has no fault, and takes no clients."""
+        bad, drains = {**FINE, "healthy": False}, {**FINE, "draining": True}
+        said = "the daemon is draining\n"
+        for option, reply, wanted in (
+            ("--live", bad, (0, "", "")),
+            ("--live", drains, (0, "", "")),
+            ("--ready", bad, (0, "", "")),
+            ("--ready", drains, (1, said, "")),
+            (None, drains, (0, said, "")),
+        ):
+            options = [] if option is None else [option]
+            self.assertEqual(self.run_("health", *options, reply=reply), wanted)
+        code, _, errors = self.run_("health", "--live", "--ready", reply=FINE)
+        self.assertEqual(code, 2)
+        self.assertIn("--ready cannot be combined with --live", errors)
 
 
 class OperateTests(CommandTestCase):
@@ -288,12 +311,11 @@ class PathTests(CommandTestCase):
     def test_said(self) -> None:
         """The option precedes the variable, and that the default path."""
         self.patch(os, "environ", {"INETD_CONTROL": "/variable"})
-        fine = {"healthy": True, "draining": False, "trouble": {}}
-        self.run_("health", "--control", "/option", reply=fine)
-        self.run_("health", reply=fine)
+        self.run_("health", "--control", "/option", reply=FINE)
+        self.run_("health", reply=FINE)
         self.patch(os, "environ", {"XDG_RUNTIME_DIR": "/run/user/7"})
         self.patch(os, "geteuid", lambda: 7)
-        self.run_("health", reply=fine)
+        self.run_("health", reply=FINE)
         self.assertEqual(
             self.client.made,
             [

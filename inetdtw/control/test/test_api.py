@@ -99,11 +99,15 @@ class OperatorAPITests(SynchronousTestCase):
     def test_health(self) -> None:
         """Health is a status code, with the services in trouble."""
         self.assertEqual(self.ask("GET", "/health")[0], 200)
-        bad = replace(ONE, pauses=(PauseReason.UNBOUND,))
+        bad = replace(ONE, pauses=(PauseReason.UNBOUND,), reason="in use")
         self.inetd.now = replace(DAEMON, services=(ONE, bad))
         status, answer = self.ask("GET", "/health")
         self.assertEqual((status, answer["healthy"]), (503, False))
-        self.assertEqual(answer["trouble"], {"7/tcp": "bind failed"})
+        trouble = {"state": "bind failed", "reason": "in use"}
+        self.assertEqual(answer["trouble"], {"7/tcp": trouble})
+        self.inetd.now = replace(DAEMON, problems=("a.conf:1:1: x",))
+        status, answer = self.ask("GET", "/health")
+        self.assertEqual((status, answer["problems"]), (503, ["a.conf:1:1: x"]))
 
     def test_metrics(self) -> None:
         """The metrics have their own format."""

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.control.metrics import exposition
-from inetdtw.model.state import PauseReason, ServiceState
+from inetdtw.model.state import Failure, PauseReason, ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE
 
 _SAMPLE = re.compile(
@@ -73,6 +73,16 @@ class ExpositionTests(SynchronousTestCase):
         started = 'inetd_service_started_total{service="7/tcp",start='
         self.assertIn(f'{started}"warm"}} 4', lines)
         self.assertIn(f'{started}"cold"}} 5', lines)
+
+    def test_failure(self) -> None:
+        """The last failure has its time, its reason and its row."""
+        one = replace(ONE, failure=Failure("exit status 3", 1764547200.5, 4))
+        lines = self.text(one, replace(ONE, name="9/tcp")).split("\n")
+        self.assertIn('inetd_service_failures_in_a_row{service="7/tcp"} 4', lines)
+        labels = 'service="7/tcp",reason="exit status 3"'
+        name = "inetd_service_last_failure_timestamp_seconds"
+        self.assertIn(f"{name}{{{labels}}} 1764547200.5", lines)
+        self.assertNotIn(f'{name}{{service="9/tcp"', "\n".join(lines))
 
     def test_unknown(self) -> None:
         """Unknown and unlimited values are left out."""

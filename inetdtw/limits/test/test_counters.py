@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.interfaces import ExitStatus
 from inetdtw.limits.counters import Tally
+from inetdtw.model.state import Failure
 
 
 class TallyTests(SynchronousTestCase):
@@ -26,16 +27,23 @@ class TallyTests(SynchronousTestCase):
         tally = Tally()
         self.assertEqual((tally.ended, tally.exitFailures, tally.last), (0, 0, None))
         for how in (ExitStatus(0), ExitStatus(3), ExitStatus(signal=9)):
-            tally.end(how)
+            tally.end(how, 1.5)
         self.assertEqual((tally.ended, tally.exitFailures), (3, 2))
         self.assertEqual(tally.last, ExitStatus(signal=9))
+
+    def test_failures(self) -> None:
+        """Programs that fail, or cannot be started, are failures in a row."""
+        tally = Tally()
+        tally.startFailed("gone", 1.5)
+        tally.end(ExitStatus(3), 2.5)
+        self.assertEqual((tally.failed, tally.exitFailures), (1, 1))
+        self.assertEqual(tally.failures.last, Failure("exit status 3", 2.5, 2))
 
     def test_cpu(self) -> None:
         """CPU time is the sum of what is known, or C{None}."""
         tally = Tally()
-        tally.end(ExitStatus(0))
+        tally.end(ExitStatus(0), 1.5)
         self.assertIsNone(tally.cpu)
-        tally.end(ExitStatus(0, cpu=0.25))
-        tally.end(ExitStatus(0))
-        tally.end(ExitStatus(0, cpu=0.5))
+        for cpu in (0.25, None, 0.5):
+            tally.end(ExitStatus(0, cpu=cpu), 1.5)
         self.assertEqual(tally.cpu, 0.75)

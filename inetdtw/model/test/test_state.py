@@ -16,6 +16,7 @@ from inetdtw.model import state
 from inetdtw.model.state import (
     CONDITIONS,
     DaemonState,
+    Failure,
     PauseReason,
     ServiceState,
     conditionOf,
@@ -46,6 +47,7 @@ class ConditionTests(SynchronousTestCase):
             (PauseReason.ERROR,): "paused",
             (PauseReason.UNBOUND,): "bind failed",
             (PauseReason.REPLACED,): "failing",
+            (PauseReason.FAILURES,): "failing",
             (PauseReason.DRAIN,): "draining",
             (PauseReason.IDLE,): "stopped",
         }
@@ -65,23 +67,34 @@ class ConditionTests(SynchronousTestCase):
             conditionOf((PauseReason.CHILD, PauseReason.LIMIT)), "at limit"
         )
 
+    def test_working(self) -> None:
+        """A service whose clients wait as configured is working."""
+        for reason, working in (
+            (PauseReason.CHILD, True),
+            (PauseReason.LIMIT, True),
+            (PauseReason.CAPACITY, True),
+            (PauseReason.CHANGE, True),
+            (PauseReason.OPERATOR, False),
+            (PauseReason.RATE, False),
+            (PauseReason.UNBOUND, False),
+            (PauseReason.DRAIN, False),
+            (PauseReason.IDLE, False),
+        ):
+            self.assertEqual(replace(ONE, pauses=(reason,)).working, working, reason)
+
     def test_healthy(self) -> None:
-        """A service whose clients wait as configured is healthy."""
-        for reason in (
-            PauseReason.CHILD,
-            PauseReason.LIMIT,
-            PauseReason.CAPACITY,
-            PauseReason.CHANGE,
-        ):
-            self.assertTrue(replace(ONE, pauses=(reason,)).healthy, reason)
-        for reason in (
-            PauseReason.OPERATOR,
-            PauseReason.RATE,
+        """A service is healthy unless an operator must mend it."""
+        troubled = {
             PauseReason.UNBOUND,
-            PauseReason.DRAIN,
-            PauseReason.IDLE,
-        ):
-            self.assertFalse(replace(ONE, pauses=(reason,)).healthy, reason)
+            PauseReason.UNACCEPTED,
+            PauseReason.ERROR,
+            PauseReason.SOCKET_ERROR,
+            PauseReason.REPLACED,
+            PauseReason.FAILURES,
+        }
+        for reason in PauseReason:
+            one = replace(ONE, pauses=(PauseReason.RATE, reason))
+            self.assertEqual(one.healthy, reason not in troubled, reason)
 
 
 class KindTests(SynchronousTestCase):
@@ -111,6 +124,15 @@ class JSONTests(SynchronousTestCase):
         )
         self.assertIsNone(ONE.asJSON()["last_exit"])
 
+    def test_failure(self) -> None:
+        """A failure has its reason, its time and the number of failures in a row."""
+        failure = Failure("exit status 3", 1764547200.12345, 4)
+        self.assertEqual(
+            replace(ONE, failure=failure).asJSON()["last_failure"],
+            {"reason": "exit status 3", "time": 1764547200.123, "in_a_row": 4},
+        )
+        self.assertIsNone(ONE.asJSON()["last_failure"])
+
     def test_daemon(self) -> None:
         """The daemon has its own values, and those of each service."""
         decoded = json.loads(json.dumps(DAEMON.asJSON()))
@@ -118,14 +140,15 @@ class JSONTests(SynchronousTestCase):
         self.assertEqual([each["service"] for each in decoded["services"]], ["7/tcp"])
 
     def test_healthy(self) -> None:
-        """The daemon is healthy if all services are, unless it drains."""
+        """The daemon is healthy if all services and lines are."""
         bad = replace(ONE, pauses=(PauseReason.UNBOUND,))
         self.assertFalse(replace(DAEMON, services=(ONE, bad)).healthy)
-        self.assertFalse(replace(DAEMON, draining=True).healthy)
+        self.assertFalse(replace(DAEMON, problems=("x",)).healthy)
+        self.assertTrue(replace(DAEMON, draining=True).healthy)
         self.assertTrue(replace(DAEMON, services=()).healthy)
 
     def test_frozen(self) -> None:
         """A state does not change."""
         self.assertRaises(AttributeError, setattr, ONE, "running", 1)
         self.assertRaises(AttributeError, setattr, DAEMON, "pid", 1)
-        self.assertTrue(state.HEALTHY.issubset(CONDITIONS))
+        self.assertTrue(state.WORKING.issubset(CONDITIONS))

@@ -16,6 +16,7 @@ from unittest import mock
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.warm.test.played import KEPT
 from inetdtw.limits.counters import Tally
+from inetdtw.limits.failures import ROW
 from inetdtw.model.address import Address
 from inetdtw.model.service import Bounds
 from inetdtw.serve.bindretry import FIRST_RETRY
@@ -74,6 +75,29 @@ class StateTests(SlotTestCase):
         self.assertEqual(self.stateOf(slot), (1, "child"))
         slot.change(makeService(wait=True, name="other"))
         self.assertEqual(self.stateOf(slot), (1, "child,idle,changing"))
+
+    def test_failing(self) -> None:
+        """
+        A service whose programs all fail is failing, with the last failure.
+
+        A pause, which clients can bring about, does not hide that; a drain does.
+        """
+        slot = self.serving(makeService())
+        for number in range(1, ROW + 1):
+            self.assertEqual(slot.state().condition, "listening")
+            self.connect(slot)
+            self.requested(number).start().end(ExitStatus(3))
+        state = slot.state()
+        self.assertEqual((state.condition, state.reason), ("failing", "exit status 3"))
+        self.assertFalse(state.healthy)
+        assert state.failure is not None
+        self.assertEqual(state.failure.inARow, ROW)
+        slot.pause()
+        state = slot.state()
+        self.assertEqual((state.condition, state.healthy), ("paused", False))
+        self.assertEqual(state.reason, "by an operator")
+        slot.drain()
+        self.assertTrue(slot.state().healthy)
 
     def test_ready(self) -> None:
         """

@@ -39,6 +39,8 @@ complete -c inetd -n '__fish_seen_subcommand_from status' -l control -r -F -d 'T
 complete -c inetd -n '__fish_seen_subcommand_from status' -s n -l interval -x -d 'The interval of --watch, in seconds. [default: 1.0]'
 complete -c inetd -n '__fish_seen_subcommand_from status' -l help -d 'Display this help and exit.'
 complete -c inetd -n '__fish_seen_subcommand_from status' -l version -d 'Print the version and exit.'
+complete -c inetd -n '__fish_seen_subcommand_from health' -s r -l ready -d 'Exit with 0 if the daemon accepts clients, 1 if it drains.'
+complete -c inetd -n '__fish_seen_subcommand_from health' -s l -l live -d 'Exit with 0 if the daemon answers.'
 complete -c inetd -n '__fish_seen_subcommand_from health' -l control -r -F -d 'The daemon\'s control socket. [default: $INETD_CONTROL, /run/inetd/control for root, $XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]'
 complete -c inetd -n '__fish_seen_subcommand_from health' -l help -d 'Display this help and exit.'
 complete -c inetd -n '__fish_seen_subcommand_from health' -l version -d 'Print the version and exit.'
