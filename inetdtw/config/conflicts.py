@@ -91,7 +91,10 @@ def dropDuplicates(services: Iterable[Service]) -> Iterator[Service | ConfWarnin
         needed = tuple(_needed(address, service.socktype))
         taken = next((key for key in needed if key in seen), None)
         if taken is not None:
-            reason = f"{taken[0]} is already served by {seen[taken].location}"
+            reason = (
+                f"{taken[0]} is already served by {seen[taken].location}, the first "
+                "line for it; most other inetds serve the last"
+            )
             yield DuplicateService(service.location, "service", reason)
             continue
         seen.update(dict.fromkeys(needed, service))

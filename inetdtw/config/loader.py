@@ -17,6 +17,7 @@ from itertools import takewhile
 
 from inetdtw.config.conflicts import dropDuplicates, overlapping, unreachable
 from inetdtw.config.entry import Entry
+from inetdtw.config.foreign import checkFormat, hasOnlyComments
 from inetdtw.config.parser import ERRORS, Include, Statement, parse
 from inetdtw.config.permissions import permissionWarnings
 from inetdtw.config.resolver import At, Resolved, resolve, unknown
@@ -169,7 +170,19 @@ def load(paths: Iterable[str], settings: Settings, ask: Lookups) -> Configuratio
 
 def nothingToServe(paths: Sequence[str]) -> ConfError:
     """Return the error that files have no service."""
-    return errorOf(paths, "nothing to serve: no service is configured")
+    commented = paths and all(map(_isCommented, paths))
+    why = "no service is configured"
+    if commented:
+        why = "all lines are comments; remove the '#' in front of a service"
+    return errorOf(paths, f"nothing to serve: {why}")
+
+
+def _isCommented(path: str) -> bool:
+    """Tell whether all lines of a file are comments."""
+    try:
+        return hasOnlyComments(read(path))
+    except OSError:
+        return False
 
 
 def errorOf(paths: Sequence[str], reason: str) -> ConfError:
@@ -233,10 +246,9 @@ def _file(
         )
         return
     try:
-        text = read(path)
-    except OSError as why:
-        field = ".include" if above else "file"
-        yield ConfError(asked, field, _unreadable(path, why))
+        text = _textOf(path, asked, ".include" if above else "file")
+    except ConfError as problem:
+        yield problem
         return
     yield from permissionWarnings(path)
     for statement in parse(text, path, bind):
@@ -253,6 +265,20 @@ def _real(path: str) -> str:
     except FileNotFoundError:
         # The working directory was removed.
         return path
+
+
+def _textOf(path: str, asked: Location, field: str) -> str:
+    """
+    Return the text of a file.
+
+    @raise ConfError: if it cannot be read, or has another format.
+    """
+    try:
+        text = read(path)
+    except OSError as why:
+        raise ConfError(asked, field, _unreadable(path, why)) from None
+    checkFormat(text, path)
+    return text
 
 
 def _unreadable(path: str, why: OSError) -> str:

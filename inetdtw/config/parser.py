@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Union
 
+from inetdtw.config import foreign
 from inetdtw.config.entry import Entry
 from inetdtw.config.keyvalue import (
     WORDS,
@@ -39,7 +40,7 @@ from inetdtw.config.keyvalue import (
     tooManyWords,
 )
 from inetdtw.config.lexer import Source, wordsIn
-from inetdtw.config.positional import hostsOf, parseLine, splitService
+from inetdtw.config.positional import hostsOf, isInternal, parseLine, splitService
 from inetdtw.config.tokens import Tokens
 from inetdtw.model.errors import ConfError, ConfWarning, Location, Word
 
@@ -71,6 +72,8 @@ _STATEMENT = re.compile(
 
 #: The reason of the warning about a policy.
 _POLICY = "IPsec policies are not supported: this one is ignored"
+#: The reason of the warning about continuation lines.
+_INDENTED = "leading whitespace makes this a continuation of the previous line"
 #: The maximum numbers of errors and of statements in one file.
 ERRORS, STATEMENTS = 1000, 1 << 16
 
@@ -138,17 +141,36 @@ class _Parser:
             if not source.text.startswith("#", source.position):
                 return not source.ended
             location, comment = source.restOfLine()
+            while comment.endswith("\\") and not self._atStatement():
+                _, comment = source.restOfLine()
             # "#@" alone ends a policy.
             if comment.startswith("#@") and comment[2:].strip():
                 source.warnings.append(ConfWarning(location, "ipsec", _POLICY))
 
+    def _atStatement(self) -> bool:
+        """Tell whether what follows can only be a statement, or is nothing."""
+        source = self._source
+        end = source.text.find("\n", source.position)
+        line = source.text[source.position : None if end < 0 else end]
+        return source.ended or _STATEMENT.match(line) is not None
+
     def _logicalLine(self) -> list[tuple[Location, str]]:
-        """Return a line and its continuation lines, each with its location."""
+        """
+        Return a line and its continuation lines, each with its location.
+
+        A line continues if whitespace follows it, or if it ends in a backslash, unless
+        a statement follows.
+        """
         source = self._source
         parts = [source.restOfLine()]
-        while source.text.startswith((" ", "\t"), source.position):
+        more = parts[0][1]
+        while not source.ended:
+            indented = source.text.startswith((" ", "\t"), source.position)
+            if not (indented or (more.endswith("\\") and not self._atStatement())):
+                break
             if len(parts) > WORDS:
-                source.goTo(_MORE.match(source.text, source.position).end())  # type: ignore[union-attr] # whitespace is in front
+                rest = _MORE.match(source.text, source.position)
+                source.goTo(rest.end() if rest else source.position)
                 break
             location, more = source.restOfLine()
             if not more.lstrip(" \t").startswith("#"):
@@ -161,14 +183,30 @@ class _Parser:
         for location, text in parts:
             self._source.checkBytes(text, location)
         words = _wordsOf(parts)
+        if not words:
+            return
         if words[0].text == ".include":
             yield self._include(words)
         elif len(words) == 1 and words[0].text.endswith(":"):
             self._bindTo(tuple(host.text for host in hostsOf(words[0])))
         else:
-            yield self._entry(*parseLine(words), True)
+            yield self._lineEntry(words)
             yield from _lineWarnings(words)
             yield from _continuationWarnings(parts[1:])
+
+    def _lineEntry(self, words: list[Word]) -> Entry:
+        """
+        Return the entry of a positional line.
+
+        @raise ConfError: if it cannot be used, or is in the form of another system.
+        """
+        if words[0].text == "rpc":
+            foreign.checkLine(words)
+        try:
+            return self._entry(*parseLine(words), True)
+        except ConfError:
+            foreign.checkLine(words)
+            raise
 
     def _include(self, words: list[Word]) -> Include:
         if len(words) != 2 or not words[1].text:
@@ -219,8 +257,20 @@ def _wordsOf(parts: list[tuple[Location, str]]) -> list[Word]:
     @raise ConfError: if they are too many, or a quote is not closed.
     """
     words: list[Word] = []
-    for part in parts:
-        words += islice(wordsIn(*part), WORDS + 1 - len(words))
+    joined = False
+    for location, text in parts:
+        more = text.endswith("\\")
+        found = list(
+            islice(
+                wordsIn(location, text[:-1] if more else text), WORDS + 1 - len(words)
+            )
+        )
+        if joined and found and text[0] not in " \t":
+            before = words.pop()
+            found[0] = Word(before.text + found[0].text, before.location)
+        words += found
+        # A word goes on behind a backslash, unless there is whitespace.
+        joined = bool(found) and more and text[-2:-1] not in (" ", "\t")
     if len(words) > WORDS:
         raise tooManyWords(words[-1])
     return words
@@ -231,8 +281,8 @@ def _continuationWarnings(parts: list[tuple[Location, str]]) -> Iterator[ConfWar
     for location, text in parts:
         bare = text.lstrip(" \t")
         if _STATEMENT.match(bare):
-            reason = "leading whitespace makes this a continuation of the previous line"
-            yield ConfWarning(location.after(len(text) - len(bare)), "line", reason)
+            where = location.after(len(text) - len(bare))
+            yield ConfWarning(where, "line", _INDENTED)
 
 
 def _lineWarnings(words: list[Word]) -> Iterator[ConfWarning]:
@@ -241,11 +291,15 @@ def _lineWarnings(words: list[Word]) -> Iterator[ConfWarning]:
     if login:
         reason = f"the login class '{login}' is ignored; use the rlimit_* keys"
         yield ConfWarning(words[4].location, "user", reason)
+    for word in words:
+        if word.text == "\\":
+            reason = "a backslash continues a line only as its last character"
+            yield ConfWarning(word.location, "line", reason)
     returned = next((word for word in words if "\r" in word.text), None)
     if returned is not None:
         reason = "a word has a carriage return in it; lines must end with a newline"
         yield ConfWarning(returned.location, "line", reason)
-    for word in words[6:]:
+    for word in words[6:] if not isInternal(words[5]) else ():
         if word.text.startswith("#"):
             reason = f"'{word.text}' is an argument of the program, not a comment"
             yield ConfWarning(word.location, "args", reason)

@@ -135,6 +135,11 @@ def parseLine(words: list[Word]) -> tuple[Word, list[Assignment]]:
     return service, found
 
 
+def isInternal(program: Word) -> bool:
+    """Return whether the word in place of a program stands for an internal service."""
+    return program.text.lower() == "internal"
+
+
 def _socktype(word: Word) -> Iterator[Assignment]:
     """Parse C{stream}, C{stream,20}, C{stream:filter} or C{stream,20:filter}."""
     rest, colon, acceptFilter = word.text.partition(":")
@@ -169,13 +174,13 @@ def _wait(word: Word) -> Iterator[Assignment]:
         if found:
             yield _assign("service_max", rate, word, len(rest) + 1)
             break
-    if rest not in ("wait", "nowait") or len(limits) > len(_LIMITS):
+    if rest.lower() not in ("wait", "nowait") or len(limits) > len(_LIMITS):
         reason = (
             f"'{word.text}' is not wait or nowait, followed by .RATE or "
             "/MAX-CHILD/MAX-PER-IP-PER-MINUTE/MAX-CHILD-PER-IP"
         )
         raise ConfError(word.location, "wait", reason)
-    yield _assign("wait", "yes" if rest == "wait" else "no", word)
+    yield _assign("wait", "yes" if rest.lower() == "wait" else "no", word)
     yield from _fields(_LIMITS, limits, word, word.text.find("/") + 1)
 
 
@@ -196,7 +201,7 @@ def _user(word: Word) -> Iterator[Assignment]:
 def _program(words: list[Word]) -> Iterator[Assignment]:
     """Parse the program and its arguments, or C{internal}."""
     program, arguments = words[0], tuple(words[1:])
-    if program.text != "internal":
+    if not isInternal(program):
         yield _name("exec", program), (program,)
     if arguments:
         yield _name("args", arguments[0]), arguments

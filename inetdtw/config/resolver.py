@@ -119,6 +119,7 @@ class _Resolver(Resolution):
         warnings = (
             *self._programs.warnings(service),
             *self._sockets.warnings(service.ownership),
+            *self._ignoredWords(service.internal),
         )
         if not self._entry.enabled:
             return Resolved((), warnings)
@@ -163,18 +164,13 @@ class _Resolver(Resolution):
         return wait
 
     def _internal(self) -> str:
-        """Return the internal service: by its argument, its name or its port."""
-        entry = self._entry
+        """Return the internal service: by its port, its name or its argument."""
         if self._isMuxed:
             reason = "must be given: internal services cannot be behind tcpmux"
             raise self._error("exec", reason)
-        if entry.get("args"):
-            name: str = entry.get("args")[0]
-        elif self._base == "unix":
-            name = os.path.basename(entry.service)
-        else:
-            port = lookups.port(entry.service, self._base, self._ask)
-            name = _INTERNAL_PORTS.get(port, entry.service)
+        name, args = self._ownName(), self._entry.get("args", ())
+        if args and name not in _INTERNAL:
+            name = args[0]
         if name == "tcpmux" and self._base != "tcp":
             raise self._error("protocol", "tcpmux is only for tcp")
         if name in compat.INTERNALS:
@@ -184,6 +180,23 @@ class _Resolver(Resolution):
             known = ", ".join(sorted(_INTERNAL))
             raise self._error("args", f"'{name}' is not an internal service ({known})")
         return name
+
+    def _ownName(self) -> str:
+        """Return the name that the port or the path of the service has."""
+        service = self._entry.service
+        if self._base == "unix":
+            return os.path.basename(service)
+        port = lookups.port(service, self._base, self._ask)
+        return _INTERNAL_PORTS.get(port, service)
+
+    def _ignoredWords(self, internal: str | None) -> Iterator[ConfWarning]:
+        """Warn of words behind C{internal} that do not name what is served."""
+        words = self._entry.get("args", ())
+        if internal is not None and words and words != (internal,):
+            reason = (
+                f"'{' '.join(words)}' is ignored: the internal {internal} is served"
+            )
+            yield ConfWarning(self._entry.where("args"), "args", reason)
 
     def _muxed(self, service: Service) -> Service:
         """Return a service behind tcpmux, which has a name in place of an address."""

@@ -67,9 +67,12 @@ class SocketResolver(Resolution):
         unix = self._entry.service.startswith("/")
         if protocol is None and not unix:
             raise self._error("protocol", "must be given, such as tcp or udp")
-        if protocol is not None and unix != (protocol == "unix"):
-            right = "'unix' for a path" if unix else "tcp or udp for a name or a port"
-            raise self._error("protocol", f"'{protocol}' must be {right}")
+        if protocol == "unix" and not unix:
+            path = self._entry.service
+            reason = f"'{path}' is not an absolute path, as a UNIX socket needs"
+            raise self._error("service", reason)
+        if unix and protocol not in (None, "unix"):
+            raise self._error("protocol", f"'{protocol}' must be 'unix' for a path")
         return (protocol or "unix").replace("6only", "6")
 
     def socktype(self) -> int:

@@ -107,16 +107,16 @@ def number(low: int, high: int) -> ValueType[int]:
 
 def oneOf(what: str, *choices: str) -> ValueType[str]:
     """
-    Return the type of words that are one of C{choices}.
+    Return the type of words that are one of C{choices}, also in capitals.
 
     @param what: what these are, with an article, for messages.
     """
 
     def read(words: tuple[str, ...]) -> str:
         word = _single(words)
-        if word not in choices:
+        if word.lower() not in choices:
             raise ValueError(f"'{word}' is not {what} ({', '.join(choices)})")
-        return word
+        return word.lower()
 
     return ValueType(read, lambda value: (value,))
 
@@ -174,9 +174,11 @@ def _writeLimit(limits: tuple[int, int]) -> tuple[str, ...]:
     return (soft if soft == hard else f"{soft}:{hard}",)
 
 
-def _checkProtocol(protocol: str) -> None:
-    if protocol in _PROTOCOLS:
-        return
+def _readProtocol(words: tuple[str, ...]) -> str:
+    """Return a protocol, in small letters."""
+    protocol = WORD.read(words)
+    if protocol.lower() in _PROTOCOLS:
+        return protocol.lower()
     if protocol.startswith("rpc/"):
         raise ValueError(f"'{protocol}': {compat.missing('RPC registration')}")
     if "faith" in protocol.split("/"):
@@ -253,7 +255,7 @@ PREFIX: ValueType[tuple[int, int]] = ValueType(
 OCTAL: ValueType[int] = ValueType(_readOctal, lambda value: (f"{value:04o}",))
 
 SOCKTYPE = oneOf("a socket type", "stream", "dgram", "seqpacket")
-PROTOCOL = checked(WORD, _checkProtocol)
+PROTOCOL = ValueType(_readProtocol, WORD.write)
 COUNT = number(0, MOST)
 PAUSE = number(1, 86400)
 MESSAGE = checked(TEXT, _checkMessage)

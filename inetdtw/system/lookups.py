@@ -255,16 +255,17 @@ def notGiven(uid: int, gid: int, lookups: Lookups) -> list[str]:
 
 def port(name: str, protocol: str, lookups: Lookups) -> int:
     """
-    Return the number of a port that is a number or a name of services(5).
+    Return the number of a port that is a decimal number or a name of services(5).
 
     @param protocol: C{tcp} or C{udp}.
 
     @raise NotFound: if the name is unknown, or the number too large.
     """
     if name.isascii() and name.isdigit():
-        if len(name) > 5 or int(name) > 65535:
+        digits = name.lstrip("0")
+        if len(digits) > 5 or int(digits or "0") > 65535:
             raise NotFound("service", f"'{name}' is not a port from 0 to 65535")
-        return int(name)
+        return int(digits or "0")
     try:
         return lookups.getservbyname(name, protocol)
     except (OSError, ValueError):

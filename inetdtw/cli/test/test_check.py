@@ -16,6 +16,9 @@ from inetdtw.model.errors import Location
 from inetdtw.model.service import Settings
 from inetdtw.test.fakelookups import lookups
 
+#: What the message about a second line for a socket ends with.
+LAST = ", the first line for it; most other inetds serve the last"
+
 
 class CheckCase(SynchronousTestCase):
     """A test with configuration files."""
@@ -89,7 +92,7 @@ class CheckTests(CheckCase):
                 *("2:3", "7 stream udp nowait root internal"),
                 "socktype: 'stream' must be dgram for udp",
             ),
-            (*("2:1", echo), "service: 0.0.0.0:7 is already served by FILE:1:1"),
+            (*("2:1", echo), f"service: 0.0.0.0:7 is already served by FILE:1:1{LAST}"),
             (*("2:22", "8 on protocol = tcp, nix = 1;"), "nix: unknown key"),
         ):
             self.lines.clear()
@@ -108,7 +111,6 @@ class CheckTests(CheckCase):
         """A file without a service fails, as when it was truncated."""
         for text in (
             "",
-            "# 7 stream tcp nowait root internal\n",
             "7 off protocol=tcp;",
         ):
             self.lines.clear()
@@ -116,6 +118,12 @@ class CheckTests(CheckCase):
                 text, "FILE:1:1: file: nothing to serve: no service is configured"
             )
             self.assertEqual(self.lines[-1], "0 services, 1 error, 0 warnings")
+        self.lines.clear()
+        self.assertFails(
+            "\n# The services.\n #7 stream tcp nowait root internal\n",
+            "FILE:1:1: file: nothing to serve: all lines are comments; remove the '#' "
+            "in front of a service",
+        )
         self.lines.clear()
         self.assertFails(
             "7 steam\n",
@@ -198,7 +206,7 @@ class CheckTests(CheckCase):
         second = self.write(echo, "inetd.d/second")
         self.assertFalse(self.check(first, directory))
         wanted = f"{second}:1:1: service: 0.0.0.0:7 is already served by {first}:1:1"
-        self.assertEqual(self.lines[0], wanted)
+        self.assertEqual(self.lines[0], wanted + LAST)
 
     def test_included(self) -> None:
         """An error in an included file is printed with the line of that file."""

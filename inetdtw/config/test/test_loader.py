@@ -216,13 +216,14 @@ class LoadTests(FilesCase):
     def test_duplicates(self) -> None:
         """Of two lines for one socket in two files the first is served (item 25)."""
         self.write("a", f"7 {ECHO}\n7 dgram udp wait - internal echo\n")
-        self.write("b", f"\n7 stream tcp nowait - internal discard\n8 {ECHO}\n")
+        self.write("b", f"\n7 stream tcp nowait - /bin/cat cat\n8 {ECHO}\n")
         found = self.load("a", "b")
         self.assertServes(found, 7, 7, 8)
         self.assertEqual(found.services[0].internal, "echo")
         (warning,) = found.warnings
         self.assertEqual(str(warning.location), self.path("b:2:1"))
         self.assertIn(f"already served by {self.path('a:1:1')}", warning.reason)
+        self.assertIn("other inetds serve the last", warning.reason)
 
     def test_warnings(self) -> None:
         """A line that draws a warning is served (item 11)."""

@@ -51,6 +51,17 @@ class PositionalTests(SynchronousTestCase):
         """A line that begins with a number sign is a comment (item 11)."""
         self.assertEqual(services(f"#7 {CAT}\n8 {CAT}\n#\n#9 {CAT_KEYS}"), ["8"])
 
+    def test_capitals(self) -> None:
+        """Keywords may be in capitals; names and paths stay as they are."""
+        self.assertEqual(
+            entry("FTP STREAM TCP NoWait.5 Root /Bin/Cat Cat"),
+            entry("FTP stream tcp nowait.5 Root /Bin/Cat Cat"),
+        )
+        self.assertEqual(
+            entry("7 on socktype = Stream, protocol = TCP6, wait = No;"),
+            entry("7 on socktype = stream, protocol = tcp6, wait = no;"),
+        )
+
     def test_commentInside(self) -> None:
         """A number sign within a line is an argument, with a warning (item 11)."""
         found, warned = statements(f"7 {CAT} # x # y")

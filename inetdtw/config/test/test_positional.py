@@ -230,7 +230,6 @@ class LineTests(SynchronousTestCase):
     def test_badWait(self) -> None:
         """A word other than wait or nowait, or too many counts, is an error."""
         for field in (
-            "Nowait",
             "nowait/1/2/3/4",
             "no",
             "wait5",

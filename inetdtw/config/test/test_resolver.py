@@ -326,8 +326,23 @@ class InternalTests(ResolveCase):
         for name in INTERNAL_NAMES:
             line = f"20007 stream tcp nowait - internal {name}"
             self.assertEqual(serviceOf(line).internal, name)
-        line = "echo stream tcp nowait - internal discard"
-        self.assertEqual(serviceOf(line).internal, "discard")
+
+    def test_otherWords(self) -> None:
+        """The service that a line names is served; other words draw a warning."""
+        for line, name, column in (
+            ("echo stream tcp nowait - internal discard", "echo", 35),
+            ("daytime stream tcp nowait root internal # tests", "daytime", 41),
+            ("37 stream tcp nowait root internal in.timed", "time", 36),
+            ("7 stream tcp nowait root INTERNAL echo -x", "echo", 35),
+            ("/run/x stream unix nowait root internal echo -x", "echo", 41),
+        ):
+            found = resolved(line)
+            (service,), (warning,) = found.services, found.warnings
+            self.assertEqual(service.internal, name)
+            self.assertEqual(warning.location.column, column)
+            self.assertIn(f"is ignored: the internal {name} is served", warning.reason)
+        right = resolved("7 stream tcp nowait - internal echo")
+        self.assertEqual(right.warnings, ())
 
     def test_path(self) -> None:
         """An internal service is found by the last part of a path."""
@@ -356,8 +371,8 @@ class InternalTests(ResolveCase):
         line = "20007 stream tcp nowait - internal"
         reason = f"'20007' is not an internal service ({known})"
         self.assertProblem(line, 1, "args", reason)
-        line = "7 stream tcp nowait - internal other"
-        self.assertProblem(line, 32, "args", "'other' is not an internal service")
+        line = "20007 stream tcp nowait - internal other"
+        self.assertProblem(line, 36, "args", "'other' is not an internal service")
         line = "http stream tcp nowait - internal"
         self.assertProblem(line, 1, "args", "'http' is not an internal service")
 

@@ -229,8 +229,10 @@ class UnixTests(ResolveCase):
         """A path needs the protocol unix, and unix a path."""
         reason = "'tcp' must be 'unix' for a path"
         self.assertProblem(f"/s stream tcp nowait {SH}", 11, "protocol", reason)
-        reason = "'unix' must be tcp or udp"
-        self.assertProblem(f"7 stream unix nowait {SH}", 10, "protocol", reason)
+        for name in ("7", "./x.sock", "x.sock"):
+            reason = f"'{name}' is not an absolute path, as a UNIX socket needs"
+            line = f"{name} stream unix nowait {SH}"
+            self.assertProblem(line, 1, "service", reason)
 
     def test_impliedProtocol(self) -> None:
         """The protocol of a path may be left out."""

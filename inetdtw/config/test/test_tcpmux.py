@@ -67,5 +67,5 @@ class MuxedTests(ResolveCase):
         self.assertProblem(line, 16, "protocol", "only for tcp")
         line = "tcpmux/x stream tcp nowait root internal"
         self.assertProblem(line, 1, "exec", "cannot be behind tcpmux")
-        line = "7 dgram udp wait root internal tcpmux"
-        self.assertProblem(line, 9, "protocol", "only for tcp")
+        line = "77 dgram udp wait root internal tcpmux"
+        self.assertProblem(line, 10, "protocol", "only for tcp")

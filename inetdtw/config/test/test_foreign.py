@@ -1,0 +1,107 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""Tests for L{inetdtw.config.foreign}."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.config.foreign import checkFormat, hasOnlyComments
+from inetdtw.config.test.statements import CAT, services, statements
+from inetdtw.model.errors import ConfError
+
+
+class FormatTests(SynchronousTestCase):
+    """Tests for L{checkFormat}."""
+
+    def test_others(self) -> None:
+        """A file of another format is recognised by its first statement."""
+        for text, what, line in (
+            ("service tftp\n{\n socket_type = dgram\n}\n", "xinetd", 1),
+            ("\n# a comment\nservice ftp {\n}\n", "xinetd", 3),
+            ("service\tx\n# why\n\n{\n}\n", "xinetd", 1),
+            ("defaults\r\n{\r\n}\r\n", "xinetd", 1),
+            ("defaults { }\n", "xinetd", 1),
+            ("#\nincludedir /etc/xinetd.d\n", "xinetd", 2),
+            ("include /etc/x.conf", "xinetd", 1),
+            ("[Unit]\nDescription=x\n", "systemd", 1),
+            ("; a comment\n# another\n\n[Socket]\n", "systemd", 4),
+            ("[X-Extra]", "systemd", 1),
+            ('<?xml version="1.0"?>\n<plist>', "launchd", 1),
+            ('<plist version="1.0">', "launchd", 1),
+        ):
+            problem = self.assertRaises(ConfError, checkFormat, text, "/f")
+            self.assertEqual(problem.field, "file")
+            self.assertIn(f" {what}", problem.reason)
+            self.assertEqual(str(problem.location), f"/f:{line}:1")
+
+    def test_ours(self) -> None:
+        """A file that begins with a line of inetd.conf is one, whatever follows."""
+        for text in (
+            "",
+            "# only a comment",
+            f"service {CAT}\n",
+            f"defaults {CAT}\n{{\n",
+            "service on protocol = tcp;",
+            "[::1]:\n",
+            f"[::1]:7 {CAT}\n",
+            f"7 {CAT}\nservice x\n{{\n}}\n[Unit]\n",
+            '.include "x"\n',
+            f"include {CAT}\n",
+        ):
+            checkFormat(text, "/f")
+
+
+class CommentTests(SynchronousTestCase):
+    """Tests for L{hasOnlyComments}."""
+
+    def test_comments(self) -> None:
+        """Only a text that has comments has only comments."""
+        for text, only in (
+            ("", False),
+            ("\n \n", False),
+            ("#", True),
+            ("\n # x\n\n#y\n", True),
+            (f"# x\n7 {CAT}\n", False),
+        ):
+            self.assertEqual(hasOnlyComments(text), only, text)
+
+
+class DialectTests(SynchronousTestCase):
+    """Tests for lines in the forms of other systems."""
+
+    def test_rpc(self) -> None:
+        """A line for RPC is one error, which names the system; others are served."""
+        for line, system, column in (
+            ("rpc dgram udp wait root /d 100068 2-5 d", "HP-UX", 1),
+            ("rpc stream tcp nowait root /d 150001 1 d", "HP-UX", 1),
+            ("rpc xti tcp swait root /d 100083 1 d", "HP-UX", 1),
+            ("rstatd sunrpc_udp udp wait root /d rstatd 100001 1-3", "AIX", 8),
+            ("rexd sunrpc_tcp tcp wait root /d rexd 100017 1", "AIX", 6),
+            ("100235/1 tli rpc/tcp wait root /d d", "Solaris", 14),
+            ("rquotad/1 tli rpc/datagram_v wait root /d d", "Solaris", 15),
+            ("ocfserv/1 tli rpc/ticotsord wait root /d d", "Solaris", 15),
+        ):
+            found, other = statements(f"{line}\n8 {CAT}\n")
+            assert isinstance(found, ConfError)
+            wanted = f"a line of {system}: RPC registration is not supported"
+            self.assertEqual((found.reason, found.location.column), (wanted, column))
+            self.assertNotIsInstance(other, ConfError)
+
+    def test_fields(self) -> None:
+        """Words that only other systems have are errors that say what to write."""
+        for line, field, reason in (
+            ("tftp dgram udp6 SRC nobody /d tftpd -n", "wait", "AIX"),
+            ("bootps dgram udp swait root /d d", "socktype", "HP-UX for XTI"),
+            ("x xti tcp nowait root /d d", "socktype", "HP-UX for XTI"),
+            ("x tli tcp nowait root /d d", "socktype", "Solaris for TLI"),
+        ):
+            (found,) = statements(line)
+            assert isinstance(found, ConfError)
+            self.assertEqual(found.field, field)
+            self.assertIn(reason, found.reason)
+
+    def test_name(self) -> None:
+        """A service that is named rpc is a service."""
+        self.assertEqual(services(f"rpc {CAT}\nrpc {CAT} -1\n"), ["rpc", "rpc"])
