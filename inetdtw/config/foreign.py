@@ -17,32 +17,43 @@ from collections.abc import Sequence
 from inetdtw.config import compat
 from inetdtw.model.errors import ConfError, Location, Word
 
+_LINES = "inetd.conf(5) has a line for each service"
 _XINETD = (
-    "is a file of xinetd; inetd.conf(5) has a line for each service, such as "
+    f"is a file of xinetd; {_LINES}, such as "
     "'tftp dgram udp wait root /usr/sbin/in.tftpd in.tftpd -s /srv/tftp'"
 )
 _SYSTEMD = (
-    "is a unit of systemd; inetd.conf(5) has a line for each service, such as "
+    f"is a unit of systemd; {_LINES}, such as "
     "'873 stream tcp nowait root /usr/bin/rsync rsync --daemon'"
 )
-_LAUNCHD = (
-    "is a property list, as launchd has it; inetd.conf(5) has a line for each service"
+#: What is in the files that begin with a tag, and what such a file is.
+_MARKUP = (
+    ("<plist", f"is a property list, as launchd has it; {_LINES}"),
+    ("<service_bundle", f"is an SMF manifest of Solaris; {_LINES}"),
+    ("<", f"is XML or HTML; {_LINES}"),
 )
 
-#: What the first statement of a file of another format looks like.
-_FORMATS = (
-    (
-        re.compile(
-            r"(?:service[ \t]+[^\s{]+|defaults)\s*(?:\#[^\n]*\s*)*\{"
-            r"|include(?:dir)?[ \t]+/\S+[ \t]*\r?(?:\n|\Z)"
-        ),
-        _XINETD,
-    ),
-    (re.compile(r"\[[A-Za-z][\w-]*\][ \t]*\r?(?:\n|\Z)"), _SYSTEMD),
-    (re.compile(r"<\?xml\b|<!DOCTYPE\b|<plist\b"), _LAUNCHD),
-)
-#: What may precede it: whitespace, and comments of all formats.
+#: What may precede the first statement: whitespace, and comments of all formats.
 _BEFORE = re.compile(r"(?:[ \t\r\n\f\v]+|[#;][^\n]*)*")
+#: What a brace follows in a file of xinetd or rlinetd.
+_BLOCK = re.compile(r"(?:service[ \t]+(?P<quote>\"?)[^\s{]+|defaults\b)")
+_INCLUDE = re.compile(r"include(?:dir)?[ \t]+\S+[ \t]*\r?(?:\n|\Z)")
+_SECTION = re.compile(
+    r"\[([A-Za-z][\w.-]*(?::[\w.-]+)?)\][ \t\r]*(?:[#;][^\n]*)?(?:\n|\Z)"
+)
+_TAG = re.compile(r"<[?!A-Za-z]")
+#: A statement of inetd.conf(5).
+_OURS = re.compile(
+    r"""
+    ^[ \t]*
+    (?: \S+ [ \t]+ (?:stream|dgram|seqpacket) (?: [,:]\S+ )?
+        [ \t]+ \S+ [ \t]+ (?:no)?wait (?! \w )
+      | \S+ [ \t]+ (?:on|off) [ \t]+ \w+ [ \t]* =
+      | \.include [ \t]+ \S
+    )
+    """,
+    re.VERBOSE | re.MULTILINE | re.IGNORECASE,
+)
 
 _RPC = compat.missing("RPC registration")
 
@@ -51,18 +62,41 @@ def checkFormat(text: str, file: str) -> None:
     """
     Check that a text is not a file of another format.
 
-    Its first statement decides.
+    Its first statement decides, unless a line of the text is one of inetd.conf(5).
 
     @param file: its path.
 
     @raise ConfError: if it is.
     """
-    before = _BEFORE.match(text)
-    start = before.end() if before else 0
-    for pattern, reason in _FORMATS:
-        if pattern.match(text, start):
-            line = text.count("\n", 0, start) + 1
-            raise ConfError(Location(file, line), "file", reason)
+    start = _statementAfter(text, 0)
+    reason = _reason(text, start)
+    if reason is not None and _OURS.search(text) is None:
+        line = text.count("\n", 0, start) + 1
+        raise ConfError(Location(file, line), "file", reason)
+
+
+def _statementAfter(text: str, start: int) -> int:
+    """Return where the first statement after C{start} begins."""
+    before = _BEFORE.match(text, start)
+    return before.end() if before else start
+
+
+def _reason(text: str, start: int) -> str | None:
+    """Return what a file is whose first statement is that of another format."""
+    block = _BLOCK.match(text, start)
+    if block and text.startswith("{", _statementAfter(text, block.end())):
+        return f"is a file of rlinetd; {_LINES}" if block["quote"] else _XINETD
+    if _INCLUDE.match(text, start):
+        return _XINETD
+    section = _SECTION.match(text, start)
+    if section is not None:
+        # Sections of units have capital letters.
+        return _SYSTEMD if section[1][0].isupper() else f"is an INI file; {_LINES}"
+    if _TAG.match(text, start):
+        return next(reason for tag, reason in _MARKUP if tag in text)
+    if text.startswith("bplist00"):
+        return _MARKUP[0][1]
+    return None
 
 
 def hasOnlyComments(text: str) -> bool:
@@ -91,7 +125,7 @@ def checkLine(words: Sequence[Word]) -> None:
         raise ConfError(words[0].location, "service", f"a line of HP-UX: {_RPC}")
     if socktype.startswith("sunrpc_"):
         raise ConfError(words[1].location, "socktype", f"a line of AIX: {_RPC}")
-    if protocol.startswith("rpc/") and (socktype == "tli" or "_" in protocol):
+    if protocol.startswith("rpc/") and _isSolaris(service, socktype, protocol):
         raise ConfError(words[2].location, "protocol", f"a line of Solaris: {_RPC}")
     if wait == "SRC":
         reason = (
@@ -105,3 +139,10 @@ def checkLine(words: Sequence[Word]) -> None:
     if socktype == "tli":
         reason = "a line of Solaris for TLI: write stream or dgram"
         raise ConfError(words[1].location, "socktype", reason)
+
+
+def _isSolaris(service: str, socktype: str, protocol: str) -> bool:
+    """Tell whether a line for RPC has a number, TLI or the name of a transport."""
+    if service[:1].isdigit() or socktype in ("tli", "xti"):
+        return True
+    return re.fullmatch("(?:tcp|udp)[46]*", protocol[4:]) is None

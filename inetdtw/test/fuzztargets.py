@@ -13,12 +13,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Callable
 
 from inetdtw.config import loader
+from inetdtw.config.foreign import checkFormat
 from inetdtw.config.parser import Include, parse
 from inetdtw.helpers import forkserver, programs, reports
+from inetdtw.model.errors import ConfError
 from inetdtw.model.service import Settings
 from inetdtw.serve import tcpmux
 from inetdtw.system.crowd import Crowd
@@ -36,6 +38,8 @@ def configuration(data: bytes) -> None:
     """
     text = fromBytes(data)
     lines = text.count("\n") + 1
+    with suppress(ConfError):
+        checkFormat(text, "x")
     written = list(parse(text))
     for each in written:
         location = each.pattern.location if isinstance(each, Include) else each.location

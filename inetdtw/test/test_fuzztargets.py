@@ -24,6 +24,7 @@ _WORDS = (
     *("alpine", "root.mail", "-", "internal", "/bin/cat", "cat", "user", "exec", "off"),
     *(" ", "\t", "\n", " = ", ", ", ";", "#", "'", '"', "\\", "\\x41", ":", "/", ".1"),
     *("127.0.0.1:", "[::1]:", ".include", "rlimit_as", "env", "\x1b[2J", "\u202e", "é"),
+    *("service x", "{", "defaults", "[Unit]", "<", "\\\n", "rpc", "tli", "rpc/udp"),
     *("tcpmux/+a", "args", "bind", "socket_mode", "0x7", "9" * 30, "1:2", "warm = yes"),
 )
 

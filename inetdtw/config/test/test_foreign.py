@@ -30,6 +30,18 @@ class FormatTests(SynchronousTestCase):
             ("[X-Extra]", "systemd", 1),
             ('<?xml version="1.0"?>\n<plist>', "launchd", 1),
             ('<plist version="1.0">', "launchd", 1),
+            ("bplist00\0", "launchd", 1),
+            ("defaults{\n}", "xinetd", 1),
+            ("service x # why\n{\n}", "xinetd", 1),
+            ("  service x\n  {\n  }", "xinetd", 1),
+            ("include xinetd.d/tftp\nservice x\n{", "xinetd", 1),
+            ('service "ftp" {\n', "rlinetd", 1),
+            ("[Unit] # x\n", "systemd", 1),
+            ("[X-Foo.Bar]\n", "systemd", 1),
+            ("[program:cat]\ncommand=/bin/cat\n", "INI", 1),
+            ("<?xml?>\n<service_bundle>", "SMF", 1),
+            ("\n<!-- x -->\n<p/>", "XML", 2),
+            ("<!doctype html>\n<html>", "HTML", 1),
         ):
             problem = self.assertRaises(ConfError, checkFormat, text, "/f")
             self.assertEqual(problem.field, "file")
@@ -49,7 +61,28 @@ class FormatTests(SynchronousTestCase):
             f"7 {CAT}\nservice x\n{{\n}}\n[Unit]\n",
             '.include "x"\n',
             f"include {CAT}\n",
+            "service x\n# {\n",
+            "service x #{\n",
+            "defaultsx {\n}",
         ):
+            checkFormat(text, "/f")
+
+    def test_oddLine(self) -> None:
+        """A first line of another format is one odd line, if others are ours."""
+        for first in ("includedir /etc/x", "[Unit]", "service x {", "<x>", "defaults{"):
+            for other in (
+                *(
+                    f"7 {CAT}",
+                    "  7 STREAM tcp NOWAIT u p",
+                    "7 dgram,2:f udp wait.5 u p",
+                ),
+                *("7 on protocol = tcp;", ".include x"),
+            ):
+                checkFormat(f"{first}\n# x\n{other}\n", "/f")
+
+    def test_time(self) -> None:
+        """A long file takes linear time."""
+        for text in ("service x\n" + "#" * 50000, "defaults" + "\n#" * 50000):
             checkFormat(text, "/f")
 
 
@@ -80,6 +113,11 @@ class DialectTests(SynchronousTestCase):
             ("rstatd sunrpc_udp udp wait root /d rstatd 100001 1-3", "AIX", 8),
             ("rexd sunrpc_tcp tcp wait root /d rexd 100017 1", "AIX", 6),
             ("100235/1 tli rpc/tcp wait root /d d", "Solaris", 14),
+            ("100410/1 dgram rpc/udp wait root /d d", "Solaris", 16),
+            ("rstatd/2-4 dgram rpc/ticlts wait root /d d", "Solaris", 18),
+            ("rusersd/2-3 tli rpc/datagram_v,circuit_v wait root /d d", "Solaris", 17),
+            ("ufsd/1 tli rpc/* wait root /d d", "Solaris", 12),
+            ("100155/1 xti rpc/ticotsord wait root /d d", "Solaris", 14),
             ("rquotad/1 tli rpc/datagram_v wait root /d d", "Solaris", 15),
             ("ocfserv/1 tli rpc/ticotsord wait root /d d", "Solaris", 15),
         ):
