@@ -1,2 +1,2 @@
 The rows of ``inetd status`` fit into a terminal of 80 columns: the end of a pause is
-printed only below the table, and a long address is shortened on a terminal.
+printed below its row, and a long address is shortened on a terminal.

@@ -26,7 +26,8 @@ import termios
 import threading
 import time
 from collections.abc import Sequence
-from html import escape
+
+import picture
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 #: How long to watch, in seconds: the default, and the maximum until L{ALL} is shown.
@@ -53,9 +54,6 @@ for line in sys.stdin:
 #: For the first services: the text of a client, the seconds until the next one, and the
 #: number of threads.
 CLIENTS = ((b"HELLO\n", 0.005, 3), (b"x\n", 0.01, 14), (b"", 0.01, 2))
-#: The picture: the size of a character and the border, in pixels.
-ACROSS, DOWN, BORDER = 8.4, 19, 18
-STYLE = "text{font:14px monospace;fill:#d8dee9;white-space:pre}"
 
 
 def connect(port: int, said: bytes, pause: float) -> None:
@@ -102,29 +100,10 @@ def watch(env: dict[str, str], seconds: float) -> str:
 
 
 def shown(got: bytes) -> str:
-    """Return the last screen of a terminal's output."""
-    *_, last = got.decode(errors="ignore").split("\x1b[H")
-    return re.sub("\x1b\\[[?0-9]*[a-zA-Z]", "", last).replace("\r", "")
-
-
-def picture(screen: str) -> str:
-    """Return an SVG picture of a screen, below its command."""
-    lines = ["$ inetd status --watch", *screen.rstrip("\n").split("\n")]
-    width = 2 * BORDER + ACROSS * max(map(len, lines))
-    height = 2 * BORDER + DOWN * len(lines)
-    texts = [
-        f'<text x="{BORDER}" y="{BORDER + DOWN * number - 5}" xml:space="preserve" '
-        f'textLength="{ACROSS * len(line):.1f}">{escape(line)}</text>'
-        for number, line in enumerate(lines, 1)
-        if line
-    ]
-    body = "\n".join(texts)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" '
-        f'height="{height}" viewBox="0 0 {width:.0f} {height}">\n'
-        f"<style>{STYLE}</style>\n"
-        f'<rect width="100%" height="100%" rx="8" fill="#20252d"/>\n{body}\n</svg>\n'
-    )
+    """Return the last screen of a terminal's output that is complete, with colours."""
+    found = re.findall("\x1b\\[H([^\x00]*?)\x1b\\[J", got.decode(errors="ignore"))
+    last = found[-1] if found else ""
+    return re.sub("\x1b\\[[?0-9]*[a-ln-zA-Z]", "", last).replace("\r", "")
 
 
 def serve(directory: str, seconds: float, ports: Sequence[str]) -> str:
@@ -140,7 +119,7 @@ def serve(directory: str, seconds: float, ports: Sequence[str]) -> str:
         with open(os.path.join(directory, name), "w", encoding="ascii") as file:
             file.write(text)
     control = os.path.join(directory, "control")
-    env = {**os.environ, "PYTHONPATH": ROOT, "INETD_CONTROL": control}
+    env = {**os.environ, "PYTHONPATH": ROOT, "INETD_CONTROL": control, "TERM": "xterm"}
     argv = [sys.executable, "-m", "inetdtw", "-fe", "--log-level", "error", conf]
     with socket.create_server(("0.0.0.0", int(ports[4]))):
         daemon = subprocess.Popen(argv, env=env, stderr=subprocess.DEVNULL)
@@ -169,10 +148,9 @@ def main(*arguments: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         screen = serve(directory, float(seconds), ports or PORTS)
     if not path:
-        print(screen)
+        print(re.sub("\x1b\\[[0-9]*m", "", screen))
         return
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(picture(screen))
+    picture.write(path, "$ inetd status --watch", screen)
 
 
 if __name__ == "__main__":

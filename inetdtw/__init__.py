@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AmbiguousService",
     "Bounds",
+    "ClientList",
     "ConfError",
     "Configuration",
     "DaemonState",
@@ -58,6 +59,7 @@ _MODULES = {
     "AmbiguousService": "model.selection",
     "Bounds": "model.service",
     "ConfError": "model.errors",
+    "ClientList": "model.clients",
     "Configuration": "config.loader",
     "DaemonState": "model.state",
     "Draining": "model.state",

@@ -27,6 +27,7 @@ from inetdtw.log import events
 from inetdtw.log.failures import reasonOf
 from inetdtw.log.report import Report, logFailure
 from inetdtw.model.changes import Changes, ReloadResult
+from inetdtw.model.clients import ClientList
 from inetdtw.model.errors import ConfError
 from inetdtw.model.service import Settings
 from inetdtw.model.state import REFUSED, DaemonState, ServiceState
@@ -142,8 +143,7 @@ class InetdService(ApplicationService):
         environ = environment() if environ is None else dict(environ)
         report = Report(reactor=reactor) if report is None else report
         self._report = report
-        most = defaultMost(processLimit()) if maxChildren is None else maxChildren
-        self._most = most
+        self._most = defaultMost(processLimit()) if maxChildren is None else maxChildren
         self._runtime = Runtime(
             reactor,
             report,
@@ -154,7 +154,7 @@ class InetdService(ApplicationService):
             hostNames=HostNames(self._lookedUp),
             descriptors=Descriptors(reactor.seconds),
         )
-        self._slots = SlotTable(self._runtime, most)
+        self._slots = SlotTable(self._runtime, self._most)
         self._since = self._runtime.wallclock()
         self.aroundReload: Callable[[], AbstractContextManager[None]] = nullcontext
         paths = (conf,) if isinstance(conf, str) else tuple(conf)
@@ -258,16 +258,14 @@ class InetdService(ApplicationService):
         problems = tuple(map(str, configuration.problems))
         warnings = tuple(map(str, configuration.warnings))
         if problems:
-            reason = "the old configuration stays"
-            count = len(problems)
+            reason, count = "the old configuration stays", len(problems)
             self._report.emit(events.RELOAD_REJECTED, problems=count, reason=reason)
             self._slots.check()
             return ReloadResult(None, problems, warnings)
         self.configuration = configuration
         changes = Changes()
         if self._slots.bound:
-            services = configuration.services
-            changes = self._slots.apply(services, bool(self.running))
+            changes = self._slots.apply(configuration.services, bool(self.running))
             self._lookUp()
         return ReloadResult(changes, problems, warnings)
 
@@ -330,19 +328,22 @@ class InetdService(ApplicationService):
 
     def state(self) -> DaemonState:
         """Return the state of the daemon and of all services."""
-        slots = self._slots
         return DaemonState(
             version=__version__,
             pid=os.getpid(),
             since=self._since,
             now=self._runtime.wallclock(),
-            draining=slots.draining,
-            running=slots.running,
+            draining=self._slots.draining,
+            running=self._slots.running,
             files=self._source.paths,
             problems=tuple(map(str, self._problems)),
-            services=slots.states(),
+            services=self._slots.states(),
             descriptors=self._runtime.descriptors.uses(),
         )
+
+    def clients(self, service: str | None = None) -> ClientList:
+        """Return who is served now; C{service} is as for L{pause}, or any."""
+        return self._slots.clients(service)
 
     def logState(self) -> None:
         """Log the state of each service."""

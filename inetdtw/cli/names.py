@@ -7,4 +7,4 @@
 from __future__ import annotations
 
 #: The commands for a running daemon.
-COMMANDS = ("status", "health", "reload", "pause", "resume", "drain")
+COMMANDS = ("status", "clients", "health", "reload", "pause", "resume", "drain")

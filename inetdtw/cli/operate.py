@@ -8,6 +8,7 @@ The commands for a running daemon.
 They are::
 
     inetd status [--json] [--watch] [SERVICE]    print the state of the services
+    inetd clients [--json] [SERVICE]             print who is served now
     inetd health                                 exit with 0 if all are healthy
     inetd reload                                 reload the configuration
     inetd pause SERVICE, inetd resume SERVICE    leave clients in the backlog
@@ -23,6 +24,7 @@ from typing import Callable
 
 from twisted.python import usage
 
+from inetdtw.cli.clients import Clients
 from inetdtw.cli.command import FAILED, NO_DAEMON, OK, Command, Rejected
 from inetdtw.cli.names import COMMANDS as NAMES
 from inetdtw.cli.output import discard, err, out
@@ -33,9 +35,9 @@ from inetdtw.text import printable
 
 #: The part of C{inetd --help} about them.
 ABOUT = (
-    "'inetd status', health, reload, pause SERVICE, resume SERVICE and drain are "
-    "commands for a running daemon; each has a --help. For a file of such a name, use "
-    "./status."
+    "'inetd status', clients, health, reload, pause SERVICE, resume SERVICE and drain "
+    "are commands for a running daemon; each has a --help. For a file of such a name, "
+    "use ./status."
 )
 #: The interval at which a draining daemon is polled, in seconds.
 LOOK = 0.2
@@ -133,7 +135,7 @@ def _untilGone(client: Client, sleep: Callable[[float], None]) -> None:
 
 #: The command of each name.
 COMMANDS: Mapping[str, Callable[[], Command]] = dict(
-    zip(NAMES, (Status, Health, Reload, Pause, Resume, Drain))
+    zip(NAMES, (Status, Clients, Health, Reload, Pause, Resume, Drain))
 )
 
 

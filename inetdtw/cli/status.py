@@ -10,14 +10,15 @@ import contextlib
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.python import usage
 
 from inetdtw.cli import screen, table
 from inetdtw.cli.command import FAILED, OK, Command, Rejected
-from inetdtw.cli.output import out
+from inetdtw.cli.output import out, write
+from inetdtw.cli.page import Page, drawn, hasColours, wrapped
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.model.selection import listed, matches
 from inetdtw.text import printable
@@ -41,6 +42,7 @@ class Status(Command):
     )
     optFlags = [
         ["json", "j", "Print everything, as JSON."],
+        ["names", None, "Print only the names of the services, each on a line."],
         ["watch", "w", "Update the output in place, until Ctrl-C."],
         [
             "quiet",
@@ -62,6 +64,8 @@ class Status(Command):
             raise usage.UsageError("--watch cannot be combined with --json or --quiet")
         if self["quiet"] and self["json"]:
             raise usage.UsageError("--quiet cannot be combined with --json")
+        if self["names"] and (self["watch"] or self["quiet"] or self["json"]):
+            raise usage.UsageError("--names cannot be combined with another output")
 
     def run(self) -> int:
         """Print the state, once or again and again."""
@@ -98,17 +102,26 @@ class Status(Command):
         """Print a state."""
         if self["json"]:
             out(json.dumps(state, indent=2))
+        elif self["names"]:
+            for each in state["services"]:
+                out(each["service"])
         elif not self["quiet"]:
             width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-            for line in table.lines(state, width):
-                out(line)
+            page, colours = self._page(state, width), hasColours(sys.stdout)
+            write(
+                "".join(f"{drawn(line, colours)}\n" for line in page.lines), sys.stdout
+            )
 
-    def _drawn(self, client: Client, width: int | None) -> Sequence[str]:
-        """Return the lines of the table, or an error: the daemon may be restarted."""
+    def _page(self, state: Mapping[str, Any], width: int | None) -> Page:
+        """Return the table, with all about a service that was asked for."""
+        return table.page(state, width, detailed=self["service"] is not None)
+
+    def _drawn(self, client: Client, width: int | None) -> Page:
+        """Return the table, or an error: the daemon may be restarted."""
         try:
-            return table.lines(self._state(client), width)
+            return self._page(self._state(client), width)
         except (NoDaemon, Rejected) as why:
-            return [f"inetd: {why}"]
+            return Page(body=tuple(wrapped(f"inetd: {why}", width)))
 
 
 class Health(Command):

@@ -5,52 +5,68 @@
 """
 The table of C{inetd status}.
 
-It has a line for the daemon, a line for each service, and a line for each error.
-Addresses are shortened where the rows would be wider than the terminal.
+It has a line for the daemon and a line for each service, with its error below.  What an
+operator must mend is first.  On a terminal, names and addresses are shortened where the
+rows would be wider, and errors are wrapped.
 """
 
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from inetdtw.text import printable
+from inetdtw.cli.columns import Column, aligned, keepEnd, keepProtocol
+from inetdtw.cli.page import RED, YELLOW, Line, Page, clock, wrapped
 
-#: The columns, and whether they have numbers.
-COLUMNS = {
-    "SERVICE": False,
-    "ADDRESS": False,
-    "STATE": False,
-    "NOW/MAX": True,
-    "START": True,
-    "REFUSE": True,
-    "FAIL": True,
-    "WARM/COLD": True,
-    "EXIT": True,
-    "CPU": True,
-}
-_ADDRESS = list(COLUMNS).index("ADDRESS")
+#: The columns.
+COLUMNS = (
+    Column("SERVICE", shorten=keepProtocol, least=8),
+    Column("ADDRESS", shorten=keepEnd, least=12),
+    Column("STATE"),
+    Column("NOW/MAX", right=True),
+    Column("START", right=True),
+    Column("REFUSE", right=True, optional=1),
+    Column("FAIL", right=True, optional=2),
+    Column("WARM/COLD", right=True, optional=5),
+    Column("EXIT", right=True, optional=3),
+    Column("CPU", right=True, optional=4),
+)
+#: The states in yellow, unless a service is in trouble.
+_LIMITED = frozenset(("paused", "at limit", "draining"))
 _Service = Mapping[str, Any]
 
 
-def lines(state: Mapping[str, Any], width: int | None = None) -> list[str]:
+def page(
+    state: Mapping[str, Any], width: int | None = None, detailed: bool = False
+) -> Page:
     """
-    Return the lines of the table.
+    Return the table.
 
     @param state: the reply to C{GET /status}.
-    @param width: the width of the terminal in characters, which the rows should fit
+    @param width: the width of the terminal in characters, which the lines should fit
         into, or C{None}.
+    @param detailed: whether to add the last failure of services that are healthy.
     """
-    services = state["services"]
-    rows = [tuple(COLUMNS), *(_row(each) for each in services)]
-    found = [_summary(state), "", *_aligned(rows, width)]
-    trouble = [*_daemonErrors(state), *(_serviceError(each) for each in services)]
-    errors = [line for line in trouble if line]
-    if errors:
-        found += ["", *errors]
-    return [printable(line) for line in found]
+    services = sorted(state["services"], key=lambda each: bool(each["healthy"]))
+    heading, *rows = aligned(COLUMNS, [_row(each) for each in services], width)
+    body: list[Line] = []
+    for service, row in zip(services, rows):
+        colour = _colour(service)
+        body.append(Line(row, colour))
+        for reason in _reasons(service, state["now"], detailed):
+            body += wrapped(f"  {service['service']}: {reason}", width, colour)
+    errors = list(_daemonErrors(state))
+    for error in ["", *errors] if errors else ():
+        body += wrapped(error, width, RED)
+    head = (*wrapped(_summary(state), width), Line(""), Line(heading))
+    return Page(head, tuple(body))
+
+
+def _colour(service: _Service) -> str:
+    if not service["healthy"]:
+        return RED
+    return YELLOW if service["state"] in _LIMITED else ""
 
 
 def _summary(state: Mapping[str, Any]) -> str:
@@ -137,25 +153,6 @@ def duration(seconds: float) -> str:
     return "".join(parts[:2])
 
 
-def _aligned(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
-    """Yield rows as lines; numbers are aligned right."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    if width is not None:
-        spare = width - sum(widths) - len(widths) + 1
-        widths[_ADDRESS] = max(len("ADDRESS"), widths[_ADDRESS] + min(0, spare))
-    for row in rows:
-        cells = (
-            cell.rjust(size) if numeric else _shortened(cell, size).ljust(size)
-            for cell, size, numeric in zip(row, widths, COLUMNS.values())
-        )
-        yield " ".join(cells).rstrip()
-
-
-def _shortened(text: str, size: int) -> str:
-    """Return the end of a text, where the port is; a plus sign marks what is cut."""
-    return text if len(text) <= size else f"+{text[1 - size :]}"
-
-
 def _daemonErrors(state: Mapping[str, Any]) -> Iterator[str]:
     if state["draining"]:
         yield f"draining: exits when no program runs; running: {state['running']}"
@@ -165,12 +162,21 @@ def _daemonErrors(state: Mapping[str, Any]) -> Iterator[str]:
         yield from problems
 
 
-def _serviceError(service: _Service) -> str:
-    if not service["reason"]:
+def _reasons(service: _Service, now: float, detailed: bool) -> Iterator[str]:
+    """Yield what is wrong with a service, and until when."""
+    failure, failing = service["last_failure"], "failures" in service["pauses"]
+    told = failure is not None and (failing or detailed)
+    reason = service["reason"]
+    if reason and not (told and reason == failure["reason"]):
+        yield reason + _until(service, now)
+    if told:
+        count, when = failure["in_a_row"], clock(failure["time"], now)
+        run = f"{count} failures in a row, last" if count > 1 else "last failure"
+        yield f"{run} {when}: {failure['reason']}"
+
+
+def _until(service: _Service, now: float) -> str:
+    if service["until"] is None:
         return ""
-    until = service["until"]
-    if until is None:
-        return f"{service['service']}: {service['reason']}"
-    when = time.strftime("%H:%M:%S", time.localtime(until))
     what = "next try" if service["state"] == "bind failed" else "until"
-    return f"{service['service']}: {service['reason']}; {what} {when}"
+    return f"; {what} {clock(service['until'], now)}"

@@ -8,6 +8,7 @@ The operator's API, whatever transports its requests.
 ::
 
     GET  /status                 the state of the daemon and its services
+    GET  /clients?service=NAME   who is served now, by a service or by all
     GET  /health                 200 if there is nothing to mend, otherwise 503
     GET  /metrics                metrics for Prometheus
     POST /reload                 read the configuration again
@@ -32,6 +33,10 @@ from inetdtw.model.state import DaemonState, Draining
 
 _JSON = "application/json"
 _READ, _WRITE = ("GET", "HEAD"), ("POST",)
+#: The arguments of paths that have any, in words.
+_NEEDS = "needs the argument 'service'"
+_MAY_HAVE = "takes the argument 'service' or none"
+_TAKES = {"/pause": _NEEDS, "/resume": _NEEDS, "/clients": _MAY_HAVE}
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ class OperatorAPI:
         self._draining = False
         self._routes: dict[str, tuple[tuple[str, ...], Callable[..., Response]]] = {
             "/status": (_READ, self._status),
+            "/clients": (_READ, self._clients),
             "/health": (_READ, self._health),
             "/metrics": (_READ, lambda: metricsResponse(inetd.state())),
             "/reload": (_WRITE, self._reload),
@@ -122,9 +128,8 @@ class OperatorAPI:
             return errorResponse(404, f"not found: paths are {', '.join(self._routes)}")
         if method not in methods:
             return errorResponse(405, f"{path} needs {' or '.join(methods)}", methods)
-        needed = {"service"} if path in ("/pause", "/resume") else set()
-        if set(arguments) != needed:
-            takes = "needs the argument 'service'" if needed else "takes no arguments"
+        takes = _TAKES.get(path, "takes no arguments")
+        if not _fits(takes, set(arguments)):
             return errorResponse(400, f"{path} {takes}")
         try:
             return act(**arguments)
@@ -135,6 +140,9 @@ class OperatorAPI:
 
     def _status(self) -> Response:
         return jsonResponse(200, self._inetd.state().asJSON())
+
+    def _clients(self, service: str | None = None) -> Response:
+        return jsonResponse(200, self._inetd.clients(service).asJSON())
 
     def _health(self) -> Response:
         state = self._inetd.state()
@@ -173,6 +181,13 @@ class OperatorAPI:
             drained.addCallback(lambda _: self._drained())
         running = self._inetd.state().running
         return jsonResponse(202, {"draining": True, "running": running})
+
+
+def _fits(takes: str, given: set[str]) -> bool:
+    """Return whether a path gets the arguments that it takes."""
+    if takes == _NEEDS:
+        return given == {"service"}
+    return given <= {"service"} if takes == _MAY_HAVE else not given
 
 
 def _names(changes: Changes) -> dict[str, list[str]]:

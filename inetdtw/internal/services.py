@@ -25,8 +25,9 @@ import struct
 import time
 from functools import partial
 from itertools import cycle
-from typing import Callable
+from typing import Callable, Optional
 
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, ServerFactory
 
 from inetdtw.internal.streams import (
@@ -57,6 +58,7 @@ def _chargenAnswer() -> Callable[[bytes], bytes]:
 
 
 _Clock = Callable[[], float]
+_Begun = Callable[[Protocol, Optional[IAddress]], None]
 
 _STREAMS: dict[str, Callable[[_Clock], Protocol]] = {
     "echo": lambda clock: Echo(),
@@ -79,6 +81,7 @@ def streamFactory(
     name: str,
     clock: Callable[[], float],
     ended: Callable[[Protocol], None] = lambda protocol: None,
+    begun: _Begun = lambda protocol, address: None,
 ) -> ServerFactory:
     """
     Return the factory of an internal service over TCP.
@@ -86,8 +89,9 @@ def streamFactory(
     @param name: one of L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}.
     @param clock: returns the seconds since the epoch.
     @param ended: called with each protocol when its connection is lost.
+    @param begun: called with each protocol and the address of its client.
     """
-    return StreamFactory(partial(_STREAMS[name], clock), ended)
+    return StreamFactory(partial(_STREAMS[name], clock), ended, begun)
 
 
 def datagramResponder(

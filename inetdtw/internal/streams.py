@@ -11,6 +11,7 @@ from typing import Callable
 from zope.interface import implementer
 
 from twisted.internet.interfaces import (
+    IAddress,
     IConsumer,
     IHalfCloseableProtocol,
     IPullProducer,
@@ -35,11 +36,27 @@ class StreamFactory(ServerFactory):
     noisy = False
 
     def __init__(
-        self, make: Callable[[], Protocol], ended: Callable[[Protocol], None]
+        self,
+        make: Callable[[], Protocol],
+        ended: Callable[[Protocol], None],
+        begun: Callable[[Protocol, IAddress | None], None],
     ) -> None:
-        """@param make: makes a protocol."""
-        self.protocol = make
+        """
+        Set the callbacks.
+
+        @param make: makes a protocol.
+        @param begun: called with each protocol and the address of its client.
+        """
+        self._make = make
         self.ended = ended
+        self._begun = begun
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        """Return the protocol of a client."""
+        protocol = self._make()
+        protocol.factory = self
+        self._begun(protocol, addr)
+        return protocol
 
 
 class _Stream(Protocol):

@@ -26,6 +26,7 @@ from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log import events
 from inetdtw.log.failures import survived
 from inetdtw.log.report import Report
+from inetdtw.model.clients import DIRECT, FORK_SERVER
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Service
 from inetdtw.system.descriptors import Descriptors, Purpose
@@ -46,6 +47,11 @@ def _key(service: Service) -> _Key:
         # change.
         way = "forkserver"
     return way, service.context
+
+
+def wayOf(service: Service) -> str:
+    """Return how the programs of a service are started, if not warm."""
+    return DIRECT if _key(service)[0] == "direct" else FORK_SERVER
 
 
 def _keys(services: Iterable[Service]) -> dict[_Key, None]:

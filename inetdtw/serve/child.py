@@ -22,6 +22,7 @@ class Child:
     """
     A program as its service and its launcher see it.
 
+    @ivar service: the service as it was configured at the start.
     @ivar peer: the client's address, if it serves one client.
     @ivar pid: the process id, once it runs.
     @ivar since: when it was requested, in seconds of the reactor's clock.
@@ -50,7 +51,7 @@ class Child:
         self.since: float = runtime.reactor.seconds()
         self.how: ExitStatus | None = None
         self.warm: bool | None = None if service.warm is None else False
-        self._service = service
+        self.service = service
         self._name = service.name
         self._runtime = runtime
         self._done = done
@@ -59,6 +60,7 @@ class Child:
     def started(self, pid: int) -> None:
         """Log and count the start."""
         self.pid = pid
+        self._runtime.clients[self] = self
         self._runtime.tallies[self._name].count(self.warm)
         report, name = self._runtime.report, self._name
         if report.includes(events.START):
@@ -112,6 +114,7 @@ class Child:
 
     def _over(self, how: ExitStatus) -> None:
         self.how = how
+        self._runtime.clients.pop(self, None)
         self._runtime.tallies[self._name].end(how, self._runtime.wallclock())
         event = events.EXIT_FAILURE if how.isFailure else events.EXIT
         if self._runtime.report.includes(event):

@@ -12,10 +12,12 @@ from typing import Any
 
 from zope.interface import implementer
 
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 
 from inetdtw.internal import services
 from inetdtw.log import events
+from inetdtw.serve.clients import InternalClient
 from inetdtw.serve.datagramport import DatagramPort, IDatagramReceiver, Sender
 from inetdtw.serve.listener import BaseListener, ConnectionListener
 from inetdtw.serve.runtime import ServiceRuntime
@@ -28,10 +30,12 @@ class InternalStreamListener(ConnectionListener):
         """Accept nothing before C{start}."""
         super().__init__(given, sock)
         assert given.service.internal is not None
+        self._service = given.service
         self._reactor = given.runtime.reactor
+        self._clients = given.runtime.clients
         self._served = given.released
         self._factory = services.streamFactory(
-            given.service.internal, given.runtime.wallclock, self._ended
+            given.service.internal, given.runtime.wallclock, self._ended, self._begun
         )
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
@@ -48,7 +52,13 @@ class InternalStreamListener(ConnectionListener):
                 if why.errno != errno.ENOTCONN:
                     self._admission.short(why.strerror or str(why))
 
+    def _begun(self, protocol: Protocol, address: IAddress | None) -> None:
+        since = self._reactor.seconds()
+        peer = _accepted(address)
+        self._clients[protocol] = InternalClient(self._service, peer, since)
+
     def _ended(self, protocol: Protocol) -> None:
+        self._clients.pop(protocol, None)
         transport: Any = protocol.transport
         self._admission.release(_accepted(transport.getPeer()))
         self._served()
@@ -56,8 +66,8 @@ class InternalStreamListener(ConnectionListener):
 
 def _accepted(peer: Any) -> tuple[Any, ...]:
     """Return the address of a client as accept(2) gave it."""
-    host = getattr(peer, "host", "")
-    return host, 0, getattr(peer, "flowInfo", 0), getattr(peer, "scopeID", 0)
+    host, port = getattr(peer, "host", ""), getattr(peer, "port", 0)
+    return host, port, getattr(peer, "flowInfo", 0), getattr(peer, "scopeID", 0)
 
 
 @implementer(IDatagramReceiver)

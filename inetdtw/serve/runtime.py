@@ -49,6 +49,8 @@ class Runtime:
     @ivar wallclock: the time, in seconds since the epoch.
     @ivar stderrReaders: the readers of the standard error of programs.
     @ivar sessions: the programs that have a datagram each, while they may reply.
+    @ivar clients: what serves each client now: children, and clients of internal
+        services by their protocol or request.
     @ivar portless: the services behind tcpmux.
     @ivar tallies: the counters of each service for the operator, by its name.
     @ivar budget: the limit of the programs of all services.
@@ -68,6 +70,7 @@ class Runtime:
     wallclock: Callable[[], float]
     stderrReaders: set[StderrReader] = field(default_factory=set)
     sessions: set[DatagramSession] = field(default_factory=set)
+    clients: dict[Any, Any] = field(default_factory=dict)
     portless: PortlessServices = field(default_factory=PortlessServices)
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     budget: ProcessBudget = field(default_factory=ProcessBudget)

@@ -21,10 +21,12 @@ from inetdtw.log import events
 from inetdtw.log.failures import reasonOf, survived
 from inetdtw.log.report import logFailure
 from inetdtw.model.changes import Changes, diff
+from inetdtw.model.clients import ClientList
 from inetdtw.model.selection import findService
 from inetdtw.model.service import Key, Service
 from inetdtw.model.state import Draining, PauseReason, ServiceState, kindOf
 from inetdtw.serve.bindretry import FIRST_RETRY, SOON
+from inetdtw.serve.clients import clientList
 from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.slot import Slot
@@ -138,6 +140,7 @@ class SlotTable:
         for reader in list(self._runtime.stderrReaders):
             reader.leave()
         self._runtime.portless.close()
+        self._runtime.clients.clear()
         return self.launchers.stop()
 
     def apply(self, services: Sequence[Service], serving: bool) -> Changes:
@@ -271,6 +274,10 @@ class SlotTable:
     def states(self) -> tuple[ServiceState, ...]:
         """Return the states of all services, in the order of the configuration."""
         return tuple(_stateOf(slot) for slot in self._slots.values())
+
+    def clients(self, word: str | None) -> ClientList:
+        """Return who is served now; see L{clientList}."""
+        return clientList(self._runtime, self.states(), word)
 
     def hosts(self) -> dict[str, Any]:
         """Return the address of each service that has its socket, by its name."""

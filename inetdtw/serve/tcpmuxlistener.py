@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from inetdtw.log import events
+from inetdtw.serve.clients import InternalClient
 from inetdtw.serve.listener import ConnectionListener
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.tcpmux import NOT_AVAILABLE, NOT_READ, TcpmuxRequest
@@ -32,6 +33,7 @@ class TcpmuxListener(ConnectionListener):
         """Count the descriptors of clients until they have sent a name."""
         account = given.account
         super().__init__(given, sock, replace(account, each=0))
+        self._service = given.service
         self._name = given.service.name
         self._runtime = given.runtime
         self._account = account
@@ -44,16 +46,23 @@ class TcpmuxListener(ConnectionListener):
         self._account.take(peer)
         names, reactor = self._runtime.portless, self._runtime.reactor
         try:
-            TcpmuxRequest(
+            request = TcpmuxRequest(
                 *(connection, peer, reactor, self._asked),
                 names.requests,
                 self._account.sourceOf(peer),
-                lambda request: self._account.release(request.peer),
+                self._closed,
             )
         except Exception:
             self._account.release(peer)
             connection.close()
             raise
+        client = InternalClient(self._service, peer, reactor.seconds())
+        self._runtime.clients[request] = client
+
+    def _closed(self, request: TcpmuxRequest) -> None:
+        """Count a client no more, as the daemon stops."""
+        self._runtime.clients.pop(request, None)
+        self._account.release(request.peer)
 
     def _makeRoom(self, peer: Any) -> None:
         """
@@ -70,6 +79,7 @@ class TcpmuxListener(ConnectionListener):
 
     def _asked(self, request: TcpmuxRequest, name: str | None) -> None:
         """Serve a client by the name that it has sent, or close it without one."""
+        self._runtime.clients.pop(request, None)
         self._admission.release(request.peer)
         self._account.release(request.peer)
         self._served()

@@ -236,15 +236,13 @@ class WatchedTests(SynchronousTestCase):
         Return the parts of a screen, with all numbers replaced.
 
         These are its first line, the titles, the name, address and state of each
-        service, and the warnings.
+        service, and the reasons.
         """
         head, _, titles, *lines = screen.strip().splitlines()
-        rows = lines[: lines.index("")]
         kept = [
             head.partition(" up ")[0] + head.partition(";")[2],
             titles,
-            *(re.sub(r" +\d+/[-\d].*", "", row) for row in rows),
-            *lines[len(rows) :],
+            *(re.sub(r" +\d+/[-\d].*", "", row) for row in lines),
         ]
         return [re.sub(r"\d+", "0", " ".join(line.split())) for line in kept]
 

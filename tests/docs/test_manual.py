@@ -192,7 +192,7 @@ class CompletionTests(SynchronousTestCase):
         self.assertEqual(
             offered,
             {
-                *("--control", "--help", "--interval", "--json", "--quiet"),
+                *("--control", "--help", "--interval", "--json", "--names", "--quiet"),
                 *("--version", "--watch"),
             },
         )

@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.cli import command, entry, operate, screen, service
 from inetdtw.cli.operate import COMMANDS
+from inetdtw.cli.page import Line, Page
 from inetdtw.control.client import NoDaemon
 from inetdtw.model.state import PauseReason
 from inetdtw.model.test.test_state import DAEMON, ONE
@@ -108,10 +109,14 @@ class StatusTests(CommandTestCase):
         _, output, _ = self.run_("status", reply=state)
         self.assertIn(bad.address, output)
         self.patch(io, "StringIO", Terminal)
+        self.patch(os, "environ", {"TERM": "xterm"})
+        self.assertIn("\x1b[31m8/tcp ", self.run_("status", reply=state)[1])
+        self.patch(os, "environ", {"TERM": "xterm", "NO_COLOR": "1"})
         _, output, _ = self.run_("status", reply=state)
         self.assertNotIn("/run/", output)
         self.assertIn(" +nnn", output)
-        self.assertIn(bad.reason, output)
+        self.assertIn(("in use " * 20).strip(), " ".join(output.split()))
+        self.assertNotIn("\x1b", output)
 
     def test_trouble(self) -> None:
         """The exit status is 1 if a service is not healthy."""
@@ -153,8 +158,15 @@ class StatusTests(CommandTestCase):
         self.client.answers = [DAEMON.asJSON(), NoDaemon("gone")]
         self.assertEqual(self.run_("status", "--watch", "-n", "0.5")[0], 0)
         interval, first, second = drawn
-        self.assertEqual((interval, second), (0.5, ["inetd: gone"]))
-        self.assertIn("SERVICE", first[2])
+        self.assertEqual((interval, second), (0.5, Page(body=(Line("inetd: gone"),))))
+        self.assertIn("SERVICE", first.head[2].text)
+
+    def test_names(self) -> None:
+        """C{--names} prints the names only."""
+        reply = replace(DAEMON, services=(ONE, replace(ONE, name="8/tcp"))).asJSON()
+        self.assertEqual(
+            self.run_("status", "--names", reply=reply)[1], "7/tcp\n8/tcp\n"
+        )
 
     def test_order(self) -> None:
         """Options may precede or follow the service."""
@@ -172,6 +184,7 @@ class StatusTests(CommandTestCase):
         """Options that cannot be combined are a usage error."""
         for arguments in (
             ("--watch", "--json"),
+            ("--names", "--json"),
             ("--quiet", "--json"),
             ("-w", "-q"),
             ("-n", "0"),

@@ -12,8 +12,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.cli import table
+from inetdtw.cli.page import RED, YELLOW
 from inetdtw.interfaces import ExitStatus
-from inetdtw.model.state import PauseReason, ServiceState
+from inetdtw.model.state import Failure, PauseReason, ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE
 
 BUSY = ServiceState(
@@ -34,18 +35,23 @@ class LinesTests(SynchronousTestCase):
     """Tests for L{table.lines}."""
 
     def lines(
-        self, *services: ServiceState, width: int | None = None, **given: Any
+        self,
+        *services: ServiceState,
+        width: int | None = None,
+        detailed: bool = False,
+        **given: Any,
     ) -> list[str]:
         """Return the lines for these services."""
         state = replace(DAEMON, services=services, **given)
-        return table.lines(state.asJSON(), width)
+        page = table.page(state.asJSON(), width, detailed)
+        return [line.text for line in page.lines]
 
     def cells(self, service: ServiceState) -> dict[str, str]:
         """Return the row of a service, by column."""
         row = self.lines(service)[3]
         for word in ("at limit", "bind failed"):
             row = row.replace(word, word.replace(" ", "_"))
-        return dict(zip(table.COLUMNS, row.split()))
+        return dict(zip((each.name for each in table.COLUMNS), row.split()))
 
     def test_row(self) -> None:
         """Every value has a column."""
@@ -94,19 +100,19 @@ class LinesTests(SynchronousTestCase):
         self.assertIn("no services", self.lines()[0])
 
     def test_pause(self) -> None:
-        """A paused service has a line with the reason and the local time below."""
+        """A paused service has the reason and the local time below."""
         until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
         paused = replace(
             ONE, pauses=(PauseReason.RATE,), reason="too many", until=until
         )
         lines = self.lines(paused)
         self.assertIn(" paused  ", lines[3])
-        self.assertEqual(lines[-1], "7/tcp: too many; until 13:14:15")
+        self.assertEqual(lines[-1], "  7/tcp: too many; until 01-02 13:14")
         byHand = self.lines(
             replace(ONE, pauses=(PauseReason.OPERATOR,), reason="by hand")
         )
         self.assertIn(" paused ", byHand[3])
-        self.assertEqual(byHand[-1], "7/tcp: by hand")
+        self.assertEqual(byHand[-1], "  7/tcp: by hand")
 
     def test_unbound(self) -> None:
         """A service without a socket has a reason and the time of the next try."""
@@ -114,14 +120,15 @@ class LinesTests(SynchronousTestCase):
         unbound = replace(
             ONE, pauses=(PauseReason.UNBOUND,), reason="in use", until=until
         )
-        lines = self.lines(ONE, unbound)
-        self.assertEqual(lines[-1], "7/tcp: in use; next try 13:14:15")
+        lines = self.lines(unbound, now=until - 9)
+        self.assertEqual(lines[-1], "  7/tcp: in use; next try 13:14:15")
 
     def test_daemon(self) -> None:
         """Errors of the daemon are below the table."""
         lines = self.lines(ONE, draining=True, problems=("inetd.conf:1:1: x",))
         self.assertIn("draining: exits when no program runs; running: 2", lines)
         self.assertEqual(lines[-1], "inetd.conf:1:1: x")
+        self.assertEqual(lines[4], "")
         self.assertEqual(len(self.lines(ONE)), 4)
 
     def test_aligned(self) -> None:
@@ -155,9 +162,81 @@ class LinesTests(SynchronousTestCase):
             self.assertIn(long.address, self.lines(long, width=width)[3])
 
     def test_narrow(self) -> None:
-        """An address has as many characters as its heading, however long the name."""
-        long = replace(BUSY, name="n" * 90)
-        self.assertIn("n +0.1:25 at limit ", self.lines(long, width=80)[3])
+        """A long name is shortened, and not the addresses of the others."""
+        long = replace(BUSY, name="n" * 90 + "/tcp", address="127.0.0.1:65535")
+        lines = self.lines(long, ONE, width=80)
+        self.assertIn("nnn+/tcp +0.0.1:65535 at limit ", lines[3])
+        self.assertLessEqual(max(map(len, lines)), 80)
+
+    def test_columns(self) -> None:
+        """Where numbers are wide, columns are left out for names and addresses."""
+        wide = replace(
+            *(BUSY,), running=10_000, most=10_000, warm=99_999, started=199_998
+        )
+        wide = replace(
+            wide, refused=99_999, failed=99_999, pauses=(PauseReason.UNBOUND,)
+        )
+        lines = self.lines(wide, width=80)
+        self.assertNotIn("WARM/COLD", lines[2])
+        self.assertIn("smtp/tcp 127.0.0.1:25 bind failed", lines[3])
+        self.assertLessEqual(max(map(len, lines)), 80)
+
+    def test_order(self) -> None:
+        """What an operator must mend is first, and then the order of the file."""
+        second = replace(ONE, name="8/tcp", pauses=(PauseReason.UNBOUND,), reason="no")
+        third = replace(BUSY, name="9/tcp", pauses=(PauseReason.RATE,))
+        lines = self.lines(BUSY, ONE, second, third, replace(second, name="10/tcp"))
+        names = [line.split()[0] for line in lines[3:]]
+        self.assertEqual(
+            names,
+            ["8/tcp", "8/tcp:", "10/tcp", "10/tcp:", "smtp/tcp", "7/tcp", "9/tcp"],
+        )
+
+    def test_wrapped(self) -> None:
+        """A reason is never cut."""
+        reason = " ".join(map(str, range(60)))
+        bad = replace(ONE, pauses=(PauseReason.UNBOUND,), reason=reason)
+        lines = self.lines(bad, width=80)
+        self.assertLessEqual(max(map(len, lines)), 80)
+        self.assertIn(reason, " ".join(line.strip() for line in lines))
+        self.assertEqual(self.lines(bad)[4], f"  7/tcp: {reason}")
+
+    def test_failing(self) -> None:
+        """A service whose programs fail has the last failure below."""
+        at = time.mktime((2026, 1, 2, 12, 3, 44, 0, 0, -1))
+        why = "'/usr/sbin/x': No such file or directory"
+        failing = replace(
+            *(ONE,),
+            pauses=(PauseReason.FAILURES,),
+            reason=why,
+            failure=Failure(why, at, 12),
+        )
+        lines = self.lines(failing, now=at + 60)
+        last = f"  7/tcp: 12 failures in a row, last 12:03:44: {why}"
+        self.assertEqual(lines[4:], [last])
+        paused = replace(
+            *(failing,),
+            pauses=(PauseReason.OPERATOR, PauseReason.FAILURES),
+            reason="by hand",
+        )
+        lines = self.lines(paused, now=at + 60)
+        self.assertEqual(lines[4:], ["  7/tcp: by hand", last])
+
+    def test_detailed(self) -> None:
+        """A healthy service has its last failure only if it was asked for."""
+        at = time.mktime((2026, 1, 2, 12, 3, 44, 0, 0, -1))
+        once = replace(ONE, failure=Failure("exit status 3", at, 0))
+        self.assertEqual(len(self.lines(once, now=at)), 4)
+        lines = self.lines(once, now=at, detailed=True)
+        self.assertEqual(lines[4], "  7/tcp: last failure 12:03:44: exit status 3")
+
+    def test_colours(self) -> None:
+        """A service in trouble is red, and one that is paused or at a limit yellow."""
+        bad = replace(ONE, pauses=(PauseReason.UNBOUND,), reason="in use")
+        state = replace(DAEMON, services=(bad, BUSY, ONE), problems=("x",)).asJSON()
+        body = table.page(state).body
+        colours = [line.colour for line in body]
+        self.assertEqual(colours, [RED, RED, YELLOW, "", RED, RED, RED])
 
     def test_harmless(self) -> None:
         """Control characters in the name of a service are escaped."""

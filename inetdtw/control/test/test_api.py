@@ -15,8 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.control.api import OperatorAPI, Response, respondToScrape
 from inetdtw.model.changes import Changes, ReloadResult
+from inetdtw.model.clients import ClientList
 from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.state import DaemonState, Draining, PauseReason, ServiceState
+from inetdtw.model.test.test_clients import CLIENTS
 from inetdtw.model.test.test_state import DAEMON, ONE
 from inetdtw.test.fakes import makeService
 
@@ -43,6 +45,13 @@ class FakeInetd:
     def state(self) -> DaemonState:
         """Return its state."""
         return self.now
+
+    def clients(self, service: str | None = None) -> ClientList:
+        """Record the call."""
+        if self.failure is not None:
+            raise self.failure
+        self.called.append(("clients", service))
+        return CLIENTS
 
     def pause(self, service: str) -> ServiceState:
         """Record the call."""
@@ -150,12 +159,27 @@ class OperatorAPITests(SynchronousTestCase):
         self.assertEqual((answer.status, answer.allowed), (405, ("GET", "HEAD")))
         self.assertEqual(self.inetd.called, [])
 
+    def test_clients(self) -> None:
+        """The clients are those of one service, or of all."""
+        for query, word in ((NOTHING, None), ({"service": "7"}, "7")):
+            self.assertEqual(
+                self.ask("GET", "/clients", query), (200, CLIENTS.asJSON())
+            )
+            self.assertEqual(self.inetd.called.pop(), ("clients", word))
+        code, answer = self.ask("GET", "/clients", {"name": "7"})
+        self.assertEqual(code, 400)
+        self.assertEqual(
+            answer["error"], "/clients takes the argument 'service' or none"
+        )
+        self.inetd.failure = AmbiguousService("'8' is not a service")
+        self.assertEqual(self.ask("GET", "/clients", {"service": "8"})[0], 404)
+
     def test_unknown(self) -> None:
         """For an unknown path, the error lists the known ones."""
         for path in ("/", "/x", "/status/", "*", ""):
             status, answer = self.ask("GET", path)
             self.assertEqual(status, 404)
-            self.assertIn("/status, /health", answer["error"])
+            self.assertIn("/status, /clients, /health", answer["error"])
 
     def test_reload(self) -> None:
         """The response to a reload has the changes."""
