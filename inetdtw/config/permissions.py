@@ -42,9 +42,14 @@ def _writable(path: str) -> Iterator[str]:
 
 
 def _replaceable(path: str) -> Iterator[str]:
+    directory = os.path.dirname(os.path.realpath(native(path)))
     try:
-        about = os.stat(os.path.dirname(os.path.realpath(native(path))))
+        about = os.stat(directory)
+        mounted = os.statvfs(directory)
     except OSError:
+        return
+    # A ConfigMap of Kubernetes has mode 0777, and is mounted read-only.
+    if mounted.f_flag & os.ST_RDONLY:
         return
     # In a sticky directory only the owners of file and directory can replace it.
     if _isShared(about) and not about.st_mode & stat.S_ISVTX:

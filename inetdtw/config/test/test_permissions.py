@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -78,6 +79,14 @@ class PermissionWarningsTests(SynchronousTestCase):
         os.chmod(self.directory, 0o757)
         wanted = "other users can replace the file: its directory is drwxr-xrwx"
         self.assertEqual(self.reasons(), [wanted])
+
+    def test_readOnly(self) -> None:
+        """A directory of a read-only file system draws no warning."""
+        os.chmod(self.directory, 0o757)
+        for flag, count in ((os.ST_RDONLY, 0), (os.ST_NOSUID, 1)):
+            mounted = SimpleNamespace(f_flag=flag)
+            self.patch(os, "statvfs", lambda _, found=mounted: found)
+            self.assertEqual(len(self.reasons()), count)
 
     def test_directoryOwner(self) -> None:
         """A directory of another user draws a warning."""
