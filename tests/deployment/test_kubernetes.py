@@ -5,7 +5,8 @@
 The files of C{contrib/kubernetes}: they are valid, and what they say to run works.
 
 A daemon runs as the container of the pod: with its arguments, its environment and its
-configuration, and with other ports and directories.  The probes and C{preStop} run beside it.
+configuration, and with other ports and directories.  The probes and C{preStop} run
+beside it.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class FilesTests(KubernetesTestCase):
     """The files are valid, and fit each other."""
 
     def test_valid(self) -> None:
-        """Each resource has only fields that Kubernetes has, with values of their types."""
+        """Each resource has only fields of Kubernetes, with values of their types."""
         for name in _FILES:
             kubernetes_validate.validate(self.resources[name], _VERSION, strict=True)
 
@@ -171,7 +172,9 @@ class PodTests(KubernetesTestCase):
             self.write(os.path.join("conf", name), text, 0o555)
         self.env = environment(
             self.user,
-            **{each["name"]: self.here(each["value"]) for each in self.container["env"]},
+            **{
+                each["name"]: self.here(each["value"]) for each in self.container["env"]
+            },
         )
         self.env["PATH"] = f"{self.directory}:{self.env['PATH']}"
 
@@ -238,7 +241,7 @@ class PodTests(KubernetesTestCase):
             self.assertEqual((sample.labels, sample.value), ({}, 1))
 
     def test_stop(self) -> None:
-        """The pod is ready, then drains: it serves its client, and ends with status 0."""
+        """The pod is ready, then drains: it serves its client, and exits with 0."""
         with self.served() as daemon, self.connect(self.port) as client:
             self.assertEqual([self.probe(name) for name in _PROBES], [0, 0, 0])
             client.sendall(b"HERE\n")
