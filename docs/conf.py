@@ -20,7 +20,7 @@ author = copyright = "the inetdtw authors"
 release = version = ""
 today = project
 
-extensions = ["reference", "sequence"]
+extensions = ["naming", "reference", "sequence"]
 graphviz_output_format = "svg"
 exclude_patterns = ["README.rst"]
 nitpicky = True
@@ -28,12 +28,9 @@ highlight_language = "none"
 smartquotes = False
 
 html_title = f"{project} {__version__}"
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "The superserver for Twisted",
-    # Room for the diagrams.
-    "page_width": "1080px",
-}
+html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["pages.css"]
 html_show_copyright = False
 html_copy_source = False
 

@@ -1,7 +1,11 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Links to man pages: each C{name(section)} in the text of the HTML pages is one."""
+"""
+Names in the text of the HTML pages.
+
+Each C{name(section)} is a link to a man page.  A long dotted name can break at dots.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 _NAMED = re.compile(r"\b([a-z][\w.-]*)\(([1-8])\)")
+#: A name that is too long for some lines.
+_DOTTED = re.compile(r"(?=.{24})\w+(\.\w+)+")
 #: Our own pages.
 _OURS = {"inetd(8)": "man/inetd.8", "inetd.conf(5)": "man/inetd.conf.5"}
 #: Pages that Debian does not have, or not by this name.
@@ -65,7 +71,9 @@ class Links(SphinxPostTransform):
         for match in _NAMED.finditer(text):
             if match.start() > end:
                 yield nodes.Text(text[end : match.start()])
-            yield nodes.reference("", match[0], refuri=self._address(match), internal=match[0] in _OURS)
+            yield nodes.reference(
+                "", match[0], refuri=self._address(match), internal=match[0] in _OURS
+            )
             end = match.end()
         if end < len(text):
             yield nodes.Text(text[end:])
@@ -78,7 +86,26 @@ class Links(SphinxPostTransform):
         return _ELSEWHERE.get(match[0]) or _DEBIAN.format(match[1], match[2])
 
 
+class Breaks(SphinxPostTransform):
+    """Let a long dotted name, such as that of a test, break at its dots."""
+
+    default_priority = 900
+    formats = ("html",)
+
+    def run(self, **_: Any) -> None:
+        """Split the literals with such a name."""
+        for name in list(self.document.findall(nodes.literal)):
+            if not _DOTTED.fullmatch(name.astext()):
+                continue
+            first, *others = name.astext().split(".")
+            name.children = []
+            name += nodes.Text(first)
+            for each in others:
+                name += [nodes.raw("", "<wbr>", format="html"), nodes.Text(f".{each}")]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the links."""
+    """Register the transforms."""
     app.add_post_transform(Links)
+    app.add_post_transform(Breaks)
     return {"parallel_read_safe": True}

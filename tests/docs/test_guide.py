@@ -78,10 +78,11 @@ def _bare(line: str) -> str:
 
 
 def _pages() -> dict[str, str]:
-    """Return the paths of all pages, by their names."""
+    """Return the paths of the first page and of the guide's, by their names."""
     directory = os.path.join(_DOCS, "guide")
     names = sorted(name for name in os.listdir(directory) if name.endswith(".rst"))
-    return {name[:-4]: os.path.join(directory, name) for name in names}
+    found = {name[:-4]: os.path.join(directory, name) for name in names}
+    return {"index": os.path.join(_DOCS, "index.rst"), **found}
 
 
 class PageTests(ServingTestCase):
@@ -176,7 +177,7 @@ def _addTests() -> None:
         def test(self: PageTests, name: str = name) -> None:
             self.perform(name)
 
-        test.__doc__ = f"\n        The page C{{guide/{name}.rst}} is true.\n        "
+        test.__doc__ = f"\n        The page C{{{name}.rst}} is true.\n        "
         test.skip = _netcat()  # type: ignore[attr-defined] # trial reads it
         setattr(PageTests, f"test_{name}", test)
 

@@ -178,7 +178,7 @@ class PagesTests(ServingTestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def checkOrder(self) -> None:
-        """Each page says which one is next, from the first page through all others."""
+        """Check that each page names the next one, through all of them."""
         name, seen = "index.html", []
         while name and name not in seen:
             seen.append(name)
@@ -188,7 +188,7 @@ class PagesTests(ServingTestCase):
         self.assertIn("inetd(8)", listed)
 
     def checkManuals(self) -> None:
-        """The name of a man page is a link, to our own page if we have it."""
+        """Check that the name of a man page is a link, to our page if it is ours."""
         for name, page in self.pages.items():
             self.assertEqual(_MAN.findall(page.text), [], name)
             for address, text in page.links:
@@ -197,7 +197,7 @@ class PagesTests(ServingTestCase):
                     self.assertEqual(urljoin(name, address), ours, name)
 
     def checkWidths(self) -> None:
-        """No page is wider than its window; only code, tables and diagrams scroll."""
+        """Check that no page is wider than its window, except what may scroll."""
         profile = self.path("profile")
         found = browser.measure(self.built, list(self.pages), WIDTHS, profile)
         self.assertEqual(len(found), len(self.pages) * len(WIDTHS))

@@ -24,7 +24,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 #: The command, if it is installed.
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 #: What may be wider than its place, and scrolls there.
-SCROLLING = "pre, div.table-wrapper, div.graphviz"
+SCROLLING = "pre, div.table-wrapper, div.graphviz, div.wide"
 #: Seconds in which all pages must be loaded.
 DEADLINE = 240
 
@@ -79,7 +79,7 @@ class Measured:
     @ivar inner: the width of the window, which the page sees.
     @ivar scroll: the width of the page, more than that if it overflows.
     @ivar title: its title.
-    @ivar cut: the elements that are wider than their place, except those that may scroll.
+    @ivar cut: the elements wider than their place, except those that may scroll.
     """
 
     page: str
@@ -170,6 +170,8 @@ def measure(
     script = _SCRIPT.replace("CASES", json.dumps(cases)).encode()
     found: queue.Queue[bytes] = queue.Queue()
     handler = type("_Handler", (_Handler,), {"script": script, "found": found})
-    with _served(handler, directory) as port:
-        with _chromium(profile, f"http://127.0.0.1:{port}/measure"):
-            return [Measured(**each) for each in json.loads(found.get(timeout=DEADLINE))]
+    with (
+        _served(handler, directory) as port,
+        _chromium(profile, f"http://127.0.0.1:{port}/measure"),
+    ):
+        return [Measured(**each) for each in json.loads(found.get(timeout=DEADLINE))]
