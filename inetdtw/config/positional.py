@@ -72,8 +72,10 @@ def splitService(word: Word) -> tuple[Word, list[Assignment]]:
             "service",
             f"'{word.text}' has no service: a port or a name must follow the colon",
         )
+    if service[0] == "0" and service.isdigit():
+        service = service.lstrip("0") or "0"
     if not colon:
-        return word, []
+        return Word(service, word.location), []
     return _part(word, service, len(hosts) + 1), [(_name("bind", word), hostsOf(word))]
 
 
@@ -158,11 +160,12 @@ def _protocol(word: Word) -> Iterator[Assignment]:
     offset = len(protocol) + 1
     for option in options:
         name, equals, value = option.partition("=")
-        if not equals or name not in _BUFFERS:
+        key = _BUFFERS.get(name.lower())
+        if not equals or key is None:
             location = _part(word, option, offset).location
             reason = f"'{option}' is not an option (sndbuf=SIZE, rcvbuf=SIZE)"
             raise ConfError(location, "protocol", reason)
-        yield _assign(_BUFFERS[name], value, word, offset + len(name) + 1)
+        yield _assign(key, value, word, offset + len(name) + 1)
         offset += len(option) + 1
 
 

@@ -10,34 +10,21 @@ Names are looked up, defaults applied, and values that exclude each other reject
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Callable
 
-from inetdtw.config import compat
 from inetdtw.config.entry import Entry
+from inetdtw.config.internal import InternalResolver
 from inetdtw.config.programs import ProgramResolver
 from inetdtw.config.resolution import Resolution
 from inetdtw.config.sockets import SocketResolver, atEach
 from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfError, ConfWarning
-from inetdtw.model.service import INTERNAL_NAMES, Bounds, Service, Settings
-from inetdtw.system import lookups
+from inetdtw.model.service import Bounds, Service, Settings
 from inetdtw.system.lookups import Lookups, NotFound
 
-#: The internal services by the ports that RFC 862-868 and RFC 1078 give them.
-_INTERNAL_PORTS = {
-    1: "tcpmux",
-    7: "echo",
-    9: "discard",
-    13: "daytime",
-    19: "chargen",
-    37: "time",
-    113: "auth",
-}
-_INTERNAL = {"tcpmux", *INTERNAL_NAMES}
 #: The maximum length of the name of a service behind tcpmux.
 _LONGEST_NAME = 128
 #: The prefix of the names of services behind tcpmux.
@@ -107,6 +94,7 @@ class _Resolver(Resolution):
         self._sockets = SocketResolver(entry, settings, ask)
         self._programs = ProgramResolver(entry, settings, ask)
         self._base = self._sockets.base
+        self._internals = InternalResolver(entry, settings, ask, self._base)
         self._isMuxed = self._entry.service.startswith(_MUX)
 
     def resolve(self) -> Resolved:
@@ -119,7 +107,7 @@ class _Resolver(Resolution):
         warnings = (
             *self._programs.warnings(service),
             *self._sockets.warnings(service.ownership),
-            *self._ignoredWords(service.internal),
+            *self._internals.warnings(service.internal),
         )
         if not self._entry.enabled:
             return Resolved((), warnings)
@@ -164,39 +152,10 @@ class _Resolver(Resolution):
         return wait
 
     def _internal(self) -> str:
-        """Return the internal service: by its port, its name or its argument."""
         if self._isMuxed:
             reason = "must be given: internal services cannot be behind tcpmux"
             raise self._error("exec", reason)
-        name, args = self._ownName(), self._entry.get("args", ())
-        if args and name not in _INTERNAL:
-            name = args[0]
-        if name == "tcpmux" and self._base != "tcp":
-            raise self._error("protocol", "tcpmux is only for tcp")
-        if name in compat.INTERNALS:
-            reason = f"'{name}': {compat.missing(compat.INTERNALS[name])}"
-            raise self._error("args", reason)
-        if name not in _INTERNAL:
-            known = ", ".join(sorted(_INTERNAL))
-            raise self._error("args", f"'{name}' is not an internal service ({known})")
-        return name
-
-    def _ownName(self) -> str:
-        """Return the name that the port or the path of the service has."""
-        service = self._entry.service
-        if self._base == "unix":
-            return os.path.basename(service)
-        port = lookups.port(service, self._base, self._ask)
-        return _INTERNAL_PORTS.get(port, service)
-
-    def _ignoredWords(self, internal: str | None) -> Iterator[ConfWarning]:
-        """Warn of words behind C{internal} that do not name what is served."""
-        words = self._entry.get("args", ())
-        if internal is not None and words and words != (internal,):
-            reason = (
-                f"'{' '.join(words)}' is ignored: the internal {internal} is served"
-            )
-            yield ConfWarning(self._entry.where("args"), "args", reason)
+        return self._internals.name()
 
     def _muxed(self, service: Service) -> Service:
         """Return a service behind tcpmux, which has a name in place of an address."""

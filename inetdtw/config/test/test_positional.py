@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.config.keyvalue import buildEntry
 from inetdtw.config.lexer import wordsIn
 from inetdtw.config.positional import hostsOf, parseLine, splitService
+from inetdtw.config.test.statements import entry
 from inetdtw.model.errors import ConfError, Location
 
 GIVEN = {
@@ -337,3 +338,31 @@ class HostsTests(SynchronousTestCase):
         """A service without an address has no assignment for addresses."""
         (word,) = wordsIn(Location("f", 1), "echo")
         self.assertEqual(splitService(word), (word, []))
+
+
+class SpellingTests(SynchronousTestCase):
+    """Tests for words that may be written in several ways."""
+
+    def test_capitals(self) -> None:
+        """Keywords have any case; names of services, users and files do not."""
+        found = entry("Echo STREAM,5 TCP,SndBuf=1k NoWait.2 Nobody /Bin/Cat Cat")
+        self.assertEqual(found.service, "Echo")
+        self.assertEqual((found.get("socktype"), found.get("wait")), ("stream", False))
+        self.assertEqual((found.get("protocol"), found.get("sndbuf")), ("tcp", 1024))
+        self.assertEqual(found.get("user"), "Nobody")
+        self.assertEqual((found.get("exec"), found.get("args")), ("/Bin/Cat", ("Cat",)))
+
+    def test_capitalInternal(self) -> None:
+        """The keywords of an internal service have any case too."""
+        found = entry("echo DGRAM UDP6 WAIT - Internal")
+        self.assertEqual(found.get("protocol"), "udp6")
+        self.assertEqual((found.get("wait"), found.get("exec")), (True, None))
+
+    def test_leadingZeros(self) -> None:
+        """A port with leading zeros is decimal."""
+        rest = "stream tcp nowait nobody /bin/cat"
+        for written, port in (("021009", "21009"), ("0" * 9 + "7", "7"), ("00", "0")):
+            self.assertEqual(entry(f"{written} {rest}").service, port)
+            self.assertEqual(entry(f"{written} on protocol = tcp;").service, port)
+        found = entry(f"127.0.0.1:007 {rest}")
+        self.assertEqual((found.service, found.get("bind")), ("7", ("127.0.0.1",)))
