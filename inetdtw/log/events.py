@@ -14,6 +14,7 @@ docs/guide/logging.rst documents the same table.
 
 from __future__ import annotations
 
+import syslog
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,11 @@ ERROR, WARN, NOTICE, INFO, DEBUG = range(len(LEVELS))
 #: The level of an event that is logged with any C{--log-level}, because an
 #: operator requested it.
 ALWAYS = -1
+#: The severities of syslog(3), where that is not LOG_INFO.
+_SEVERITIES = {ERROR: syslog.LOG_ERR, WARN: syslog.LOG_WARNING}
+#: That of what programs write.  No line of the daemon has it, so that syslogd(8) can
+#: select it, and the usual configurations of syslogd(8) store it.
+_OF_PROGRAMS = syslog.LOG_NOTICE
 #: The fields that may have whitespace in them; they come last.
 FREE_TEXT = ("reason", "text")
 
@@ -37,6 +43,7 @@ class Event:
     @ivar level: the index in L{LEVELS} of the first level that includes it.
     @ivar limited: the rate limit (L{inetdtw.log.rate}) applies if C{--log-level} is
         lower than this.
+    @ivar severity: that of syslog(3), by default the one of the level.
     @ivar once: whether lines that differ at most in C{peer} are logged once in
         L{inetdtw.log.report.QUIET} seconds.
     @ivar subject: the name of the field behind the name; empty if it is a dash.
@@ -50,12 +57,15 @@ class Event:
         fields: str,
         limited: int = ALWAYS,
         once: bool = False,
+        severity: int | None = None,
     ) -> None:
         """@param fields: the names of the fields, the subject first."""
         self.name = name
         self.level = level
         self.limited = limited
         self.once = once
+        usual = _SEVERITIES.get(level, syslog.LOG_INFO)
+        self.severity = usual if severity is None else severity
         subject, *others = fields.split()
         self.subject = subject.replace("-", "")
         self.fields = {each.partition(":")[0]: each for each in others}
@@ -94,7 +104,11 @@ EXIT = Event("exit", INFO, _EXIT)
 #: With a nonzero status or by a signal.  Not limited at C{info}, where each start has
 #: its exit.
 EXIT_FAILURE = Event("exit", WARN, _EXIT, limited=INFO)
-STDERR = Event("stderr", WARN, "service pid peer text", limited=DEBUG + 1)
+STDERR = Event(
+    *("stderr", WARN, "service pid peer text"),
+    limited=DEBUG + 1,
+    severity=_OF_PROGRAMS,
+)
 REFUSE = Event("refuse", WARN, "service peer reason", limited=DEBUG + 1)
 #: Refusals of many clients for one reason.
 REFUSE_ONCE = Event("refuse", WARN, "service peer reason", DEBUG + 1, once=True)
@@ -120,7 +134,11 @@ STATE = Event(
 FORKSERVER_EXIT = Event("forkserver-exit", WARN, "- uid pid retry:g reason")
 WARM_READY = Event("warm-ready", NOTICE, "service pid")
 WARM_EXIT = Event("warm-exit", WARN, "service pid retry:g reason")
-WARM_STDERR = Event("warm-stderr", WARN, "service pid text", limited=DEBUG + 1)
+WARM_STDERR = Event(
+    *("warm-stderr", WARN, "service pid text"),
+    limited=DEBUG + 1,
+    severity=_OF_PROGRAMS,
+)
 
 # The configuration.
 RELOAD = Event("reload", NOTICE, "- kept changed started stopped")

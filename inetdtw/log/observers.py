@@ -110,7 +110,8 @@ def syslogObserver(
 
     @provider(ILogObserver)
     def observe(event: dict[str, Any]) -> None:
-        priority = _PRIORITIES[event["log_level"].name]
+        usual = _PRIORITIES[event["log_level"].name]
+        priority = event.get("syslogPriority", usual)
         for line in format(event).splitlines():
             send(priority, line)
 

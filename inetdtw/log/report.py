@@ -44,6 +44,8 @@ def write(event: Event, subject: str = "-", /, **fields: object) -> None:
     }
     if event.subject:
         values[event.subject] = _written(event.subject, subject)
+    # twistd --syslog knows this name, too.
+    values["syslogPriority"] = event.severity
     _log.emit(event.logLevel, event.format(fields), **values)
 
 

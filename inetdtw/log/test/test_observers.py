@@ -13,11 +13,19 @@ from typing import Any, Callable
 
 from zope.interface.verify import verifyObject
 
-from twisted.logger import ILogObserver, Logger, LogPublisher, capturedLogs
+from twisted.logger import (
+    ILogObserver,
+    LegacyLogObserverWrapper,
+    Logger,
+    LogPublisher,
+    capturedLogs,
+    globalLogPublisher,
+)
+from twisted.python.syslog import SyslogObserver
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.log import events, observers
-from inetdtw.log.report import Report
+from inetdtw.log.report import Report, write
 
 PEER = ("192.0.2.1", 40000)
 
@@ -148,6 +156,30 @@ class SyslogObserverTests(SynchronousTestCase):
                 (syslog.LOG_CRIT, "a crisis"),
             ],
         )
+
+    def test_stderr(self) -> None:
+        """What programs write has a severity of its own, with twistd(1) as well."""
+        lines: list[tuple[int, str]] = []
+        twistd = SyslogObserver("mine")
+        self.patch(twistd, "syslog", lambda *line: lines.append(line))
+        legacy: Any = twistd.emit
+        every = (
+            LegacyLogObserverWrapper(legacy),
+            observers.syslogObserver(send=self.send),
+        )
+        for each in every:
+            globalLogPublisher.addObserver(each)
+            self.addCleanup(globalLogPublisher.removeObserver, each)
+        for event in events.TABLE:
+            values = dict.fromkeys(event.fields)
+            write(event, "7/udp", **values)
+        names = [event.name for event in events.TABLE]
+        for found in (lines, self.lines):
+            self.assertEqual(len(found), len(names))
+            programs = {n for n, (p, _) in zip(names, found) if p == syslog.LOG_NOTICE}
+            self.assertEqual(programs, {"stderr", "warm-stderr"})
+        self.assertEqual([p for p, _ in lines], [p for p, _ in self.lines])
+        self.assertIn(syslog.LOG_ERR, [p for p, _ in lines])
 
     def test_failure(self) -> None:
         """Each line of a traceback is a message."""
