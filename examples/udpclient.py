@@ -6,9 +6,8 @@
 C{dgram udp wait}: store one datagram of C{time,name,value} lines in sqlite.
 
 The database is C{$TS_DATABASE}, or C{ts.sqlite} beside this file.  A line that
-is not C{time,name,number} is reported on file descriptor 2 and skipped.  The
-report needs C{stderr = log}: by default, descriptor 2 is the UDP socket, which is
-not connected, so that the write fails.
+is not C{time,name,number} is reported on file descriptor 2, which leads to the
+daemon's log, and skipped.
 """
 
 import contextlib

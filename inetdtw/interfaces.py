@@ -220,7 +220,8 @@ class IWaitDelegatingLauncher(IDelegatingLauncher):
         Start a program whenever a datagram is there and the last one has exited.
 
         @param watcher: an L{IAcceptDelegate}.
-        @param request: the program; descriptor 0 is the datagram socket.
+        @param request: the program; descriptor 0 is the datagram socket, and descriptor
+            2 that of all programs.  The caller closes neither before the end.
 
         @return: what C{withdraw} takes.
         """

@@ -31,6 +31,8 @@ SIGNALS = (
 )
 #: How programs are started.
 LAUNCH = ("forkserver", "direct")
+#: Where the standard error of programs goes.
+STDERR = ("socket", "log", "null")
 
 
 def _number(
@@ -160,12 +162,18 @@ class ServiceOptions(Described):
             *("launch", None, LAUNCH[0]),
             f"How programs are started: {' or '.join(LAUNCH)}.",
         ],
+        [
+            *("service-stderr", None, None),
+            "Where the standard error of programs goes: socket (the client), log or "
+            "null.  [default: log for wait, socket for nowait]",
+        ],
     ]
     compData = usage.Completions(
         optActions={
             "conf": usage.CompleteFiles("*.conf"),
             "control": usage.CompleteFiles(),
             "launch": usage.CompleteList(LAUNCH),
+            "service-stderr": usage.CompleteList(STDERR),
             "log-level": usage.CompleteList(LEVELS),
             "log-addresses": usage.CompleteList(ADDRESSES),
         },
@@ -213,6 +221,7 @@ class ServiceOptions(Described):
             launch=self["launch"],
             bind=(self["address"],),
             warm=bool(self["warm"]),
+            stderr=self["service-stderr"],
         )
 
     def _checkChoice(self, name: str, choices: Collection[str]) -> None:
@@ -223,6 +232,8 @@ class ServiceOptions(Described):
     def postOptions(self) -> None:
         """Check the options, and do C{--check} or C{--explain}."""
         self._checkChoice("launch", LAUNCH)
+        if self["service-stderr"] is not None:
+            self._checkChoice("service-stderr", STDERR)
         self._checkChoice("log-level", LEVELS)
         self._checkChoice("log-addresses", ADDRESSES)
         try:

@@ -135,7 +135,7 @@ class _Resolver(Resolution):
             bounds=self._bounds(wait, internal),
             options=self._sockets.options(),
             ownership=self._sockets.ownership(),
-            stderr=entry.get("stderr", "socket"),
+            stderr=self._stderr(wait, internal),
             variables=self._programs.variables(),
         )
         warm, refusal = self._programs.warm(service), self._refusal(service)
@@ -150,6 +150,17 @@ class _Resolver(Resolution):
         if wait is None:
             raise self._error("wait", "must be given: yes or no")
         return wait
+
+    def _stderr(self, wait: bool, internal: str | None) -> str:
+        """
+        Return where the standard error of programs goes.
+
+        The socket of a C{wait} service leads to no client.
+        """
+        usual = "log" if wait else "socket"
+        default = None if internal is not None else self._settings.stderr
+        chosen: str = self._entry.get("stderr", default or usual)
+        return chosen
 
     def _internal(self) -> str:
         if self._isMuxed:

@@ -43,6 +43,8 @@ class DelegatedSocket:
     @ivar number: the number that the daemon has for it.
     @ivar socket: the socket.
     @ivar program: the paths, the arguments and the environment.
+    @ivar stderr: the descriptor that becomes 2 of each program, which this owns; none
+        if that is the socket.
     """
 
     def __init__(self, number: int, fd: int, program: Program) -> None:
@@ -55,6 +57,24 @@ class DelegatedSocket:
         self.number = number
         self.socket = owned(fd)
         self.program = program
+        self.stderr: list[int] = []
+
+    def close(self) -> None:
+        """Close the socket, and the descriptor for standard error."""
+        self.socket.close()
+        while self.stderr:
+            os.close(self.stderr.pop())
+
+    def descriptors(self, fd: int) -> list[int]:
+        """
+        Return what becomes 0, 1 and 2 of the next program.
+
+        @param fd: what L{accept} has returned.
+        """
+        for each in self.stderr:
+            # The program before may have changed that.
+            os.set_blocking(each, True)
+        return [fd, fd, *self.stderr] if self.stderr else [fd]
 
     def accept(self) -> tuple[socket.socket, Any, dict[bytes, bytes]]:
         """

@@ -147,7 +147,7 @@ class ForkServer:
     def close(self) -> None:
         """Close all delegated sockets."""
         for delegated in (*self._delegated.values(), *self._children.waited.values()):
-            delegated.socket.close()
+            delegated.close()
         self._poll.close()
 
     def _idle(self) -> Any:
@@ -218,7 +218,7 @@ class ForkServer:
         elif kind in (ACCEPT, WAIT):
             self._most = most
             make = DelegatedListener if kind == ACCEPT else DelegatedDatagrams
-            self._delegate(make, socketNumber, body, fds[0])
+            self._delegate(make, socketNumber, body, fds)
         elif kind == WITHDRAW:
             self._waitAgain()
             self._withdraw(socketNumber)
@@ -234,13 +234,14 @@ class ForkServer:
             self._children.launch(number, (paths, argv, environment), fds)
 
     def _delegate(
-        self, make: type[DelegatedSocket], number: int, program: bytes, fd: int
+        self, make: type[DelegatedSocket], number: int, program: bytes, fds: list[int]
     ) -> None:
         """Start programs for a socket from now on."""
         self._withdraw(number)
         decoded = self._children.decoded(program)
         try:
-            delegated = make(number, os.dup(fd), decoded)
+            delegated = make(number, os.dup(fds[0]), decoded)
+            delegated.stderr += map(os.dup, fds[1:2])
         except OSError as why:
             self._reports.addConnection(DROPPED, number, errnoOf(why), NOT_ACCEPTED)
             return
@@ -277,10 +278,10 @@ class ForkServer:
         for delegated in list(self._delegated.values()):
             if delegated.number == number:
                 self._remove(delegated)
-                delegated.socket.close()
+                delegated.close()
         for pid, waited in list(self._children.waited.items()):
             if waited.number == number:
-                self._children.waited.pop(pid).socket.close()
+                self._children.waited.pop(pid).close()
 
     def _waitAgain(self) -> None:
         """Wait for datagrams in the sockets whose program has exited."""
@@ -328,9 +329,8 @@ class ForkServer:
             self._drop(delegated, missing, NOT_ENTERED, peer)
             return
         try:
-            pid = self._children.startPatiently(
-                number, (paths, argv, environment), [fd]
-            )
+            fds = delegated.descriptors(fd)
+            pid = self._children.startPatiently(number, (paths, argv, environment), fds)
         except (OSError, ValueError) as why:
             self._drop(delegated, why, NOT_STARTED, peer)
             return

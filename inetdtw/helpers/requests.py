@@ -12,8 +12,9 @@ and descriptors may come with it:
     characters.  One to three descriptors become 0, 1 and 2 of the child.
   - L{ACCEPT}: the program.  The descriptor is a listening socket, which is delegated:
     accept its connections, and start a program for each.
-  - L{WAIT}: the program.  The descriptor is a datagram socket, which is delegated:
-    start a program when it is readable, and wait for the exit of that one.
+  - L{WAIT}: the program.  The first descriptor is a datagram socket, which is
+    delegated: start a program when it is readable, and wait for the exit of that one.
+    A second descriptor becomes 2 of each child.
   - L{WITHDRAW}: nothing.  Start no more programs for a delegated socket.
 
 A warm process runs one program only, so its requests do not name it.

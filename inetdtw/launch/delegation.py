@@ -50,6 +50,8 @@ class Delegation:
         L{WAIT<inetdtw.helpers.requests.WAIT>}.
     @ivar free: called when the helper process starts no more programs for it; C{None}
         while it should.
+    @ivar stderr: what becomes 2 of the programs, which the watcher owns; -1 for the
+        socket.
     """
 
     watcher: IAcceptDelegate
@@ -57,6 +59,12 @@ class Delegation:
     fd: int
     kind: int = ACCEPT
     free: Callable[[], None] | None = None
+    stderr: int = -1
+
+    @property
+    def fds(self) -> list[int]:
+        """The descriptors for the helper process."""
+        return [self.fd] if self.stderr < 0 else [self.fd, self.stderr]
 
 
 class Delegations:
@@ -201,7 +209,7 @@ class Delegations:
         try:
             self._channel.send(
                 *(kind, number, self._lease.size, delegation.program),
-                fds=[delegation.fd],
+                fds=delegation.fds,
             )
         except OSError as why:
             if why.errno in _NEVER:

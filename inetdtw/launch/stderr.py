@@ -117,6 +117,8 @@ class StderrReader:
         self._timer = Timer(reactor)
         self._over = False
         self._log: Callable[[str], object] | None = None
+        # For the lines that were read: a shared pipe may have the next program now.
+        self._logRead: Callable[[str], object] | None = None
         self._suppressed: Callable[[int], bool] = bool
         self._skipping = False
         self._reading, self.writeEnd = _pipe()
@@ -151,14 +153,22 @@ class StderrReader:
         if self._log is None:
             self._close()
             return
+        self._continue(self._passAll())
+        if self._reading >= 0 and self._claim is not None:
+            self._claim.leftBehind(self.leave)
+
+    def _passAll(self) -> int:
+        """
+        Log what is in the pipe, up to a bound.
+
+        @return: how many more lines could have been logged; if 0, some may be left.
+        """
         most = self._pass(LAST)
         for _ in range(CAPACITY // BATCH):
             if not most or not self._read():
                 break
             most = self._pass(most)
-        self._continue(most)
-        if self._reading >= 0 and self._claim is not None:
-            self._claim.leftBehind(self.leave)
+        return most
 
     def leave(self) -> None:
         """Close the pipe, as the daemon stops; writes of programs do not block."""
@@ -181,6 +191,7 @@ class StderrReader:
         except BlockingIOError:
             return False
         self._over = not data
+        self._logRead = self._log
         if self._skipping:
             self._suppressed(self._lines.skip(data))
         else:
@@ -197,8 +208,8 @@ class StderrReader:
         """
         for line in islice(self._waiting, most):
             most -= 1
-            assert self._log is not None
-            if self._log(line) is False:
+            assert self._logRead is not None
+            if self._logRead(line) is False:
                 # Those that were read already are left out, too.
                 self._skipping = True
                 self._suppressed(sum(1 for _ in self._waiting))

@@ -215,6 +215,8 @@ class Settings:
     @ivar launch: how programs are started.
     @ivar bind: the addresses or host names to listen on.
     @ivar warm: whether Python programs run in warm processes where possible.
+    @ivar stderr: where the standard error of programs goes; C{None} for the log if the
+        service is C{wait}, and else the socket.
     """
 
     backlog: int = 128
@@ -222,3 +224,4 @@ class Settings:
     launch: str = "forkserver"
     bind: tuple[str, ...] = ("*",)
     warm: bool = False
+    stderr: str | None = None

@@ -12,7 +12,9 @@ count programs before they start, and delegated again after a client.
 
 from __future__ import annotations
 
-import contextlib
+import errno
+import os
+from dataclasses import replace
 from enum import Enum
 from typing import Callable
 
@@ -20,11 +22,14 @@ from inetdtw.interfaces import (
     IAcceptDelegate,
     IDelegatingLauncher,
     IWaitDelegatingLauncher,
+    LaunchRequest,
 )
+from inetdtw.launch.sharedstderr import SharedStderrReader
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.port import SocketPort
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
+from inetdtw.system.descriptors import Purpose
 from inetdtw.system.executable import ExecutableNotFound
 
 #: How many sockets are delegated from the start.  Each descriptor of a process slows
@@ -47,7 +52,12 @@ class Acceptor(Enum):
 
 
 class SocketDelegation:
-    """The delegation of one socket to the launcher of its service."""
+    """
+    The delegation of one socket to the launcher of its service.
+
+    @ivar stderr: what reads the standard error of the launcher's programs, if the log
+        has it.
+    """
 
     def __init__(
         self,
@@ -74,6 +84,8 @@ class SocketDelegation:
         self._resume = resume
         self._acceptor = Acceptor.DAEMON
         self._number = 0
+        self._descriptors = given.runtime.descriptors
+        self.stderr: SharedStderrReader | None = None
         # Which process should start the programs; C{None} for none.
         self._wanted: Acceptor | None = None
         self._retired: Callable[[], None] | None = None
@@ -112,19 +124,40 @@ class SocketDelegation:
         delegate = self._delegate()
         if delegate is None or not self._budget.mayDelegate:
             return False
-        with contextlib.suppress(ExecutableNotFound):
-            request = self._starter.request(self._port.fileno())
-            self._number = delegate(self._watcher, request)
-            self._acceptor = Acceptor.LAUNCHER
-            self._budget.addDelegation(self.withdraw)
-        return self._acceptor is Acceptor.LAUNCHER
+        try:
+            request = self._request()
+        except (ExecutableNotFound, OSError):
+            return False
+        self._number = delegate(self._watcher, request)
+        self._acceptor = Acceptor.LAUNCHER
+        self._budget.addDelegation(self.withdraw)
+        return True
+
+    def _request(self) -> LaunchRequest:
+        """
+        Return the launch request for all programs, with a pipe for standard error.
+
+        @raise ExecutableNotFound: without an executable now.
+        @raise OSError: if descriptors are short.
+        """
+        request = self._starter.request(self._port.fileno())
+        if self._service.stderr != "log":
+            return request
+        if not self._descriptors.spare(2):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        made = self._starter.stderrReader(SharedStderrReader, Purpose.HELPER)
+        self.stderr = made
+        return replace(request, fds=(*request.fds[:2], made.writeEnd))
 
     def _delegate(self) -> Callable[..., int] | None:
         """Return what delegates the socket; C{None} if the daemon is needed."""
         service, launcher = self._service, self._starter.launcher
-        if not service.bounds.none or service.stderr != "socket":
+        if not service.bounds.none or service.stderr == "null":
             return None
         if not service.wait:
+            if service.stderr == "log":
+                # Each program has a pipe of its own.
+                return None
             accepts = IDelegatingLauncher.providedBy(launcher)
             alone = self._port.socket not in self._shared
             return IDelegatingLauncher(launcher).delegate if accepts and alone else None
@@ -156,6 +189,9 @@ class SocketDelegation:
     def _withdrawn(self) -> None:
         """Go on, as the launcher starts no more programs."""
         self._acceptor = Acceptor.DAEMON
+        if self.stderr is not None:
+            self.stderr.retire()
+            self.stderr = None
         if self._retired is not None:
             done, self._retired = self._retired, None
             done()

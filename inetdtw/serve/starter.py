@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from inetdtw.interfaces import ILauncher, IPreparing, LaunchRequest
 from inetdtw.launch.stderr import StderrReader
@@ -25,6 +25,8 @@ from inetdtw.system.descriptors import Purpose
 
 #: The seconds after which a program is looked for in PATH again.
 LOOK_AGAIN = 1.0
+
+Reader = TypeVar("Reader", bound=StderrReader)
 
 
 class ProgramStarter:
@@ -96,7 +98,7 @@ class ProgramStarter:
 
     def request(self, fd: int) -> LaunchRequest:
         """
-        Return the launch request for the connections of a listening socket.
+        Return the launch request for the clients of a delegated socket.
 
         @param fd: the socket.
 
@@ -134,16 +136,7 @@ class ProgramStarter:
     def _standardError(self, child: Child) -> Iterator[int]:
         """Open a descriptor for standard error, for as long as the launch takes."""
         if self._service.stderr == "log":
-            credentials = self._service.context.credentials
-            uid = -1 if credentials is None else credentials.uid
-            runtime = self._runtime
-            claim = runtime.descriptors.take(2, Purpose.CHILD, self._service.name)
-            try:
-                made = StderrReader(runtime.reactor, runtime.stderrReaders, uid, claim)
-            except OSError:
-                claim.release()
-                raise
-            child.stderr = made
+            child.stderr = self.stderrReader(StderrReader, Purpose.CHILD)
             yield child.stderr.writeEnd
             return
         null = os.open(os.devnull, os.O_RDWR)
@@ -151,6 +144,25 @@ class ProgramStarter:
             yield null
         finally:
             os.close(null)
+
+    def stderrReader(self, make: type[Reader], purpose: Purpose) -> Reader:
+        """
+        Make a pipe for standard error, and what reads it.
+
+        @param make: L{StderrReader} or a subclass.
+        @param purpose: what the descriptors are counted for.
+
+        @raise OSError: if descriptors are short.
+        """
+        credentials = self._service.context.credentials
+        uid = -1 if credentials is None else credentials.uid
+        runtime = self._runtime
+        claim = runtime.descriptors.take(2, purpose, self._service.name)
+        try:
+            return make(runtime.reactor, runtime.stderrReaders, uid, claim)
+        except OSError:
+            claim.release()
+            raise
 
     def _find(self) -> str:
         """

@@ -106,7 +106,9 @@ class WaitListener(BaseListener):
         """Count a program that the launcher has started for a datagram."""
         self._admission.admit()
         self._hold()
-        return Child(self._service, None, self._runtime, self._ended)
+        child = Child(self._service, None, self._runtime, self._ended)
+        child.stderr = self._delegation.stderr
+        return child
 
     def dropped(self, peer: Any, reason: str) -> None:
         """Take the socket back, as the launcher cannot use it."""

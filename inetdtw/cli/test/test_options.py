@@ -153,6 +153,15 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("* is every address", self.error("-a", ""))
         self.assertEqual(self.options("-a", "::1").settings().bind, ("::1",))
 
+    def test_serviceStderr(self) -> None:
+        """The destination of standard error is one of three, or the usual one."""
+        self.assertEqual(self.options().settings().stderr, None)
+        for word in ("socket", "log", "null"):
+            options = self.options("--service-stderr", word)
+            self.assertEqual(options.settings().stderr, word)
+        wrong = self.error("--service-stderr", "")
+        self.assertIn("'' is unknown (socket, log, null)", wrong)
+
     def test_launch(self) -> None:
         """Another launch method is an error."""
         self.assertIn("forkserver, direct", self.error("--launch", "magic"))

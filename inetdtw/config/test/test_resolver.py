@@ -248,10 +248,24 @@ class ServiceTests(ResolveCase):
             self.assertEqual(service.bounds.pause, wanted)
 
     def test_stderr(self) -> None:
-        """Standard error is the client's by default."""
-        self.assertEqual(serviceOf("7 on protocol=tcp;").stderr, "socket")
-        text = "7 on protocol=tcp, stderr=log;"
-        self.assertEqual(serviceOf(text).stderr, "log")
+        """
+        Standard error of C{wait} goes to the log, and else to the client.
+
+        The option sets it for all programs, and the key for one.
+        """
+        line = "7 on protocol={}, wait={}, user=-, exec=/bin/cat{};"
+        for protocol in ("tcp", "udp"):
+            for wait, usual in (("yes", "log"), ("no", "socket")):
+                text = line.format(protocol, wait, "")
+                self.assertEqual(serviceOf(text).stderr, usual)
+                null = serviceOf(text, settings=Settings(stderr="null"))
+                self.assertEqual(null.stderr, "null")
+                for chosen in ("socket", "log", "null"):
+                    text = line.format(protocol, wait, f", stderr={chosen}")
+                    found = serviceOf(text, settings=Settings(stderr="log"))
+                    self.assertEqual(found.stderr, chosen)
+        internal = serviceOf("7 on protocol=tcp;", settings=Settings(stderr="log"))
+        self.assertEqual(internal.stderr, "socket")
 
     def test_flags(self) -> None:
         """The flags of connections are for TCP only."""

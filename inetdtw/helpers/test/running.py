@@ -103,18 +103,20 @@ class Running:
         search: tuple[str, ...] = (),
         most: int = 0,
         kind: int = ACCEPT,
+        stderr: tuple[int, ...] = (),
     ) -> None:
         """
         Delegate a socket to it.
 
         @param most: how many children there may be.
+        @param stderr: the descriptor for standard error, if it is another.
         """
         request = LaunchRequest(
             argv[0], tuple(argv), PATH, {}, (0, 0, 0), search=search
         )
         program = encodeProgram(request)
         packet = HEADER.pack(kind, False, 1, number, most, len(program)) + program
-        rights = array.array("i", [server.fileno()])
+        rights = array.array("i", [server.fileno(), *stderr])
         self.channel.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
     def withdraw(self, number: int) -> None:

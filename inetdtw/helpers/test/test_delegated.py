@@ -127,6 +127,32 @@ class DelegatedDatagramsTests(ProgramTestCase):
             pid = helper.receive()[2]
             self.assertEqual(helper.receive(), (ENDED, 5, pid, 0))
 
+    def test_stderr(self) -> None:
+        """
+        Each program has the pipe that came with the socket as 2, and it blocks.
+
+        It is closed when the socket is withdrawn.
+        """
+        helper = self.helper()
+        before = helper.opened()
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        program = (
+            "import os, socket; s = socket.socket(fileno=1); data = s.recv(9);"
+            "assert os.get_blocking(2); os.set_blocking(2, False); os.write(2, data)"
+        )
+        argv = (sys.executable, "-ISc", program)
+        helper.accept(5, argv, self.server, kind=WAIT, stderr=(writing,))
+        os.close(writing)
+        for datagram in (b"one", b"two"):
+            self.sender.send(datagram)
+            self.served(helper)
+            self.assertEqual(os.read(reading, 99), datagram)
+        helper.withdraw(5)
+        self.assertEqual(helper.receive(), (WITHDRAWN, 5, 0, 0))
+        self.assertEqual(os.read(reading, 99), b"")
+        self.assertEqual(helper.opened(), before)
+
     def test_left(self) -> None:
         """The socket is returned when two programs have left the same datagram."""
         helper = self.helper()

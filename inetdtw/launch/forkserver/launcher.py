@@ -229,8 +229,11 @@ class ForkServerPool:
         """Delegate a socket to some of the fork servers."""
         self._delegated += 1
         program = self._program(request)
+        fd, _, stderr = request.fds
+        apart = kind == WAIT and stderr != fd
         for process in processes:
-            delegation = Delegation(watcher, program, request.fds[0], kind)
+            delegation = Delegation(watcher, program, fd, kind)
+            delegation.stderr = stderr if apart else -1
             process.delegate(self._delegated, delegation)
         return self._delegated
 

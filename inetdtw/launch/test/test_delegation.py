@@ -135,6 +135,16 @@ class DelegationTests(DelegationTestCase):
         os.close(struct.unpack("i", ancillary[2])[0])
         self.assertEqual(packet, HEADER.pack(WAIT, False, 2, 6, 0, 6) + b"shared")
 
+    def test_waitWithStderr(self) -> None:
+        """The descriptor for standard error is sent after a datagram socket."""
+        self.taken()
+        fd = self.server.fileno()
+        given = Delegation(self.watcher, b"shared", fd, WAIT, stderr=fd)
+        self.helper.delegate(6, given)
+        _, (ancillary,), _, _ = self.played.channel.recvmsg(100, 100)
+        for each in struct.unpack("2i", ancillary[2]):
+            os.close(each)
+
     def test_waitOfTheDead(self) -> None:
         """
         A datagram socket is returned when the fork server has died.

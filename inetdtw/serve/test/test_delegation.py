@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any, Callable
 
@@ -23,6 +24,7 @@ from inetdtw.model.state import PauseReason
 from inetdtw.serve.child import Child
 from inetdtw.serve.stream import StreamListener
 from inetdtw.serve.wait import WaitListener
+from inetdtw.system.descriptors import Purpose
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeLauncher,
@@ -203,15 +205,51 @@ class WaitDelegationTests(DelegationTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_needsDaemon(self) -> None:
-        """What has a limit, logs standard error or takes connections is not."""
+        """What has a limit, discards errors or takes connections is not delegated."""
         bounds = Bounds(serviceMax=5)
         for service in (
             makeDatagrams(wait=True, bounds=bounds),
-            makeDatagrams(wait=True, stderr="log"),
+            makeDatagrams(wait=True, stderr="null"),
             makeService(wait=True),
         ):
             self.serve(service)
             self.assertEqual(self.accepting.calls, [])
+
+    def test_stderr(self) -> None:
+        """
+        All programs of the launcher have one pipe for standard error.
+
+        Its lines are those of the program that runs, also while the socket is
+        withdrawn; it is closed afterwards, and the next delegation has another.
+        """
+        self.serve(makeDatagrams(wait=True, stderr="log", name="svc"))
+        helpers = self.runtime.descriptors.taken(Purpose.HELPER)
+        self.assertEqual(helpers, 2)
+        program = os.dup(self.accepting.request.fds[2])
+        for pid in (77, 78):
+            child = self.accepted(pid)
+            os.write(program, b"Oh!\nand")
+            if pid == 78:
+                os.close(program)
+                self.listener.returned()
+                self.accepting.free()
+            child.ended(ExitStatus(1))
+        self.assertEqual(
+            [(each["pid"], each["text"]) for each in self.logged("stderr")],
+            [(77, "Oh!"), (77, "and"), (78, "Oh!"), (78, "and")],
+        )
+        self.reactor.settle()
+        self.assertEqual(self.accepting.calls, ["wait", "withdraw 9", "wait"])
+        self.assertEqual(len(self.runtime.stderrReaders), 1)
+        self.assertEqual(self.runtime.descriptors.taken(Purpose.HELPER), 2)
+
+    def test_stderrShort(self) -> None:
+        """The daemon reads the socket while descriptors for the pipe are short."""
+        self.patch(self.runtime.descriptors, "spare", lambda count: False)
+        self.serve(makeDatagrams(wait=True, stderr="log"))
+        self.assertEqual(self.accepting.calls, [])
+        self.assertEqual(self.reactor.getReaders(), [self.listener._port])
+        self.assertEqual(self.runtime.stderrReaders, set())
 
     def test_busy(self) -> None:
         """A program has the socket, or is about to get it, if a datagram is there."""

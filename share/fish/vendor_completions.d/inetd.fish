@@ -26,6 +26,7 @@ complete -c inetd -l control -r -F -d 'The UNIX socket for commands such as \'in
 complete -c inetd -l metrics -x -d 'The Twisted endpoint that serves /metrics for Prometheus, such as tcp:9100:interface=127.0.0.1. [default: none]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -l explain -x -d 'Print a service with all keys and defaults, and exit.' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -l launch -x -a 'forkserver direct' -d 'How programs are started: forkserver or direct. [default: forkserver]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
+complete -c inetd -l service-stderr -x -a 'socket log null' -d 'Where the standard error of programs goes: socket (the client), log or null. [default: log for wait, socket for nowait]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -s p -l pidfile -r -F -d 'The pid file. [default: /var/run/inetd.pid for root]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -l log-format -x -a 'text json' -d 'The format of the log: text or json. [default: text]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -l help -d 'Display this help and exit.' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'

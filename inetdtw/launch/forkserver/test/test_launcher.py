@@ -270,8 +270,13 @@ class ForkServersTests(ForkServersTestCase):
         request = LaunchRequest("/bin/x", ("x",), ENVIRONMENT, {}, fds)
         numbers = [self.servers.delegateWait(Watcher(), request) for _ in self.played]
         for number, played in zip(numbers, self.played):
-            packet, (fd,) = receive(played.channel, memoryview(bytearray(LARGEST)))
-            os.close(fd)
+            packet, given = receive(played.channel, memoryview(bytearray(LARGEST)))
+            self.assertEqual(
+                [os.fstat(each).st_ino for each in given],
+                [os.fstat(each).st_ino for each in (fds[0], fds[2])],
+            )
+            for fd in given:
+                os.close(fd)
             kind, _, _, requested, _, _ = HEADER.unpack_from(packet)
             self.assertEqual((kind, requested), (WAIT, number))
         freed: list[int] = []
