@@ -27,26 +27,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Union
 
 from inetdtw.config import foreign
 from inetdtw.config.entry import Entry
-from inetdtw.config.keyvalue import (
-    WORDS,
-    Assignment,
-    buildEntry,
-    parseAssignments,
-    tooManyWords,
-)
+from inetdtw.config.keyvalue import Assignment, buildEntry, parseAssignments
 from inetdtw.config.lexer import Source, wordsIn
+from inetdtw.config.lines import lineWarnings, logicalLine, toStatement, wordsOf
 from inetdtw.config.positional import hostsOf, isInternal, parseLine, splitService
 from inetdtw.config.tokens import Tokens
-from inetdtw.model.errors import ConfError, ConfWarning, Location, Word
+from inetdtw.model.errors import ConfError, ConfWarning, Word
 
-_SPACE = re.compile(r"[ \t\r\n\f\v]*")
-#: Continuation lines.
-_MORE = re.compile(r"(?:[ \t][^\n]*(?:\n|\Z))+")
 _SWITCHED = re.compile(
     r"""
     (?: (?: [^ \t\r\n'"] | '[^'\n]*' | "(?: [^"\\\n] | \\. )*" )+
@@ -57,23 +48,6 @@ _SWITCHED = re.compile(
     re.VERBOSE,
 )
 
-#: The beginning of a statement, on a continuation line.
-_STATEMENT = re.compile(
-    r"""
-      \S+ [ \t]+ (?: stream | dgram | seqpacket | raw | rdm ) (?: [,:]\S+ )?
-      [ \t]+ \S+ [ \t]+ (?:no)?wait (?! \w )
-    | \S+ [ \t]+ (?:on|off) [ \t]+ \w+ [ \t]* =
-    | \.include [ \t]+ \S
-    | \S+ : [ \t]* \Z
-    """,
-    re.VERBOSE,
-)
-
-
-#: The reason of the warning about a policy.
-_POLICY = "IPsec policies are not supported: this one is ignored"
-#: The reason of the warning about continuation lines.
-_INDENTED = "leading whitespace makes this a continuation of the previous line"
 #: The maximum numbers of errors and of statements in one file.
 ERRORS, STATEMENTS = 1000, 1 << 16
 
@@ -110,7 +84,7 @@ class _Parser:
     def statements(self) -> Iterator[Statement]:
         """Yield all statements, in order."""
         source = self._source
-        while self._toStatement():
+        while toStatement(source):
             yield from self._warnings()
             try:
                 head = _SWITCHED.match(source.text, source.position)
@@ -128,61 +102,12 @@ class _Parser:
         warnings, self._source.warnings = self._source.warnings, []
         return warnings
 
-    def _toStatement(self) -> bool:
-        """
-        Go past whitespace and comments.
-
-        @return: whether a statement follows.
-        """
-        source = self._source
-        while True:
-            space = _SPACE.match(source.text, source.position)
-            source.goTo(space.end() if space else source.position)
-            if not source.text.startswith("#", source.position):
-                return not source.ended
-            location, comment = source.restOfLine()
-            while comment.endswith("\\") and not self._atStatement():
-                _, comment = source.restOfLine()
-            # "#@" alone ends a policy.
-            if comment.startswith("#@") and comment[2:].strip():
-                source.warnings.append(ConfWarning(location, "ipsec", _POLICY))
-
-    def _atStatement(self) -> bool:
-        """Tell whether what follows can only be a statement, or is nothing."""
-        source = self._source
-        end = source.text.find("\n", source.position)
-        line = source.text[source.position : None if end < 0 else end]
-        return source.ended or _STATEMENT.match(line) is not None
-
-    def _logicalLine(self) -> list[tuple[Location, str]]:
-        """
-        Return a line and its continuation lines, each with its location.
-
-        A line continues if whitespace follows it, or if it ends in a backslash, unless
-        a statement follows.
-        """
-        source = self._source
-        parts = [source.restOfLine()]
-        more = parts[0][1]
-        while not source.ended:
-            indented = source.text.startswith((" ", "\t"), source.position)
-            if not (indented or (more.endswith("\\") and not self._atStatement())):
-                break
-            if len(parts) > WORDS:
-                rest = _MORE.match(source.text, source.position)
-                source.goTo(rest.end() if rest else source.position)
-                break
-            location, more = source.restOfLine()
-            if not more.lstrip(" \t").startswith("#"):
-                parts.append((location, more))
-        return parts
-
     def _positional(self) -> Iterator[Statement]:
         """Parse a line that is not a definition."""
-        parts = self._logicalLine()
+        parts = logicalLine(self._source)
         for location, text in parts:
             self._source.checkBytes(text, location)
-        words = _wordsOf(parts)
+        words = wordsOf(parts)
         if not words:
             return
         if words[0].text == ".include":
@@ -191,8 +116,8 @@ class _Parser:
             self._bindTo(tuple(host.text for host in hostsOf(words[0])))
         else:
             yield self._lineEntry(words)
-            yield from _lineWarnings(words)
-            yield from _continuationWarnings(parts[1:])
+            yield from _wordWarnings(words)
+        yield from lineWarnings(self._source, parts)
 
     def _lineEntry(self, words: list[Word]) -> Entry:
         """
@@ -250,51 +175,12 @@ class _Parser:
         return self._entry(name, assignments, switch.text == "on")
 
 
-def _wordsOf(parts: list[tuple[Location, str]]) -> list[Word]:
-    """
-    Return the words of a line and its continuation lines.
-
-    @raise ConfError: if they are too many, or a quote is not closed.
-    """
-    words: list[Word] = []
-    joined = False
-    for location, text in parts:
-        more = text.endswith("\\")
-        found = list(
-            islice(
-                wordsIn(location, text[:-1] if more else text), WORDS + 1 - len(words)
-            )
-        )
-        if joined and found and text[0] not in " \t":
-            before = words.pop()
-            found[0] = Word(before.text + found[0].text, before.location)
-        words += found
-        # A word goes on behind a backslash, unless there is whitespace.
-        joined = bool(found) and more and text[-2:-1] not in (" ", "\t")
-    if len(words) > WORDS:
-        raise tooManyWords(words[-1])
-    return words
-
-
-def _continuationWarnings(parts: list[tuple[Location, str]]) -> Iterator[ConfWarning]:
-    """Warn of each continuation line that looks like a statement of its own."""
-    for location, text in parts:
-        bare = text.lstrip(" \t")
-        if _STATEMENT.match(bare):
-            where = location.after(len(text) - len(bare))
-            yield ConfWarning(where, "line", _INDENTED)
-
-
-def _lineWarnings(words: list[Word]) -> Iterator[ConfWarning]:
+def _wordWarnings(words: list[Word]) -> Iterator[ConfWarning]:
     """Warn of parts of a positional line that are hardly meant."""
     login = words[4].text.partition("/")[2]
     if login:
         reason = f"the login class '{login}' is ignored; use the rlimit_* keys"
         yield ConfWarning(words[4].location, "user", reason)
-    for word in words:
-        if word.text == "\\":
-            reason = "a backslash continues a line only as its last character"
-            yield ConfWarning(word.location, "line", reason)
     returned = next((word for word in words if "\r" in word.text), None)
     if returned is not None:
         reason = "a word has a carriage return in it; lines must end with a newline"
