@@ -38,6 +38,10 @@ _SHARED = (
     "share/man/man8/inetd.8",
     "share/bash-completion/completions/inetd",
     "share/fish/vendor_completions.d/inetd.fish",
+    "share/inetdtw/clients.schema.json",
+    "share/inetdtw/health.schema.json",
+    "share/inetdtw/status.schema.json",
+    "share/zsh/site-functions/_inetd",
 )
 
 _CONF = ("--conf", "etc/inetd.conf")

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import pty
 import re
-import select
 import shutil
-import subprocess
 import sys
-import time
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -25,8 +21,9 @@ from inetdtw.cli.operate import COMMANDS
 from inetdtw.cli.usage import optionsOf
 from inetdtw.config.keys import KEYS
 from tests.support import checkout, interpreters
-from tests.support.daemon import DEADLINE, Daemon, environment, freePort
+from tests.support.daemon import Daemon, environment, freePort
 from tests.support.serving import ServingTestCase, inetd, run
+from tests.support.typed import Typed
 
 _SHARE = os.path.join(checkout.path(), "share")
 _BASH = os.path.join(_SHARE, "bash-completion", "completions", "inetd")
@@ -157,7 +154,7 @@ class CompletionTests(SynchronousTestCase):
     def test_made(self) -> None:
         """The files are what is made of the options."""
         texts = self.generator().texts()
-        self.assertEqual(len(texts), 2)
+        self.assertEqual(len(texts), 3)
         for name, text in texts.items():
             self.assertEqual(_read(name), text, "run docs/completions.py")
 
@@ -203,7 +200,7 @@ class CompletionTests(SynchronousTestCase):
 
     def test_typed(self) -> None:
         """In a terminal, Tab completes an option, its value, and the name of a file."""
-        with _Typed(["/bin/bash", "--norc", "-i"]) as typed:
+        with Typed(["/bin/bash", "--norc", "-i"]) as typed:
             typed.write(f"PS1='ready '; source {_BASH}; cd {checkout.path()}/etc\n")
             typed.waitFor("ready ")
             typed.write("inetd --lau\td\tinet\t")
@@ -233,48 +230,6 @@ class CompletionTests(SynchronousTestCase):
         for name in ("backlog", "launch", "log-level", "max-child-per-ip"):
             self.assertIn(f"--{name}=[", done.stdout)
         self.assertIn("(forkserver direct)", done.stdout)
-
-
-class _Typed:
-    """A program in a terminal."""
-
-    def __init__(self, argv: list[str]) -> None:
-        self._argv = argv
-        self._seen = ""
-
-    def __enter__(self) -> _Typed:
-        """Start it."""
-        self._terminal, end = pty.openpty()
-        env = environment(TERM="dumb", PS1="", INPUTRC="/dev/null")
-        self._process = subprocess.Popen(
-            self._argv,
-            stdin=end,
-            stdout=end,
-            stderr=end,
-            env=env,
-            start_new_session=True,
-        )
-        os.close(end)
-        return self
-
-    def __exit__(self, *ignored: object) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.wait()
-        os.close(self._terminal)
-
-    def write(self, text: str) -> None:
-        """Type something."""
-        os.write(self._terminal, text.encode())
-
-    def waitFor(self, text: str) -> None:
-        """Wait until the terminal shows something."""
-        deadline = time.monotonic() + DEADLINE
-        while text not in self._seen.replace("\a", ""):
-            left = max(0, deadline - time.monotonic())
-            if not select.select([self._terminal], [], [], left)[0]:
-                raise AssertionError(f"{text!r} is not in {self._seen!r}")
-            self._seen += os.read(self._terminal, 65536).decode()
 
 
 class HelpTests(ServingTestCase):

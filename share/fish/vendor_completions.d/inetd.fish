@@ -2,6 +2,16 @@
 # See LICENSE for details.
 # Completion for inetd(8), made by docs/completions.py.
 
+# Print the names of services, which the running daemon has.
+function __inetd_services
+    set -l words (commandline -opc)
+    set -l control
+    if set -l at (contains -i -- --control $words)
+        set control --control $words[(math $at + 1)]
+    end
+    type -q $words[1]; and $words[1] status --names $control 2>/dev/null </dev/null
+end
+
 complete -c inetd -s l -l successes -d 'Log the start and end of programs: --log-level info.' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -l warm -d 'Keep a Python interpreter for each service whose program is a Python program, and fork it for each client.' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -l check -d 'Check the configuration, print its errors, and exit.' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
@@ -24,7 +34,7 @@ complete -c inetd -l log-addresses -x -a 'full prefix none' -d 'How client addre
 complete -c inetd -l log-rate -x -d 'The maximum number of log lines of each kind for a service in ten seconds, of 200 bytes on average; 0 means no limit. [0 to 4194304; default: 2000]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -l control -r -F -d 'The UNIX socket for commands such as \'inetd status\', or none; $INETD_CONTROL sets it too. [default: /run/inetd/control for root, $XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -l metrics -x -d 'The Twisted endpoint that serves /metrics for Prometheus, such as tcp:9100:interface=127.0.0.1. [default: none]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
-complete -c inetd -l explain -x -d 'Print a service with all keys and defaults, and exit.' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
+complete -c inetd -l explain -x -a '(__inetd_services)' -d 'Print a service with all keys and defaults, and exit.' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -l launch -x -a 'forkserver direct' -d 'How programs are started: forkserver or direct. [default: forkserver]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -l service-stderr -x -a 'socket log null' -d 'Where the standard error of programs goes: socket (the client), log or null. [default: log for wait, socket for nowait]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
 complete -c inetd -s p -l pidfile -r -F -d 'The pid file. [default: /var/run/inetd.pid for root]' -n 'not __fish_seen_subcommand_from status clients health reload pause resume drain'
@@ -41,10 +51,12 @@ complete -c inetd -n '__fish_seen_subcommand_from status' -l control -r -F -d 'T
 complete -c inetd -n '__fish_seen_subcommand_from status' -s n -l interval -x -d 'The interval of --watch, in seconds. [default: 1.0]'
 complete -c inetd -n '__fish_seen_subcommand_from status' -l help -d 'Display this help and exit.'
 complete -c inetd -n '__fish_seen_subcommand_from status' -l version -d 'Print the version and exit.'
+complete -c inetd -n '__fish_seen_subcommand_from status' -f -a '(__inetd_services)'
 complete -c inetd -n '__fish_seen_subcommand_from clients' -s j -l json -d 'Print JSON.'
 complete -c inetd -n '__fish_seen_subcommand_from clients' -l control -r -F -d 'The daemon\'s control socket. [default: $INETD_CONTROL, /run/inetd/control for root, $XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]'
 complete -c inetd -n '__fish_seen_subcommand_from clients' -l help -d 'Display this help and exit.'
 complete -c inetd -n '__fish_seen_subcommand_from clients' -l version -d 'Print the version and exit.'
+complete -c inetd -n '__fish_seen_subcommand_from clients' -f -a '(__inetd_services)'
 complete -c inetd -n '__fish_seen_subcommand_from health' -s r -l ready -d 'Exit with 0 if the daemon accepts clients, 1 if it drains.'
 complete -c inetd -n '__fish_seen_subcommand_from health' -s l -l live -d 'Exit with 0 if the daemon answers.'
 complete -c inetd -n '__fish_seen_subcommand_from health' -l control -r -F -d 'The daemon\'s control socket. [default: $INETD_CONTROL, /run/inetd/control for root, $XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]'
@@ -56,9 +68,11 @@ complete -c inetd -n '__fish_seen_subcommand_from reload' -l version -d 'Print t
 complete -c inetd -n '__fish_seen_subcommand_from pause' -l control -r -F -d 'The daemon\'s control socket. [default: $INETD_CONTROL, /run/inetd/control for root, $XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]'
 complete -c inetd -n '__fish_seen_subcommand_from pause' -l help -d 'Display this help and exit.'
 complete -c inetd -n '__fish_seen_subcommand_from pause' -l version -d 'Print the version and exit.'
+complete -c inetd -n '__fish_seen_subcommand_from pause' -f -a '(__inetd_services)'
 complete -c inetd -n '__fish_seen_subcommand_from resume' -l control -r -F -d 'The daemon\'s control socket. [default: $INETD_CONTROL, /run/inetd/control for root, $XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]'
 complete -c inetd -n '__fish_seen_subcommand_from resume' -l help -d 'Display this help and exit.'
 complete -c inetd -n '__fish_seen_subcommand_from resume' -l version -d 'Print the version and exit.'
+complete -c inetd -n '__fish_seen_subcommand_from resume' -f -a '(__inetd_services)'
 complete -c inetd -n '__fish_seen_subcommand_from drain' -s w -l wait -d 'Return when the daemon has exited.'
 complete -c inetd -n '__fish_seen_subcommand_from drain' -l control -r -F -d 'The daemon\'s control socket. [default: $INETD_CONTROL, /run/inetd/control for root, $XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]'
 complete -c inetd -n '__fish_seen_subcommand_from drain' -l help -d 'Display this help and exit.'
