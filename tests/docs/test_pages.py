@@ -162,6 +162,7 @@ class PagesTests(ServingTestCase):
         self.assertEqual(broken(self.built, self.pages), [])
         self.checkOrder()
         self.checkManuals()
+        self.checkTables()
         self.checkWidths()
 
     def build(self) -> None:
@@ -195,6 +196,12 @@ class PagesTests(ServingTestCase):
                 if text in ("inetd(8)", "inetd.conf(5)") and "#" not in address:
                     ours = f"man/{text.replace('(', '.').rstrip(')')}.html"
                     self.assertEqual(urljoin(name, address), ours, name)
+
+    def checkTables(self) -> None:
+        """Check that no line of a cell has become a row, whose last cell is empty."""
+        for name in self.pages:
+            text = Path(self.built, name).read_text(encoding="utf-8")
+            self.assertNotRegex(text, r"<td>\s*</td>\s*</tr>", name)
 
     def checkWidths(self) -> None:
         """Check that no page is wider than its window, except what may scroll."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import queue
 import shutil
 import subprocess
@@ -147,7 +148,10 @@ def _chromium(profile: str, address: str) -> Iterator[None]:
         *(f"--user-data-dir={profile}", "--remote-debugging-port=0", address),
     ]
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "HOME": profile},
     )
     try:
         yield
