@@ -28,8 +28,6 @@ _DOTTED = re.compile(r"(?=.{24})\w+(\.\w+)+")
 _OURS = {"inetd(8)": "man/inetd.8", "inetd.conf(5)": "man/inetd.conf.5"}
 #: Pages that Debian does not have, or not by this name.
 _ELSEWHERE = {
-    "faith(4)": "https://man.freebsd.org/cgi/man.cgi?query=faith&sektion=4"
-    "&manpath=FreeBSD+10.3-RELEASE",
     "twistd(1)": "https://docs.twisted.org/en/stable/core/howto/basics.html#twistd",
 }
 #: All others.

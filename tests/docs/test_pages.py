@@ -176,7 +176,7 @@ class PagesTests(ServingTestCase):
             text=True,
             check=False,
         )
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def checkOrder(self) -> None:
         """Check that each page names the next one, through all of them."""
