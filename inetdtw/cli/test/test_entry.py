@@ -21,8 +21,10 @@ class MainTests(SynchronousTestCase):
     """Tests for L{entry.main}."""
 
     def setUp(self) -> None:
-        """Replace the command, and save the signal handlers."""
+        """Replace the command, save the handlers, and be another process than 1."""
         self.began = 0
+        self.pid = os.getpid()
+        self.patch(os, "getpid", lambda: 77)
         self.patch(main, "main", self.begin)
         for number in entry.ENDING:
             self.addCleanup(signal.signal, number, signal.getsignal(number))
@@ -77,12 +79,11 @@ class MainTests(SynchronousTestCase):
         """
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, entry.ENDING)
         self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
-        pid = os.getpid()
         self.patch(os, "getpid", lambda: 1)
         entry.main()
         self.assertEqual(self.began, 1)
         for number in entry.ENDING:
-            why = self.assertRaises(SystemExit, self.signalled, pid, number)
+            why = self.assertRaises(SystemExit, self.signalled, self.pid, number)
             self.assertEqual(why.code, 0)
 
     def signalled(self, pid: int, number: int) -> None:

@@ -26,7 +26,8 @@ class MakeServiceTests(SynchronousTestCase):
     """Tests for L{makeService}."""
 
     def setUp(self) -> None:
-        """Choose the path of the configuration."""
+        """Choose the path of the configuration, and be another process than 1."""
+        self.patch(os, "getpid", lambda: 77)
         self.path = os.path.abspath(self.mktemp())
         self.write("127.0.0.1:0 stream tcp nowait - /bin/cat cat\n")
         self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})
