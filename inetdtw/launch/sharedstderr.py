@@ -51,6 +51,9 @@ class SharedStderrReader(StderrReader):
 
     def _readRest(self) -> None:
         """Log what is in the pipe, and complete the last line."""
+        if not (self._timer.active or self._lines.partial or self._read()):
+            # As after nearly all programs.
+            return
         most = self._passAll()
         if most:
             self._waiting = self._lines.feed(b"\n")

@@ -54,6 +54,11 @@ class Lines:
         """Start with an empty line."""
         self._rest = b""
 
+    @property
+    def partial(self) -> bool:
+        """Whether the last line has no end yet."""
+        return bool(self._rest)
+
     def feed(self, data: bytes) -> Iterator[str]:
         """
         Return the lines that are complete now, and the parts of longer ones.
