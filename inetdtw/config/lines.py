@@ -24,8 +24,6 @@ from inetdtw.model.errors import ConfWarning, Location, Word
 Parts = list[tuple[Location, str]]
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]*")
-#: Continuation lines.
-_MORE = re.compile(r"(?:[ \t][^\n]*(?:\n|\Z))+")
 #: The beginning of a statement.
 _STATEMENT = re.compile(
     r"""
@@ -33,7 +31,7 @@ _STATEMENT = re.compile(
       [ \t]+ \S+ [ \t]+ (?:no)?wait (?! \w )
     | \S+ [ \t]+ (?:on|off) [ \t]+ \w+ [ \t]* =
     | \.include [ \t]+ \S
-    | \S+ : [ \t]* \Z
+    | \S+ : [ \t]* \r? (?= \n | \Z )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -60,17 +58,25 @@ def toStatement(source: Source) -> bool:
         # "#@" alone ends a policy.
         if comment.startswith("#@") and comment[2:].strip():
             source.warnings.append(ConfWarning(location, "ipsec", _POLICY))
-        while comment.endswith("\\") and not _atStatement(source):
-            location, comment = source.restOfLine()
-            if comment and comment[0] not in " \t#":
-                source.warnings.append(ConfWarning(location, "line", _COMMENTED))
+        if comment.endswith("\\"):
+            _restOfComment(source)
+
+
+def _restOfComment(source: Source) -> None:
+    """Go past the lines that continue a comment."""
+    lost: ConfWarning | None = None
+    comment = "\\"
+    while comment.endswith("\\") and not _atStatement(source):
+        location, comment = source.restOfLine()
+        if lost is None and comment and comment[0] not in " \t#":
+            lost = ConfWarning(location, "line", _COMMENTED)
+            source.warnings.append(lost)
 
 
 def _atStatement(source: Source) -> bool:
     """Tell whether what follows can only be a statement, or is nothing."""
-    end = source.text.find("\n", source.position)
-    line = source.text[source.position : None if end < 0 else end]
-    return source.ended or _STATEMENT.match(line.rstrip("\r")) is not None
+    found = _STATEMENT.match(source.text, source.position)
+    return found is not None or source.ended
 
 
 def logicalLine(source: Source) -> Parts:
@@ -81,12 +87,9 @@ def logicalLine(source: Source) -> Parts:
         indented = source.text.startswith((" ", "\t"), source.position)
         if not (indented or (more.endswith("\\") and not _atStatement(source))):
             break
-        if len(parts) > WORDS:
-            rest = _MORE.match(source.text, source.position)
-            source.goTo(rest.end() if rest else source.position)
-            break
         location, more = source.restOfLine()
-        if not more.lstrip(" \t").startswith("#"):
+        # Of a line that is too long, the rest is only gone past.
+        if len(parts) <= WORDS and not more.lstrip(" \t").startswith("#"):
             parts.append((location, more))
     return parts
 
@@ -110,8 +113,8 @@ def wordsOf(parts: Parts) -> list[Word]:
             found[0] = Word(before.text + found[0].text, before.location)
         words += found
         joined = continues and bool(found) and bare[-1] not in " \t"
-    if len(words) > WORDS:
-        raise tooManyWords(words[-1])
+    if len(words) > WORDS or len(parts) > WORDS:
+        raise tooManyWords(words[-1] if words else Word("", parts[-1][0]))
     return words
 
 
@@ -121,14 +124,16 @@ def lineWarnings(source: Source, parts: Parts) -> Iterator[ConfWarning]:
 
     @param source: the text, whose position is after the logical line.
     """
+    if len(parts) == 1 and "\\" not in parts[0][1]:
+        return
     for location, text in parts[1:]:
         bare = text.lstrip(" \t")
-        if _STATEMENT.match(bare):
+        if bare != text and _STATEMENT.match(bare):
             where = location.after(len(text) - len(bare))
             yield ConfWarning(where, "line", _INDENTED)
     for location, text in parts:
         bare = text.rstrip(" \t")
-        if bare.endswith("\\") and bare != text:
+        if bare != text and bare.endswith("\\"):
             yield ConfWarning(location.after(len(bare) - 1), "line", _SPACED)
     location, text = parts[-1]
     if text.endswith("\\") and not source.ended:

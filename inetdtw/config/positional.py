@@ -74,8 +74,9 @@ def splitService(word: Word) -> tuple[Word, list[Assignment]]:
         )
     if service[0] == "0" and service.isdigit():
         service = service.lstrip("0") or "0"
+        word = Word(f"{hosts}{colon}{service}", word.location)
     if not colon:
-        return Word(service, word.location), []
+        return word, []
     return _part(word, service, len(hosts) + 1), [(_name("bind", word), hostsOf(word))]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.entry import Entry
+from inetdtw.config.keyvalue import WORDS
 from inetdtw.config.test.statements import CAT, services, statements
 from inetdtw.model.errors import ConfError, ConfWarning, Location
 
@@ -95,3 +96,12 @@ class BackslashTests(SynchronousTestCase):
         (warning,) = statements("#@ in ipsec \\\n  esp\\\n#@ x")
         assert isinstance(warning, ConfWarning)
         self.assertEqual((warning.field, warning.location.line), ("ipsec", 1))
+
+    def test_tooMany(self) -> None:
+        """Too many continuation lines are one error, and the next line is read."""
+        for more in ("\\\n", "x \\\n", "x\\\n", "  \\\n"):
+            text = f"7 {CAT} \\\n{more * (WORDS + 2)}\n8 {CAT}"
+            problem, other = statements(text)
+            assert isinstance(problem, ConfError) and isinstance(other, Entry)
+            self.assertIn("too many words", problem.reason)
+            self.assertEqual(other.service, "8")
