@@ -81,7 +81,7 @@ class ConfigurationSource:
 
     def log(self, configuration: Configuration, report: Report) -> None:
         """Log the problems and warnings of a configuration."""
-        for problem in configuration.problems:
+        for problem in configuration.messages:
             report.configError(problem)
         for warning in configuration.warnings:
             report.configWarning(warning)
@@ -255,10 +255,10 @@ class InetdService(ApplicationService):
         configuration = self._checked(read)
         self._problems = configuration.leftOut
         self._source.log(configuration, self._report)
-        problems = tuple(map(str, configuration.problems))
+        problems = tuple(map(str, configuration.messages))
         warnings = tuple(map(str, configuration.warnings))
         if problems:
-            reason, count = "the old configuration stays", len(problems)
+            reason, count = "the old configuration stays", len(configuration.problems)
             self._report.emit(events.RELOAD_REJECTED, problems=count, reason=reason)
             self._slots.check()
             return ReloadResult(None, problems, warnings)

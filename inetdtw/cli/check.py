@@ -52,9 +52,9 @@ def check(paths: Sequence[str], settings: Settings, ask: Lookups) -> bool:
     warnings += _unresolved(configuration, names)
     if not configuration.services and not errors:
         errors = [loader.nothingToServe(paths)]
-    marked = [(each, "") for each in errors] + [
-        (each, "warning: ") for each in warnings
-    ]
+    printed = [each for each in errors if each not in configuration.problems]
+    marked = [(each, "") for each in (*configuration.messages, *printed)]
+    marked += [(each, "warning: ") for each in warnings]
     for finding, mark in sorted(marked, key=lambda each: each[0].location):
         out(f"{finding.location}: {mark}{finding.field}: {finding.reason}")
         # A finding about a file has no line.

@@ -60,7 +60,7 @@ def makeService(options: ServiceOptions) -> IService:
         inherited=Inherited.fromEnvironment(environment(), os.getpid()),
     )
     if not inetd.configuration.services:
-        problems = "".join(f"\n{each}" for each in inetd.configuration.problems)
+        problems = "".join(f"\n{each}" for each in inetd.configuration.messages)
         files = ", ".join(map(printable, options["conf"]))
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
     whole = MultiService()

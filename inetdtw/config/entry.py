@@ -11,11 +11,11 @@ definition, in fewer words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from inetdtw.model.errors import Location
+from inetdtw.model.errors import ConfError, ConfWarning, Location
 
 
 @dataclass(frozen=True)
@@ -44,3 +44,30 @@ class Entry:
     def where(self, key: str) -> Location:
         """Return where the value of a key begins, or else the definition."""
         return self.locations.get(key, self.location)
+
+
+class EntryError(ConfError):
+    """
+    An entry has errors; the first one is also this error.
+
+    @ivar entry: its values that have none.
+    @ivar warnings: what else may not work.
+    """
+
+    def __init__(
+        self,
+        entry: Entry,
+        problems: Sequence[ConfError],
+        warnings: Sequence[ConfWarning] = (),
+    ) -> None:
+        """@param problems: all errors, at least one."""
+        first = problems[0]
+        super().__init__(first.location, first.field, first.reason)
+        self.entry = entry
+        self.warnings = tuple(warnings)
+        self._problems = tuple(problems)
+
+    @property
+    def problems(self) -> tuple[ConfError, ...]:
+        """All errors of the entry."""
+        return self._problems

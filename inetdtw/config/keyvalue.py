@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from inetdtw.config import compat
-from inetdtw.config.entry import Entry
+from inetdtw.config.entry import Entry, EntryError
 from inetdtw.config.keys import KEYS
 from inetdtw.config.tokens import Tokens, TokenType
 from inetdtw.model.errors import ConfError, Location, Word
@@ -140,25 +140,38 @@ def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
 
 
 def buildEntry(
-    service: Word, enabled: bool, assignments: Iterable[Assignment]
+    service: Word,
+    enabled: bool,
+    assignments: Iterable[Assignment],
+    problems: Sequence[ConfError] = (),
 ) -> Entry:
     """
     Return the entry that assigns these values.
 
-    @raise ConfError: if a key is unknown or is given twice, or if a value is not of
-        its key's type.
+    @param problems: the errors of assignments that are left out.
+
+    @raise EntryError: if there are any, if a key is unknown or is given twice, or if a
+        value is not of its key's type.
     """
     values: dict[str, Any] = {}
     locations: dict[str, Location] = {}
+    wrong = list(problems)
     for name, value in assignments:
         key = name.text
-        if key not in KEYS:
-            raise ConfError(name.location, key, compat.aboutKey(key, KEYS))
-        if key in values:
-            raise ConfError(name.location, key, "is given twice; it takes one value")
-        locations[key] = value[0].location if value else name.location
-        values[key] = _valueOf(key, value, locations[key])
-    return Entry(service.text, service.location, enabled, values, locations)
+        try:
+            if key not in KEYS:
+                raise ConfError(name.location, key, compat.aboutKey(key, KEYS))
+            if key in locations:
+                reason = "is given twice; it takes one value"
+                raise ConfError(name.location, key, reason)
+            locations[key] = value[0].location if value else name.location
+            values[key] = _valueOf(key, value, locations[key])
+        except ConfError as problem:
+            wrong.append(problem)
+    entry = Entry(service.text, service.location, enabled, values, locations)
+    if wrong:
+        raise EntryError(entry, wrong)
+    return entry
 
 
 def _valueOf(key: str, value: Sequence[Word], location: Location) -> object:

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from inetdtw.config.conflicts import dropDuplicates, overlapping, unreachable
-from inetdtw.config.entry import Entry
+from inetdtw.config.diagnosis import relevant, resolveFully, summarized
+from inetdtw.config.entry import Entry, EntryError
 from inetdtw.config.foreign import checkFormat, hasOnlyComments
 from inetdtw.config.parser import ERRORS, Include, Statement, parse
 from inetdtw.config.permissions import permissionWarnings
-from inetdtw.config.resolver import At, Resolved, resolve, unknown
+from inetdtw.config.resolver import At, Resolved, unknown
 from inetdtw.model.errors import ConfError, ConfWarning, DuplicateService, Location
 from inetdtw.model.service import Service, Settings
 from inetdtw.system import regularfile
@@ -46,7 +47,15 @@ class _Findings:
     resolved: list[Resolved] = field(default_factory=list)
     problems: list[ConfError] = field(default_factory=list)
     warnings: list[ConfWarning] = field(default_factory=list)
+    wrong: list[EntryError] = field(default_factory=list)
     sockets: int = 0
+
+    def reject(self, problem: ConfError) -> None:
+        """Add the errors of a statement."""
+        self.problems += problem.problems
+        if isinstance(problem, EntryError):
+            self.wrong.append(problem)
+            self.warnings += problem.warnings
 
     def add(self, resolved: Resolved) -> None:
         """Add the services of an entry."""
@@ -66,7 +75,7 @@ class _Findings:
         @param at: rebudget the addresses of host names.
         """
         services: list[Service] = []
-        warnings = list(self.warnings)
+        warnings: list[ConfWarning] = []
         for each in dropDuplicates(
             on for one in self.resolved for on in one.withAddresses(at)
         ):
@@ -74,6 +83,7 @@ class _Findings:
                 warnings.append(each)
             else:
                 services.append(each)
+        warnings = [*relevant(self._unknown(), services, self.wrong), *warnings]
         warnings += overlapping(services)
         warnings += unreachable(services)
         names = self.names()
@@ -84,6 +94,11 @@ class _Findings:
             names,
             self if names else None,
         )
+
+    def _unknown(self) -> list[ConfWarning]:
+        """Return the warnings that no error has at the same place."""
+        places = {each.location for each in self.problems}
+        return [each for each in self.warnings if each.location not in places]
 
 
 @dataclass(frozen=True)
@@ -102,6 +117,11 @@ class Configuration:
     warnings: tuple[ConfWarning, ...] = ()
     names: tuple[str, ...] = ()
     _findings: _Findings | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def messages(self) -> list[ConfError]:
+        """The errors, with one in place of all that have the same cause."""
+        return summarized(self.problems)
 
     @property
     def leftOut(self) -> tuple[ConfError | ConfWarning, ...]:
@@ -126,23 +146,24 @@ def fromStatements(
     found = _Findings()
     for statement in written:
         try:
-            if isinstance(statement, ConfError):
-                raise statement
-            if isinstance(statement, Entry):
-                found.add(resolve(statement, settings, ask))
+            if isinstance(statement, (Entry, EntryError)):
+                found.add(resolveFully(statement, settings, ask))
                 if found.sockets > SOCKETS:
                     reason = f"too many sockets: at most {SOCKETS} are supported"
                     raise ConfError(statement.location, "service", reason)
+            elif isinstance(statement, ConfError):
+                raise statement
             elif isinstance(statement, ConfWarning):
                 found.warnings.append(statement)
         except Exception as why:
             problem = why if isinstance(why, ConfError) else _internal(statement, why)
-            found.problems.append(problem)
+            found.reject(problem)
             if found.sockets > SOCKETS:
                 break
             if len(found.problems) > ERRORS:
                 reason = f"more than {ERRORS} errors: the rest is ignored"
-                found.problems[-1] = ConfError(problem.location, "file", reason)
+                last = ConfError(problem.location, "file", reason)
+                found.problems[ERRORS:] = [last]
                 break
     return found.result()
 

@@ -25,7 +25,7 @@ An error never hides another line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Union
 
@@ -34,8 +34,9 @@ from inetdtw.config.entry import Entry
 from inetdtw.config.keyvalue import Assignment, buildEntry, parseAssignments
 from inetdtw.config.lexer import Source, wordsIn
 from inetdtw.config.lines import lineWarnings, logicalLine, toStatement, wordsOf
-from inetdtw.config.positional import hostsOf, isInternal, parseLine, splitService
+from inetdtw.config.positional import hostsOf, parseLine, splitService
 from inetdtw.config.tokens import Tokens
+from inetdtw.config.wordwarnings import wordWarnings
 from inetdtw.model.errors import ConfError, ConfWarning, Word
 
 _SWITCHED = re.compile(
@@ -116,7 +117,7 @@ class _Parser:
             self._bindTo(tuple(host.text for host in hostsOf(words[0])))
         else:
             yield self._lineEntry(words)
-            yield from _wordWarnings(words)
+            yield from wordWarnings(words, parts)
         yield from lineWarnings(self._source, parts)
 
     def _lineEntry(self, words: list[Word]) -> Entry:
@@ -128,7 +129,8 @@ class _Parser:
         if words[0].text == "rpc":
             foreign.checkLine(words)
         try:
-            return self._entry(*parseLine(words), True)
+            service, assignments, problems = parseLine(words)
+            return self._entry(service, assignments, True, problems)
         except ConfError:
             foreign.checkLine(words)
             raise
@@ -140,7 +142,11 @@ class _Parser:
         return Include(words[1], self._bind)
 
     def _entry(
-        self, service: Word, assignments: list[Assignment], enabled: bool
+        self,
+        service: Word,
+        assignments: list[Assignment],
+        enabled: bool,
+        problems: Sequence[ConfError] = (),
     ) -> Entry:
         """Return an entry, with the default address if it has none."""
         given = {name.text for name, _ in assignments}
@@ -150,7 +156,7 @@ class _Parser:
                 *assignments,
                 (Word("bind", service.location), (first, *self._otherHosts)),
             ]
-        return buildEntry(service, enabled, assignments)
+        return buildEntry(service, enabled, assignments, problems)
 
     def _definition(self, head: re.Match[str]) -> Entry:
         """
@@ -173,23 +179,6 @@ class _Parser:
         keys = {key.text for key, _ in assignments}
         assignments += [each for each in prefix if each[0].text not in keys]
         return self._entry(name, assignments, switch.text == "on")
-
-
-def _wordWarnings(words: list[Word]) -> Iterator[ConfWarning]:
-    """Warn of parts of a positional line that are hardly meant."""
-    login = words[4].text.partition("/")[2]
-    if login:
-        reason = f"the login class '{login}' is ignored; use the rlimit_* keys"
-        yield ConfWarning(words[4].location, "user", reason)
-    returned = next((word for word in words if "\r" in word.text), None)
-    if returned is not None:
-        reason = "a word has a carriage return in it; lines must end with a newline"
-        yield ConfWarning(returned.location, "line", reason)
-    for word in words[6:] if not isInternal(words[5]) else ():
-        if word.text.startswith("#"):
-            reason = f"'{word.text}' is an argument of the program, not a comment"
-            yield ConfWarning(word.location, "args", reason)
-            return
 
 
 def parse(
@@ -215,7 +204,7 @@ def _limited(statements: Iterator[Statement]) -> Iterator[Statement]:
     """
     errors = 0
     for count, each in enumerate(statements):
-        errors += isinstance(each, ConfError)
+        errors += len(each.problems) if isinstance(each, ConfError) else 0
         if errors > ERRORS or count >= STATEMENTS:
             location = (
                 each.pattern.location if isinstance(each, Include) else each.location

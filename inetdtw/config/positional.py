@@ -29,7 +29,8 @@ from collections.abc import Iterable, Iterator
 from inetdtw.config.keyvalue import Assignment
 from inetdtw.model.errors import ConfError, Word
 
-_FIELDS = ("service", "socktype", "protocol", "wait", "user", "exec")
+#: The names of the fields.
+FIELDS = ("service", "socktype", "protocol", "wait", "user", "exec")
 _OWNER = ("socket_user", "socket_group", "socket_mode")
 _LIMITS = ("accept_max", "ip_max", "per_source")
 _BUFFERS = {"sndbuf": "sndbuf", "rcvbuf": "recvbuf", "recvbuf": "recvbuf"}
@@ -119,23 +120,29 @@ def _name(key: str, word: Word) -> Word:
     return Word(key, word.location)
 
 
-def parseLine(words: list[Word]) -> tuple[Word, list[Assignment]]:
+def parseLine(words: list[Word]) -> tuple[Word, list[Assignment], list[ConfError]]:
     """
-    Return the service of a positional line, and its assignments.
+    Return the service of a positional line, its assignments and its errors.
 
-    @raise ConfError: if it has too few fields, or if a field is of another form.
+    @return: with an error for each field that is of another form.
+    @raise ConfError: if it has too few fields.
     """
-    if len(words) < len(_FIELDS):
-        missing = _FIELDS[len(words)].replace("exec", "program")
-        reason = f"is missing: a line needs {len(_FIELDS)} fields, not {len(words)}"
+    if len(words) < len(FIELDS):
+        missing = FIELDS[len(words)].replace("exec", "program")
+        reason = f"is missing: a line needs {len(FIELDS)} fields, not {len(words)}"
         raise ConfError(words[-1].location, missing, reason)
-    service, found = splitService(words[0])
-    found += _socktype(words[1])
-    found += _protocol(words[2])
-    found += _wait(words[3])
-    found += _user(words[4])
+    service, found, problems = words[0], list[Assignment](), list[ConfError]()
+    try:
+        service, found = splitService(words[0])
+    except ConfError as problem:
+        problems.append(problem)
+    for parse, word in zip((_socktype, _protocol, _wait, _user), words[1:5]):
+        try:
+            found += parse(word)
+        except ConfError as problem:
+            problems.append(problem)
     found += _program(words[5:])
-    return service, found
+    return service, found, problems
 
 
 def isInternal(program: Word) -> bool:

@@ -13,7 +13,7 @@ from inetdtw.config import valuetypes
 from inetdtw.config.keys import KEYS
 from inetdtw.config.python import Unfit, interpretedBy
 from inetdtw.config.resolution import Resolution
-from inetdtw.model.errors import ConfWarning
+from inetdtw.model.errors import ConfWarning, ProgramMissing
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import EnvironmentSpec, Program, Service, WarmSpec
 from inetdtw.system import executable, lookups
@@ -164,6 +164,9 @@ class ProgramResolver(Resolution):
             executable.findExecutable(
                 service.program, context.credentials, context.chroot
             )
+        except executable.NotInPath as why:
+            where, reason = self._entry.where("exec"), f"{why.short} (yet)"
+            yield ProgramMissing(where, "exec", reason, why.path)
         except executable.ExecutableNotFound as why:
             yield ConfWarning(self._entry.where("exec"), "exec", f"{why} (yet)")
 

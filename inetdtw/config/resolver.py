@@ -15,15 +15,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Callable
 
+from inetdtw.config.doubts import doubts
 from inetdtw.config.entry import Entry
 from inetdtw.config.internal import InternalResolver
 from inetdtw.config.programs import ProgramResolver
 from inetdtw.config.resolution import Resolution
 from inetdtw.config.sockets import SocketResolver, atEach
 from inetdtw.model.address import Address
-from inetdtw.model.errors import ConfError, ConfWarning
+from inetdtw.model.errors import ConfError, ConfWarning, RootNeeded
 from inetdtw.model.service import Bounds, Service, Settings
-from inetdtw.system.lookups import Lookups, NotFound
+from inetdtw.system.lookups import Lookups, NotFound, RootWanted
 
 #: The maximum length of the name of a service behind tcpmux.
 _LONGEST_NAME = 128
@@ -80,10 +81,18 @@ def resolve(entry: Entry, settings: Settings, ask: Lookups) -> Resolved:
     try:
         return _Resolver(entry, settings, ask).resolve()
     except NotFound as missing:
-        field = missing.field
-        if field == "group" and "group" not in entry.locations:
-            field = "user"
-        raise ConfError(entry.where(field), missing.field, missing.reason) from None
+        raise _confError(entry, missing) from None
+
+
+def _confError(entry: Entry, missing: NotFound) -> ConfError:
+    """Return the error for a name of an entry that is not found."""
+    field = missing.field
+    if field == "group" and "group" not in entry.locations:
+        field = "user"
+    where = entry.where(field)
+    if isinstance(missing, RootWanted):
+        return RootNeeded(where, missing.field, missing.reason, missing.account)
+    return ConfError(where, missing.field, missing.reason)
 
 
 class _Resolver(Resolution):
@@ -108,6 +117,7 @@ class _Resolver(Resolution):
             *self._programs.warnings(service),
             *self._sockets.warnings(service.ownership),
             *self._internals.warnings(service.internal),
+            *doubts(self._entry, service),
         )
         if not self._entry.enabled:
             return Resolved((), warnings)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from inetdtw.config.entry import Entry
 from inetdtw.config.resolution import Resolution
 from inetdtw.model.address import Address, inBrackets
-from inetdtw.model.errors import ConfWarning
+from inetdtw.model.errors import ConfWarning, OnlyIPv6
 from inetdtw.model.service import SOCKTYPES, Ownership, Service, Settings, SocketOptions
 from inetdtw.system import lookups
 from inetdtw.system.acceptfilter import FILTERS
@@ -159,11 +159,24 @@ class SocketResolver(Resolution):
         Warn of an owner that the daemon's user cannot give the socket to.
 
         It works all the same with CAP_CHOWN, or if a supervisor passes the socket.
+        Also warn of C{tcp6} and C{udp6}, which take IPv4 clients on other systems.
         """
         for key in lookups.notGiven(ownership.uid, ownership.gid, self._ask):
             name = self._entry.get(key)
             reason = f"only root can chown the socket to '{name}'; binding may fail"
             yield ConfWarning(self._entry.where(key), key, reason)
+        protocol = self._entry.get("protocol", "")
+        bind = self._entry.get("bind", self._settings.bind)
+        muxed = self._entry.service.startswith("tcpmux/")
+        if protocol in ("tcp6", "udp6") and "*" in bind and not muxed:
+            service = self._entry.service
+            port = lookups.port(service, self.base, self._ask)
+            reason = (
+                f"'{protocol}' is IPv6 only, and no line has the service over IPv4: "
+                f"write {self.base}46 for both, or {protocol}only"
+            )
+            where, type_ = self._entry.where("protocol"), self.socktype()
+            yield OnlyIPv6(where, "protocol", reason, service, port, type_)
 
     def ownership(self) -> Ownership:
         """Return the owner and the permissions of a UNIX socket."""

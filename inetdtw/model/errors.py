@@ -54,6 +54,26 @@ class ConfError(Exception):
         """Return the location, the field and the reason."""
         return f"{self.location}: {self.field}: {self.reason}"
 
+    @property
+    def problems(self) -> tuple[ConfError, ...]:
+        """All errors of the statement."""
+        return (self,)
+
+
+class RootNeeded(ConfError):
+    """
+    Only root's daemon can run the program as this account.
+
+    @ivar account: a user, or a group.
+    """
+
+    def __init__(
+        self, location: Location, field: str, reason: str, account: str
+    ) -> None:
+        """Name the account."""
+        super().__init__(location, field, reason)
+        self.account = printable(account)
+
 
 class Word(NamedTuple):
     """A word of a configuration file without quotes, and its location."""
@@ -77,6 +97,32 @@ class ConfWarning:
     def __str__(self) -> str:
         """Return the location, the field and the reason."""
         return f"{self.location}: {self.field}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class ProgramMissing(ConfWarning):
+    """
+    A program is not found.
+
+    @ivar path: the directories in which it was searched.
+    """
+
+    path: str
+
+
+@dataclass(frozen=True)
+class OnlyIPv6(ConfWarning):
+    """
+    A service that other systems have at IPv4 too.
+
+    @ivar service: its name or port, as written.
+    @ivar port: its port.
+    @ivar socktype: its type of socket.
+    """
+
+    service: str
+    port: int
+    socktype: int
 
 
 class DuplicateService(ConfWarning):

@@ -33,6 +33,22 @@ class ExecutableNotFound(Exception):
     """A program cannot be executed; the message has the path and the reason."""
 
 
+class NotInPath(ExecutableNotFound):
+    """
+    No directory of PATH has a program.
+
+    @ivar path: the value of PATH.
+    @ivar short: the message without it.
+    """
+
+    def __init__(self, program: Program, chroot: str | None = None) -> None:
+        """@param chroot: the root directory in which it was searched."""
+        self.path = os.pathsep.join(program.directories)
+        inside = "" if chroot is None else f" in the root '{chroot}'"
+        self.short = f"'{program.name}' is not in PATH{inside}"
+        super().__init__(f"{self.short} ({self.path})")
+
+
 def candidates(program: Program) -> tuple[str, ...]:
     """
     Return the paths that a program may have, in order.
@@ -98,8 +114,7 @@ def _missing(program: Program) -> ExecutableNotFound:
         except ExecutableNotFound as why:
             return why
         return ExecutableNotFound(f"'{name}': Permission denied")
-    where = os.pathsep.join(program.directories)
-    return ExecutableNotFound(f"'{name}' is not in PATH ({where})")
+    return NotInPath(program)
 
 
 def findExecutable(
@@ -113,40 +128,60 @@ def findExecutable(
     @raise ExecutableNotFound: if there is none, or C{credentials} may not execute it.
     """
     if os.path.isabs(program.name):
-        if chroot is None:
-            checkExecutable(program.name, credentials)
+        checkExecutable(program.name, credentials, chroot)
         return program.name
     for path in candidates(program):
         try:
-            checkExecutable((chroot or "") + path, credentials)
+            checkExecutable(path, credentials, chroot)
         except ExecutableNotFound:
             continue
         return path
-    raise _missing(program)
+    raise NotInPath(program, chroot)
 
 
-def checkExecutable(path: str, credentials: Credentials | None) -> None:
+def checkExecutable(
+    path: str, credentials: Credentials | None, chroot: str | None = None
+) -> None:
     """
     Check that C{path} can be executed.
 
     @param credentials: of the user that is to execute it; C{None} for this process'
         own.
+    @param chroot: the root directory that the path starts from.  A child process that
+        has it looks there; only root can make one.
 
     @raise ExecutableNotFound: if it cannot.
     """
     where = native(path)
+    shown = f"'{path}'" if chroot is None else f"'{path}' in the root '{chroot}'"
     try:
-        if credentials is not None and _isForeign(path, credentials):
+        if chroot is not None:
+            allowed = _askedInside(where, credentials, chroot)
+        elif credentials is not None and _isForeign(path, credentials):
             allowed = _asked(where, credentials)
         else:
             regularfile.checked(os.stat(where))
             allowed = os.access(where, os.X_OK) and _allowed(where, credentials)
     except regularfile.NotPlain as why:
-        raise ExecutableNotFound(f"'{path}' {why.strerror}") from None
+        raise ExecutableNotFound(f"{shown} {why.strerror}") from None
     except OSError as why:
-        raise ExecutableNotFound(f"'{path}': {why.strerror}") from None
+        raise ExecutableNotFound(f"{shown}: {why.strerror}") from None
     if not allowed:
-        raise ExecutableNotFound(f"'{path}': Permission denied")
+        raise ExecutableNotFound(f"{shown}: Permission denied")
+
+
+def _askedInside(path: str, credentials: Credentials | None, chroot: str) -> bool:
+    """
+    Ask the kernel whether C{credentials} may execute C{path} in another root.
+
+    @return: C{True} also if this process may not change its root directory.
+    """
+    try:
+        return mayExecute(path, credentials, chroot)
+    except OSError as why:
+        if why.errno == errno.EPERM:
+            return True
+        raise
 
 
 def _allowed(path: str, credentials: Credentials | None) -> bool:

@@ -48,6 +48,19 @@ class NotFound(LookupError):
         self.reason = reason
 
 
+class RootWanted(NotFound):
+    """
+    Only root can run a program as this account.
+
+    @ivar account: a user, or a group.
+    """
+
+    def __init__(self, field: str, reason: str, account: str) -> None:
+        """Name the account."""
+        super().__init__(field, reason)
+        self.account = account
+
+
 @dataclass(frozen=True)
 class Lookups:
     """
@@ -194,10 +207,10 @@ def _checked(
             f"only root can run a service as '{entry.pw_name}': service ignored "
             "('-' is the daemon's user)"
         )
-        raise NotFound("user", reason)
+        raise RootWanted("user", reason, entry.pw_name)
     if gid != lookups.gid:
         reason = f"only root can run a service as group {gid}: service ignored"
-        raise NotFound("group", reason)
+        raise RootWanted("group", reason, f"group {gid}")
     if groups != ("yes",):
         raise NotFound("groups", "only root can choose groups: service ignored")
     return Account()

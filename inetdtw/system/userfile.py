@@ -61,11 +61,15 @@ def beginning(
     return _asked(lambda: regularfile.read(path, most), credentials, chroot)
 
 
-def mayExecute(path: str, credentials: Credentials) -> bool:
+def mayExecute(
+    path: str, credentials: Credentials | None, chroot: str | None = None
+) -> bool:
     """
     Ask the kernel whether a user may execute a file.
 
     @param path: an absolute path, a native string.
+    @param credentials: those of the user, C{None} for this process' own.
+    @param chroot: the root directory that the path starts from.
 
     @raise regularfile.NotPlain: if it is not a regular file.
     @raise TimeoutError: without an answer in time.
@@ -77,7 +81,7 @@ def mayExecute(path: str, credentials: Credentials) -> bool:
         regularfile.checked(os.stat(path))
         return b"y" if os.access(path, os.X_OK) else b"n"
 
-    return _asked(ask, credentials, None) == b"y"
+    return _asked(ask, credentials, chroot) == b"y"
 
 
 def _asked(

@@ -36,7 +36,10 @@ _BAD_LINES = (
     ("{port} stream rpc/tcp nowait - /bin/cat", "protocol"),
     ("[::1:{port} stream tcp nowait - /bin/cat", "service"),
     ("{port} on protocol = tcp, wait = no, exec = /bin/cat, colour = red;", "colour"),
-    ("{port} on protocol = tcp, wait = no, user = -, wait = yes;", "wait"),
+    (
+        "{port} on protocol = tcp, user = -, exec = /bin/cat, wait = no, wait = no;",
+        "wait",
+    ),
     ("{port} on protocol = tcp, user = -, exec = /bin/cat;", "wait"),
 )
 

@@ -29,17 +29,19 @@ class LineTests(SynchronousTestCase):
 
     def assertSays(self, line: str, service: str, **wanted: Any) -> None:
         """Assert that a line has this service and these keys."""
-        name, assignments = parseLine(list(wordsIn(Location("f", 1), line)))
+        name, assignments, problems = parseLine(list(wordsIn(Location("f", 1), line)))
         self.assertEqual(name.text, service)
-        entry = buildEntry(name, True, assignments)
+        entry = buildEntry(name, True, assignments, problems)
         found = {key: entry.get(key) for key in entry.locations}
         self.assertEqual(found, {**GIVEN, **wanted})
 
     def assertProblem(self, line: str, column: int, field: str, reason: str) -> None:
         """Assert that a line has an error in this column and field."""
         with self.assertRaises(ConfError) as caught:
-            name, assignments = parseLine(list(wordsIn(Location("f", 1), line)))
-            buildEntry(name, True, assignments)
+            name, assignments, problems = parseLine(
+                list(wordsIn(Location("f", 1), line))
+            )
+            buildEntry(name, True, assignments, problems)
         problem = caught.exception
         self.assertEqual(problem.location, Location("f", 1, column), problem)
         self.assertEqual(problem.field, field)
@@ -281,17 +283,17 @@ class LineTests(SynchronousTestCase):
     def test_internal(self) -> None:
         """The arguments of an internal service name it (item 2)."""
         line = "echo stream tcp nowait - internal"
-        _, assignments = parseLine(list(wordsIn(Location("f", 1), line)))
+        _, assignments, _ = parseLine(list(wordsIn(Location("f", 1), line)))
         keys = [key.text for key, _ in assignments]
         self.assertEqual(keys, ["socktype", "protocol", "wait", "user"])
-        _, assignments = parseLine(list(wordsIn(Location("f", 1), f"{line} echo")))
+        _, assignments, _ = parseLine(list(wordsIn(Location("f", 1), f"{line} echo")))
         self.assertEqual(assignments[-1][0].text, "args")
         self.assertEqual([word.text for word in assignments[-1][1]], ["echo"])
 
     def test_places(self) -> None:
         """The location of each key is where its own part of a field begins."""
         line = "a,b:7 stream,5:x tcp,sndbuf=1k nowait.3/2/1 u:g p a"
-        name, assignments = parseLine(list(wordsIn(Location("f", 1), line)))
+        name, assignments, _ = parseLine(list(wordsIn(Location("f", 1), line)))
         self.assertEqual(name.location.column, 5)
         found = {
             key.text: value[0].location.column

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import sys
 from dataclasses import replace
+from unittest import SkipTest
 
 from inetdtw.config import valuetypes
 from inetdtw.config.keys import KEYS
@@ -210,3 +212,18 @@ class ContextTests(ResolveCase):
     def test_chroot(self) -> None:
         """The root directory must be a directory."""
         self.assertRefuses("chroot=/no/such", "'/no/such' is not a directory", ROOT)
+
+    def test_missingInChroot(self) -> None:
+        """A program that is not in the new root draws a warning with that root."""
+        if os.getuid():
+            raise SkipTest("only root can change the root directory")
+        jail = os.path.abspath(self.mktemp())
+        os.mkdir(jail)
+        text = f"{self.START}chroot={jail};"
+        (warning,) = resolved(text).warnings
+        self.assertEqual((warning.field, warning.location.column), ("exec", 44))
+        reason = f"'/bin/sh' in the root '{jail}': No such file or directory (yet)"
+        self.assertEqual(warning.reason, reason)
+        os.mkdir(f"{jail}/bin", 0o755)
+        shutil.copy("/bin/sh", f"{jail}/bin/sh")
+        self.assertEqual(resolved(text).warnings, ())

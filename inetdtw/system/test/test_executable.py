@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from unittest import SkipTest
+from unittest import SkipTest, mock
 
 from inetdtw.model.service import Program
 from inetdtw.system import executable
@@ -164,12 +165,34 @@ class FindExecutableTests(ProgramCase):
 
     def test_chroot(self) -> None:
         """The directories of PATH are those of the root directory of the program."""
+        if os.getuid():
+            raise SkipTest("only root can change the root directory")
         self.write("jail/bin/x")
         program = Program("x", ("/sbin", "/bin"), ("x",))
         jail = self.path("jail")
         self.assertEqual(findExecutable(program, None, jail), "/bin/x")
 
     def test_absoluteInChroot(self) -> None:
-        """An absolute path in another root is not checked."""
+        """In another root, a child process with that root finds a program."""
+        if os.getuid():
+            raise SkipTest("only root can change the root directory")
+        self.write("jail/bin/x")
+        jail = self.path("jail")
+        program = Program("/bin/x", (), ("x",))
+        for credentials in (None, STRANGER):
+            self.assertEqual(findExecutable(program, credentials, jail), "/bin/x")
+        os.symlink("/bin/x", self.path("jail/bin/y"))
+        link = Program("/bin/y", (), ("y",))
+        self.assertEqual(findExecutable(link, None, jail), "/bin/y")
+        for missing in (Program("/bin/z", (), ("z",)), Program("z", ("/bin",), ("z",))):
+            problem = self.assertRaises(
+                ExecutableNotFound, findExecutable, missing, None, jail
+            )
+            self.assertIn(f" in the root '{jail}'", str(problem))
+
+    def test_noChroot(self) -> None:
+        """A process that may not change its root directory finds any program."""
+        denied = PermissionError(errno.EPERM, "Operation not permitted")
+        self.patch(executable, "mayExecute", mock.Mock(side_effect=denied))
         program = Program("/no/such/x", (), ("x",))
-        self.assertEqual(findExecutable(program, None, self.directory), "/no/such/x")
+        self.assertEqual(findExecutable(program, None, "/jail"), "/no/such/x")
