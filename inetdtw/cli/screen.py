@@ -90,8 +90,10 @@ def _raising(numbers: Sequence[signal.Signals]) -> Iterator[None]:
 @contextmanager
 def _mask(how: int, numbers: Sequence[signal.Signals]) -> Iterator[None]:
     """Block or unblock signals."""
-    before = signal.pthread_sigmask(how, numbers)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        # A handler of a signal that was pending may raise an exception.
+        signal.pthread_sigmask(how, numbers)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -51,6 +51,11 @@ class Typed:
         """Type something."""
         os.write(self._terminal, text.encode())
 
+    def forget(self) -> str:
+        """Return what the terminal has shown, and forget it."""
+        seen, self._seen = self._seen, ""
+        return seen
+
     def waitFor(self, text: str) -> None:
         """Wait until the terminal shows something."""
         deadline = time.monotonic() + DEADLINE

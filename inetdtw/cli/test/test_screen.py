@@ -159,6 +159,23 @@ class DrawingTests(ScreenTestCase):
         self.assertEqual((text.count(ENTER), text.count(LEAVE)), (2, 2))
         self.assertEqual(self.keyboard.calls, ["start", "stop"] * 2)
 
+    def test_pending(self) -> None:
+        """A signal that was pending is handled with the others blocked again."""
+        masks: list[Any] = []
+
+        def stop(screen: Any) -> None:
+            masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+        def both() -> None:
+            # The first is delivered only when signals are unblocked again.
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTSTP,))
+            send(signal.SIGTSTP)()
+            send(signal.SIGWINCH)()
+
+        self.patch(screen.Screen, "_stop", stop)
+        self.watch(both)
+        self.assertEqual([signal.SIGCONT in mask for mask in masks], [True])
+
     def test_continued(self) -> None:
         """After SIGCONT the terminal is set and drawn again."""
         text = self.watch(send(signal.SIGCONT))
