@@ -14,6 +14,7 @@ from typing import Any
 from twisted.application.service import IService, MultiService
 
 from inetdtw.cli.options import ServiceOptions
+from inetdtw.config.loader import nothingToServe
 from inetdtw.control.path import NONE, pathOf
 from inetdtw.daemon import sdnotify
 from inetdtw.daemon.init import OrphanReaper
@@ -60,7 +61,8 @@ def makeService(options: ServiceOptions) -> IService:
         inherited=Inherited.fromEnvironment(environment(), os.getpid()),
     )
     if not inetd.configuration.services:
-        problems = "".join(f"\n{each}" for each in inetd.configuration.messages)
+        found = inetd.configuration.messages or (nothingToServe(options["conf"]),)
+        problems = "".join(f"\n{each}" for each in found)
         files = ", ".join(map(printable, options["conf"]))
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
     whole = MultiService()

@@ -99,10 +99,10 @@ def _reason(text: str, start: int) -> str | None:
     return None
 
 
-def hasOnlyComments(text: str) -> bool:
-    """Return whether a text has lines, and all of them are comments."""
+def onlyComments(text: str) -> int:
+    """Return the number of lines that are not empty, or 0 if not all are comments."""
     lines = [line for line in map(str.strip, text.split("\n")) if line]
-    return bool(lines) and all(line.startswith("#") for line in lines)
+    return len(lines) if all(line.startswith("#") for line in lines) else 0
 
 
 def checkLine(words: Sequence[Word]) -> None:

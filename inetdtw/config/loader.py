@@ -18,7 +18,7 @@ from itertools import takewhile
 from inetdtw.config.conflicts import dropDuplicates, overlapping, unreachable
 from inetdtw.config.diagnosis import relevant, resolveFully, summarized
 from inetdtw.config.entry import Entry, EntryError
-from inetdtw.config.foreign import checkFormat, hasOnlyComments
+from inetdtw.config.foreign import checkFormat, onlyComments
 from inetdtw.config.parser import ERRORS, Include, Statement, parse
 from inetdtw.config.permissions import permissionWarnings
 from inetdtw.config.resolver import At, Resolved, unknown
@@ -191,19 +191,25 @@ def load(paths: Iterable[str], settings: Settings, ask: Lookups) -> Configuratio
 
 def nothingToServe(paths: Sequence[str]) -> ConfError:
     """Return the error that files have no service."""
-    commented = paths and all(map(_isCommented, paths))
+    comments = [_onlyComments(path) for path in paths]
     why = "no service is configured"
-    if commented:
-        why = "all lines are comments; remove the '#' in front of a service"
+    if comments and all(comments):
+        count = sum(comments)
+        lines = (
+            f"all {count} lines are comments"
+            if count > 1
+            else "its only line is a comment"
+        )
+        why = f"{lines}; remove the '#' in front of a service"
     return errorOf(paths, f"nothing to serve: {why}")
 
 
-def _isCommented(path: str) -> bool:
-    """Tell whether all lines of a file are comments."""
+def _onlyComments(path: str) -> int:
+    """Return the number of lines of a file, or 0 if not all are comments."""
     try:
-        return hasOnlyComments(read(path))
+        return onlyComments(read(path))
     except OSError:
-        return False
+        return 0
 
 
 def errorOf(paths: Sequence[str], reason: str) -> ConfError:

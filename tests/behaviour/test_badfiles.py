@@ -114,8 +114,8 @@ class NothingToServeTests(ServingTestCase):
 
     def test_empty(self) -> None:
         """A file with only comments draws a message, and a failure."""
-        path = self.write("inetd.conf", "# nothing\n\n")
-        self.check(path, "nothing to serve", path)
+        path = self.write("inetd.conf", "# nothing\n\n# more\n")
+        self.check(path, "nothing to serve", path, "all 2 lines are comments")
 
     def test_absent(self) -> None:
         """A missing file draws a message that names it, and a failure."""

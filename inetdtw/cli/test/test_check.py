@@ -121,8 +121,8 @@ class CheckTests(CheckCase):
         self.lines.clear()
         self.assertFails(
             "\n# The services.\n #7 stream tcp nowait root internal\n",
-            "FILE:1:1: file: nothing to serve: all lines are comments; remove the '#' "
-            "in front of a service",
+            "FILE:1:1: file: nothing to serve: all 2 lines are comments; remove the "
+            "'#' in front of a service",
         )
         self.lines.clear()
         self.assertFails(

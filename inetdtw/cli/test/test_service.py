@@ -121,6 +121,13 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn(f"nothing to serve in {self.path}", str(why))
         self.assertIn(f"{self.path}:1:", str(why))
 
+    def test_comments(self) -> None:
+        """When all lines are comments, the message says so."""
+        self.write("# a\n#7 stream tcp nowait - /bin/cat cat\n")
+        why = str(self.assertRaises(SystemExit, self.make))
+        self.assertIn(f"nothing to serve in {self.path}\n{self.path}:1:1: file", why)
+        self.assertIn("all 2 lines are comments; remove the '#'", why)
+
     def test_noFile(self) -> None:
         """A missing file is an error."""
         os.unlink(self.path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.config.foreign import checkFormat, hasOnlyComments
+from inetdtw.config.foreign import checkFormat, onlyComments
 from inetdtw.config.test.statements import CAT, services, statements
 from inetdtw.model.errors import ConfError
 
@@ -87,18 +87,18 @@ class FormatTests(SynchronousTestCase):
 
 
 class CommentTests(SynchronousTestCase):
-    """Tests for L{hasOnlyComments}."""
+    """Tests for L{onlyComments}."""
 
     def test_comments(self) -> None:
-        """Only a text that has comments has only comments."""
-        for text, only in (
-            ("", False),
-            ("\n \n", False),
-            ("#", True),
-            ("\n # x\n\n#y\n", True),
-            (f"# x\n7 {CAT}\n", False),
+        """The lines of a text are counted if all are comments."""
+        for text, count in (
+            ("", 0),
+            ("\n \n", 0),
+            ("#", 1),
+            ("\n # x\n\n#y\n", 2),
+            (f"# x\n7 {CAT}\n", 0),
         ):
-            self.assertEqual(hasOnlyComments(text), only, text)
+            self.assertEqual(onlyComments(text), count, text)
 
 
 class DialectTests(SynchronousTestCase):
