@@ -16,10 +16,10 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Optional, TextIO
+from typing import Callable, Optional, TextIO
 
 from inetdtw.cli.keys import DOWN, END, HOME, PAGE_DOWN, PAGE_UP, QUIT, UP, Keyboard
 from inetdtw.cli.output import write

@@ -43,7 +43,7 @@ class Status(Command):
     optFlags = [
         ["json", "j", "Print everything, as JSON."],
         ["names", None, "Print only the names of the services, each on a line."],
-        ["watch", "w", "Update the output in place, until Ctrl-C."],
+        ["watch", "w", "Update in place, until q or Ctrl-C; arrows scroll."],
         [
             "quiet",
             "q",

@@ -10,8 +10,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 

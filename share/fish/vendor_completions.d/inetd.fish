@@ -45,7 +45,7 @@ complete -c inetd -l conf -r -F -d 'Add a configuration file, or a directory of 
 complete -c inetd -n __fish_use_subcommand -a 'status clients health reload pause resume drain'
 complete -c inetd -n '__fish_seen_subcommand_from status' -s j -l json -d 'Print everything, as JSON.'
 complete -c inetd -n '__fish_seen_subcommand_from status' -l names -d 'Print only the names of the services, each on a line.'
-complete -c inetd -n '__fish_seen_subcommand_from status' -s w -l watch -d 'Update the output in place, until Ctrl-C.'
+complete -c inetd -n '__fish_seen_subcommand_from status' -s w -l watch -d 'Update in place, until q or Ctrl-C; arrows scroll.'
 complete -c inetd -n '__fish_seen_subcommand_from status' -s q -l quiet -d 'Print nothing; the exit status is the result.'
 complete -c inetd -n '__fish_seen_subcommand_from status' -l control -r -F -d 'The daemon\'s control socket. [default: $INETD_CONTROL, /run/inetd/control for root, $XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]'
 complete -c inetd -n '__fish_seen_subcommand_from status' -s n -l interval -x -d 'The interval of --watch, in seconds. [default: 1.0]'
