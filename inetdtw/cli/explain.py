@@ -13,24 +13,29 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from inetdtw.cli.output import err, out
 from inetdtw.config import loader
-from inetdtw.config.entry import Entry
+from inetdtw.config.conflicts import dropDuplicates
+from inetdtw.config.diagnosis import resolveFully, summarized
+from inetdtw.config.entry import Entry, EntryError
 from inetdtw.config.keys import KEYS
 from inetdtw.config.programs import LIMITS
-from inetdtw.config.resolver import resolve
-from inetdtw.model.address import Address
-from inetdtw.model.errors import ConfError
+from inetdtw.model.address import Address, inBrackets
+from inetdtw.model.errors import ConfError, Location
+from inetdtw.model.selection import listed, namesOf, select
 from inetdtw.model.service import SOCKTYPE_NAMES, Service, Settings
+from inetdtw.model.state import kindOf
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
 from inetdtw.text import printable
 
 #: Words that need no quotes, anywhere.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%~^*!?\[\](){}|&<>$-]+")
+#: A numeric address.
+_NUMERIC = re.compile(r"[0-9.]+|.*:.*")
 _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\", '"': r"\""}
 
 
@@ -47,22 +52,55 @@ def explain(
 
     @return: whether there is one.
     """
-    found = False
-    names: list[str] = []
     # Other errors are printed only if they may be why there is no such service.
     wrong: list[tuple[ConfError, Entry | None]] = []
-    for entry, service in _all(paths, settings, ask, wrong):
-        names.append(service.name)
-        if wanted in (service.name, entry.service, str(service.address)):
-            found = True
-            out(f"# {entry.location}")
-            out(explanation(entry, service))
-    for problem, bad in wrong:
-        if not found or (bad and wanted in (bad.service, bad.get("id"))):
-            err(str(problem))
+    services = list(_all(paths, settings, ask, wrong))
+    shown = _shownNames(services)
+    names = [shown.get(_placeOf(each), each.name) for _, each in services]
+    found = select(
+        wanted,
+        ((_namesOf(name, *each), each) for name, each in zip(names, services)),
+    )
+    for entry, service in found:
+        out(f"# {entry.location}")
+        out(explanation(entry, service))
+    meant = [each for each, bad in wrong if not found or _isFor(wanted, bad)]
+    for problem in summarized(meant):
+        err(str(problem))
     if not found:
-        err(printable(f"'{wanted}' is not a service ({', '.join(names) or 'none'})"))
-    return found
+        err(printable(f"'{wanted}' is not a service ({listed(names) or 'none'})"))
+    return bool(found)
+
+
+def _isFor(wanted: str, bad: Entry | None) -> bool:
+    """Tell whether a word is a name of an entry that cannot be served."""
+    if bad is None:
+        return False
+    full = f"{bad.service}/{bad.get('protocol')}"
+    return wanted in (bad.service, full, bad.get("id"))
+
+
+def _placeOf(service: Service) -> tuple[Location, Address]:
+    """Return what distinguishes a service from all others."""
+    return service.location, replace(service.address, ordinal=0)
+
+
+def _shownNames(
+    services: Iterable[tuple[Entry, Service]],
+) -> dict[tuple[Location, Address], str]:
+    """Return the names that the daemon has for the services that it serves."""
+    served = dropDuplicates(service for entry, service in services if entry.enabled)
+    return {_placeOf(each): each.name for each in served if isinstance(each, Service)}
+
+
+def _namesOf(name: str, entry: Entry, service: Service) -> Sequence[str]:
+    """Return all names of a service, in the daemon and in its file."""
+    hosts: tuple[str, ...] = entry.get("bind", ("*",))
+    # One of several numeric addresses is another service's.
+    words = [each for each in hosts if not _NUMERIC.fullmatch(each)]
+    words.append(",".join(map(inBrackets, hosts)))
+    called = (entry.service, entry.get("id", entry.service))
+    return namesOf(name, str(service.address), kindOf(service), called, words)
 
 
 def _all(
@@ -78,15 +116,17 @@ def _all(
     """
     found = []
     for statement in loader.statements(paths):
-        if isinstance(statement, ConfError):
-            wrong.append((statement, None))
-        if not isinstance(statement, Entry):
-            continue
         try:
-            on = replace(statement, enabled=True)
-            found.append((statement, resolve(on, settings, ask)))
+            if isinstance(statement, Entry):
+                on = replace(statement, enabled=True)
+                found.append((statement, resolveFully(on, settings, ask)))
+            elif isinstance(statement, EntryError):
+                resolveFully(statement, settings, ask)
+            elif isinstance(statement, ConfError):
+                raise statement
         except ConfError as problem:
-            wrong.append((problem, statement))
+            bad = problem.entry if isinstance(problem, EntryError) else None
+            wrong += ((each, bad) for each in problem.problems)
     names = HostNames()
     names.ask(name for _, resolved in found for name in resolved.names())
     names.wait(CHECK_WAIT)

@@ -10,7 +10,7 @@ import contextlib
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.python import usage
@@ -20,7 +20,7 @@ from inetdtw.cli.command import FAILED, OK, Command, Rejected
 from inetdtw.cli.output import out, write
 from inetdtw.cli.page import Page, drawn, hasColours, wrapped
 from inetdtw.control.client import Client, NoDaemon
-from inetdtw.model.selection import listed, matches
+from inetdtw.model.selection import listed, namesOf, select
 from inetdtw.text import printable
 
 
@@ -90,7 +90,7 @@ class Status(Command):
         state = dict(client.ask("GET", "/status"))
         if self["service"] is not None:
             word, all_ = self["service"], state["services"]
-            found = [e for e in all_ if matches(word, e["service"], e["address"])]
+            found = select(word, [(_namesOf(each), each) for each in all_])
             if not found:
                 names = listed(each["service"] for each in all_)
                 raise Rejected(f"'{word}' is not a service ({names})")
@@ -122,6 +122,11 @@ class Status(Command):
             return self._page(self._state(client), width)
         except (NoDaemon, Rejected) as why:
             return Page(body=tuple(wrapped(f"inetd: {why}", width)))
+
+
+def _namesOf(service: Mapping[str, Any]) -> Sequence[str]:
+    """Return the names of a service that C{status} shows."""
+    return namesOf(service["service"], service["address"], service["kind"])
 
 
 class Health(Command):

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from inetdtw.text import printable
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 #: The maximum number of names in a message.
 LISTED = 20
+_MUX = "tcpmux/"
+#: What distinguishes services that would have the same name.
+_ORDINAL = re.compile(r"#[0-9]+\Z")
 
 
 class AmbiguousService(ValueError):
@@ -26,39 +30,87 @@ class AmbiguousService(ValueError):
 
 def findService(word: str, among: Iterable[tuple[ServiceState, _T]]) -> _T:
     """
-    Return the object of the service that a word matches, see L{matches}.
-
-    A service whose name is the word has precedence.
+    Return the object of the service that a word refers to, see L{select}.
 
     @param among: the services, each with an object.
 
-    @raise AmbiguousService: if the word matches none, or several.
+    @raise AmbiguousService: if it refers to none, or to several.
     """
-    pairs = list(among)
-    named = [what for state, what in pairs if state.name == word]
-    if len(named) == 1:
-        return named[0]
-    found = [pair for pair in pairs if matches(word, pair[0].name, pair[0].address)]
+    pairs = [(state, (state.name, what)) for state, what in among]
+    found = select(
+        word, [(namesOf(each.name, each.address, each.kind), it) for each, it in pairs]
+    )
     if len(found) == 1:
         return found[0][1]
-    if found:
-        names = listed(state.name for state, _ in found)
-        raise AmbiguousService(f"'{printable(word)}' is ambiguous ({names})")
-    names = listed(state.name for state, _ in pairs)
-    raise AmbiguousService(f"'{printable(word)}' is not a service ({names})")
+    names = listed(name for name, _ in found or (it for _, it in pairs))
+    why = "is ambiguous" if found else "is not a service"
+    raise AmbiguousService(f"'{printable(word)}' {why} ({names})")
 
 
-def matches(word: str, name: str, address: str) -> bool:
+def select(word: str, among: Iterable[tuple[Sequence[str], _T]]) -> list[_T]:
     """
-    Tell whether a word is the name or the address of a service.
+    Return the objects of the services that a word refers to.
 
-    @param name: the name in the log; without its protocol it matches too.
+    A service whose name is the word has precedence.
+
+    @param among: the names of each service, see L{namesOf}, with an object.
     """
-    called, slash, protocol = name.rpartition("/")
-    words = {name, address, f"{address}/{protocol}"}
-    if slash:
-        words.add(called)
-    return word in words
+    pairs, wanted = list(among), _bare(word)
+    named = [what for names, what in pairs if wanted == names[0]]
+    return named or [what for names, what in pairs if wanted in names]
+
+
+def _bare(word: str) -> str:
+    """Return a word without quotes, and a path without C{:USER:GROUP:MODE:}."""
+    if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"":
+        word = word[1:-1]
+    return word[word.index("/") :] if word.startswith(":") and "/" in word else word
+
+
+def namesOf(
+    name: str,
+    address: str,
+    kind: str = "",
+    services: Iterable[str] = (),
+    hosts: Iterable[str] = (),
+) -> Sequence[str]:
+    """
+    Return all names of a service, beginning with C{name}.
+
+    @param name: the name in the log.
+    @param address: the address of its socket.
+    @param kind: begins with the type of the socket.
+    @param services: further names, as the file has them.
+    @param hosts: further names of the host.
+    """
+    host, _, port = address.rpartition(":")
+    if "/" in address or not host:
+        short = address[len(_MUX) :] if address.startswith(_MUX) else address
+        base = "tcp" if address.startswith(_MUX) else "unix"
+        each = (name, address, short, *services)
+        return (*each, *(f"{one}/{base}" for one in each))
+    base = "udp" if kind.startswith("dgram") else "tcp"
+    called, slash, protocol = _ORDINAL.sub("", name).rpartition("/")
+    if slash and protocol in ("tcp", "udp"):
+        base = protocol
+    else:
+        called = name
+    own = called[len(host) + 1 :] if called.startswith(f"{host}:") else called
+    places = dict.fromkeys(("", *(f"{one}:" for one in (host, *hosts))))
+    suffixes = [f"/{base}{version}" for version in _versions(host)]
+    ends = ("", *suffixes)
+    found = [name]
+    for service in (own, port, *services):
+        found += (f"{place}{service}{end}" for place in places for end in ends)
+        found += (f"{service}{end}@{host.strip('[]')}" for end in suffixes)
+    return found
+
+
+def _versions(host: str) -> tuple[str, ...]:
+    """Return the suffixes of the protocols that may have an address."""
+    if not host.startswith("["):
+        return ("", "4")
+    return ("", "6", "6only", "46")
 
 
 def listed(names: Iterable[str]) -> str:

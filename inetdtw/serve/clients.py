@@ -15,7 +15,7 @@ from typing import Any
 from inetdtw.launch.pool import wayOf
 from inetdtw.model.address import peerText
 from inetdtw.model.clients import INTERNAL, WARM, ClientList, ClientState
-from inetdtw.model.selection import AmbiguousService, listed, matches
+from inetdtw.model.selection import AmbiguousService, listed, namesOf, select
 from inetdtw.model.service import Service
 from inetdtw.model.source import hostOf
 from inetdtw.model.state import ServiceState
@@ -49,7 +49,7 @@ def clientList(
     Return the clients that are served now, at most L{MOST}.
 
     @param states: the states of all services.
-    @param word: the name or the address of the services, see L{matches}; C{None} for
+    @param word: the name or the address of the services, see L{namesOf}; C{None} for
         all, including those that were removed and still have clients.
 
     @raise AmbiguousService: if the word matches no service.
@@ -63,7 +63,8 @@ def clientList(
 
 def _matched(word: str, states: Collection[ServiceState]) -> set[str]:
     """Return the names of the services that a word matches."""
-    found = {each.name for each in states if matches(word, each.name, each.address)}
+    pairs = ((namesOf(it.name, it.address, it.kind), it.name) for it in states)
+    found = set(select(word, pairs))
     if not found:
         names = listed(each.name for each in states)
         raise AmbiguousService(f"'{printable(word)}' is not a service ({names})")

@@ -26,7 +26,13 @@ from inetdtw.model.test.test_state import DAEMON, ONE
 
 #: The reply of a daemon that has nothing to mend.
 FINE = {"healthy": True, "draining": False, "problems": [], "trouble": {}}
-BAD = replace(ONE, name="8/tcp", pauses=(PauseReason.UNBOUND,), reason="in use")
+BAD = replace(
+    ONE,
+    name="8/tcp",
+    address="127.0.0.1:8",
+    pauses=(PauseReason.UNBOUND,),
+    reason="in use",
+)
 
 
 class FakeClient:
