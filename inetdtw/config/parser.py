@@ -150,7 +150,7 @@ class _Parser:
     ) -> Entry:
         """Return an entry, with the default address if it has none."""
         given = {name.text for name, _ in assignments}
-        if self._bind and "bind" not in given and service.text[0] != "/":
+        if self._bind and "bind" not in given and not service.text.startswith("/"):
             first = Word(self._bind[0], service.location)
             assignments = [
                 *assignments,

@@ -191,6 +191,12 @@ class DefaultAddressTests(SynchronousTestCase):
         """Return the addresses of each entry."""
         return [each.get("bind") for each in entries(text)]
 
+    def test_noService(self) -> None:
+        """A line without a service is an error after a default address too."""
+        problem, other = statements(f"*:\n'' {CAT}\n8 {CAT}")
+        assert isinstance(problem, ConfError) and isinstance(other, Entry)
+        self.assertEqual((problem.field, other.service), ("service", "8"))
+
     def test_later(self) -> None:
         """An address alone on a line is the default of later lines (item 7)."""
         text = f"6 {CAT}\n127.0.0.1:\n7 {CAT}\n8 {CAT_KEYS}\n*:\n9 {CAT}"
