@@ -7,8 +7,8 @@ Find all errors of an entry, and say each thing once.
 
 L{resolve<inetdtw.config.resolver.resolve>} raises the first error.  The value that has
 it is then replaced by one that is always good, and the entry is resolved again, until
-no error is left.  Values that depend on the replaced one are replaced as well, so that
-one mistake is one error.
+no error is left.  Values that depend on the replaced one are replaced as well, so
+that one cause gives one error.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class AllErrorsTests(SynchronousTestCase):
         self.assertErrors(text, errors)
 
     def test_noFollowUp(self) -> None:
-        """One mistake is one error."""
+        """An error has no consequences that are reported too."""
         for text, errors in (
             ("7 on protocol=tcpp, wait=no, user=-, exec=/bin/sh, nodelay=yes;",
              "protocol"),
@@ -103,7 +103,7 @@ class AllErrorsTests(SynchronousTestCase):
         self.assertErrors("7 stream tcp nowait carl#x /bin/sh", "user")
 
     def test_ordinaryUser(self) -> None:
-        """For an ordinary user the group of another account is no further error."""
+        """An ordinary user gets no further error for the group."""
         text = "7 stream tcp nowait carl:mail /bin/sh"
         self.assertErrors(text, "user", "", ALPINE)
 

@@ -20,7 +20,7 @@ class CommentTests(SynchronousTestCase):
         return [(each.location.column, each.field, each.reason) for each in found]
 
     def test_within(self) -> None:
-        """A C{#} within a word is no comment; the first one draws a warning."""
+        """A C{#} within a word draws a warning, once in a line."""
         part = "is part of the word, not a comment"
         for text, column, field, word in (
             (f"7 {CAT} one#two", 41, "args", "one#two"),
@@ -39,7 +39,7 @@ class CommentTests(SynchronousTestCase):
         self.assertEqual(self.warnings(f"7 {CAT} # a#b # c"), [(41, "args", reason)])
 
     def test_quoted(self) -> None:
-        """A C{#} in quotes is meant, and a comment is no word."""
+        """A C{#} in quotes is meant, and comments draw none."""
         for text in (
             *(f"7 {CAT} 'one#two'", f'7 {CAT} "#"', f"7 {CAT} a'#'b"),
             *(f"# a#b\n7 {CAT}", f"7 {CAT}\n  # a#b\n"),
