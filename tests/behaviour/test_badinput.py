@@ -87,6 +87,28 @@ class BadLineTests(ServingTestCase):
             self.assertIn("field=user reason=only root can", line)
             self.assertRaises(ConnectionRefusedError, self.connect, bad)
 
+    def test_otherUsers(self) -> None:
+        """Several such lines are one message, and each is counted."""
+        good, conf = freePort(), ""
+        for _ in range(3):
+            conf += f"{freePort()} stream tcp nowait root /bin/cat\n"
+        conf += f"{good} stream tcp nowait - /bin/cat\n"
+        with self.daemon(conf, good, user=ordinaryUser()) as daemon:
+            (line,) = daemon.lines("config-error ")
+            self.assertIn("3 services need root: only root can run a service", line)
+            self.assertIn("(lines 1, 2, 3;", line)
+
+    def test_severalErrors(self) -> None:
+        """All errors of one line are logged, each in its column."""
+        good = freePort()
+        bad = "nosuchservice stream tcp nowait nosuchuser /nosuch nosuch"
+        conf = f"{bad}\n{good} stream tcp nowait - /bin/cat\n"
+        with self.daemon(conf, good) as daemon:
+            path = self.path("inetd.conf")
+            self.assertEqual(len(daemon.lines(f"config-error {path}:1:")), 2)
+            self.assertEqual(len(daemon.lines(f"{path}:1:33 field=user")), 1)
+            self.assertEqual(len(daemon.lines(f"{path}:1:44 field=exec")), 1)
+
     def test_ownName(self) -> None:
         """A user other than root can name itself in a line."""
         user = ordinaryUser() or pwd.getpwuid(os.geteuid())
