@@ -56,7 +56,23 @@ NAMES = {
     "service": "the first word of the definition",
     "server_args": "args, which begins with the program's own name",
     "socket_type": "socktype",
+    "type": "args for an internal service, without exec",
     "v6only": "protocol = tcp6, or tcp46 for both",
+    # Of systemd.socket(5) and systemd.exec(5).
+    "accept": "wait, which is the opposite",
+    "bindipv6only": "protocol = tcp6, or tcp46 for both",
+    "execstart": "exec",
+    "listendatagram": "the first word of the definition",
+    "listenstream": "the first word of the definition",
+    "maxconnections": "accept_max",
+    "maxconnectionspersource": "per_source",
+    "rootdirectory": "chroot",
+    "socketgroup": "socket_group",
+    "socketmode": "socket_mode",
+    "socketuser": "socket_user",
+    "standarderror": "stderr",
+    "triggerlimitburst": "service_max, which is per minute, and pause",
+    "workingdirectory": "directory",
 }
 #: The features of internal services that only other superservers have.
 INTERNALS = {

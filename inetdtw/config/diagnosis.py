@@ -80,7 +80,13 @@ def _diagnosed(
                 wrong.add(another.field)
                 continue
         break
-    kept = (each for each in warnings if each.field in entry.locations.keys() - wrong)
+    given = entry.locations.keys() - wrong
+    # Whether a service has IPv4 too is of no interest before it is served.
+    kept = (
+        each
+        for each in warnings
+        if each.field in given and not isinstance(each, OnlyIPv6)
+    )
     problems.sort(key=lambda each: each.location)
     return EntryError(entry, problems, tuple(kept))
 

@@ -102,6 +102,11 @@ class AllErrorsTests(SynchronousTestCase):
         self.assertErrors("7#x stream tcp nowait - /bin/sh", "service")
         self.assertErrors("7 stream tcp nowait carl#x /bin/sh", "user")
 
+    def test_onlyIPv6(self) -> None:
+        """A service that is left out draws no warning about IPv4."""
+        text = "nosuch stream tcp nowait - /bin/sh\nnosuch stream tcp6 nowait - /bin/sh"
+        self.assertErrors(text, "service service")
+
     def test_ordinaryUser(self) -> None:
         """An ordinary user gets no further error for the group."""
         text = "7 stream tcp nowait carl:mail /bin/sh"
