@@ -246,7 +246,7 @@ class InetdService(ApplicationService):
         @return: true if the new configuration is served.
         """
         if self._slots.draining:
-            return ReloadResult(None, (REFUSED,))
+            return ReloadResult(None, (self._source.error(REFUSED),))
         with self.aroundReload():
             return self._reload()
 
@@ -255,8 +255,7 @@ class InetdService(ApplicationService):
         configuration = self._checked(read)
         self._problems = configuration.leftOut
         self._source.log(configuration, self._report)
-        problems = tuple(map(str, configuration.messages))
-        warnings = tuple(map(str, configuration.warnings))
+        problems, warnings = tuple(configuration.messages), configuration.warnings
         if problems:
             reason, count = "the old configuration stays", len(configuration.problems)
             self._report.emit(events.RELOAD_REJECTED, problems=count, reason=reason)

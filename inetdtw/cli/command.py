@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Callable
 
 from twisted.python import usage
 
@@ -21,6 +22,19 @@ from inetdtw.text import environment
 
 #: The exit statuses: no error, an error, no daemon or a wrong command line.
 OK, FAILED, NO_DAEMON = 0, 1, 2
+
+
+def seconds(name: str, low: float, high: float) -> Callable[[str], float]:
+    """Return the type of an option whose value is a number of seconds."""
+
+    def read(text: str) -> float:
+        with suppress(ValueError):
+            if low <= float(text) <= high:
+                return float(text)
+        reason = f"--{name} takes seconds, from {low:g} to {high:g}, not '{text}'"
+        raise usage.UsageError(reason)
+
+    return read
 
 
 class Rejected(Exception):
@@ -70,8 +84,13 @@ class Command(Described):
         @raise Rejected: if the daemon rejects the request.
         """
         data = self.client().ask("POST", path, **arguments)
-        for line in (*data.get("problems", ()), *data.get("warnings", ())):
-            out(line)
+        found = [data.get(each, ()) for each in ("problems", "warnings")]
+        if any(found):
+            # It reads files, which most commands do not need.
+            from inetdtw.cli.findings import printFindings
+            from inetdtw.model.errors import fromJSON
+
+            printFindings(*(list(map(fromJSON, each)) for each in found))
         if "error" in data:
             raise Rejected(data["error"])
         return data

@@ -16,7 +16,7 @@ import signal
 import sys
 from types import FrameType
 
-from inetdtw.cli.names import COMMANDS
+from inetdtw.cli.names import ADVICE, COMMANDS, aboutWord, withOptions
 from inetdtw.system.stdio import openStreams, reserveStdio
 
 #: The signals that end the daemon.
@@ -42,7 +42,14 @@ def main() -> None:
     # The reactor opens descriptors as soon as it is imported.
     reserveStdio()
     openStreams()
-    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+    sys.argv[1:] = withOptions(sys.argv[1:])
+    first = sys.argv[1] if sys.argv[1:] else ""
+    if first in ADVICE:
+        from inetdtw.cli.output import err
+
+        err(f"inetd: {aboutWord(first)}")
+        raise SystemExit(2)
+    if first in COMMANDS:
         # Commands start often, and need no module of the daemon.
         from inetdtw.cli import operate
 

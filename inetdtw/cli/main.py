@@ -17,7 +17,7 @@ from twisted.scripts._twistd_unix import ServerOptions
 from inetdtw._version import __version__
 from inetdtw.cli import operate
 from inetdtw.cli.background import SEE_LOG, Runner
-from inetdtw.cli.names import COMMANDS
+from inetdtw.cli.names import ADVICE, COMMANDS, aboutWord
 from inetdtw.cli.options import SIGNALS, ServiceOptions
 from inetdtw.cli.output import err, out
 from inetdtw.cli.service import OptionError
@@ -67,6 +67,8 @@ class InetdOptions(ServiceOptions):
     def parseArgs(self, *files: str) -> None:
         """Add configuration files, unless one is a misplaced command."""
         for name in files:
+            if name in ADVICE:
+                raise usage.UsageError(aboutWord(name))
             command = _similarCommand(name)
             if command is not None:
                 meant = f"did you mean the command 'inetd {command}'?"

@@ -12,20 +12,31 @@ They are::
     inetd health                                 exit with 0 if all are healthy
     inetd reload                                 reload the configuration
     inetd pause SERVICE, inetd resume SERVICE    leave clients in the backlog
-    inetd drain [--wait]                         exit when the last program exits
+    inetd drain [--wait SECONDS]                 exit when the last program exits
+    inetd stop                                   exit now
 """
 
 from __future__ import annotations
 
+import math
+import os
+import select
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Callable
+from typing import Any, Callable
 
 from twisted.python import usage
 
 from inetdtw.cli.clients import Clients
-from inetdtw.cli.command import FAILED, NO_DAEMON, OK, Command, Rejected
+from inetdtw.cli.command import (
+    FAILED,
+    NO_DAEMON,
+    OK,
+    Command,
+    Rejected,
+    seconds,
+)
 from inetdtw.cli.names import COMMANDS as NAMES
 from inetdtw.cli.output import discard, err, out
 from inetdtw.cli.status import Health, Status
@@ -35,12 +46,14 @@ from inetdtw.text import printable
 
 #: The part of C{inetd --help} about them.
 ABOUT = (
-    "'inetd status', clients, health, reload, pause SERVICE, resume SERVICE and drain "
-    "are commands for a running daemon; each has a --help. For a file of such a name, "
-    "use ./status."
+    "'inetd status', clients, health, reload, pause SERVICE, resume SERVICE, drain and "
+    "stop are commands for a running daemon; each has a --help. For a file of such a "
+    "name, use ./status."
 )
-#: The interval at which a draining daemon is polled, in seconds.
+#: The interval at which a daemon that is to exit is polled, in seconds.
 LOOK = 0.2
+#: The seconds in which a daemon stops, unless something is wrong.
+STOPS = 30.0
 
 
 class Reload(Command):
@@ -110,32 +123,91 @@ class Drain(Command):
     longdesc = (
         "Close all sockets at once, and end the daemon when the last program exits."
     )
-    optFlags = [["wait", "w", "Return when the daemon has exited."]]
+    optParameters: list[list[Any]] = [
+        [
+            *("wait", "w", None),
+            "Return when the daemon has exited, or after so many seconds with exit "
+            "status 1; 0 means no limit.",
+            seconds("wait", 0, 86400),
+        ]
+    ]
 
     def run(self) -> int:
         """Send the request, and print how many programs run."""
-        out(f"draining; running programs: {self.post('/drain')['running']}")
-        if self["wait"]:
-            _untilGone(self.client(), time.sleep)
+        reply = self.post("/drain")
+        out(f"draining; running programs: {reply['running']}")
+        wait = self["wait"]
+        if wait is None or untilGone(self.client(), reply["pid"], wait or math.inf):
+            return OK
+        running = self.client().ask("GET", "/status").get("running")
+        reason = f"after {wait:g} seconds the daemon still drains"
+        raise Rejected(f"{reason}; running programs: {running}")
+
+
+class Stop(Command):
+    """C{inetd stop}."""
+
+    synopsis = "Usage: inetd stop [options]"
+    longdesc = (
+        "End the daemon, as SIGTERM does, and return when it has exited. Running "
+        "programs continue to serve their clients; 'inetd drain' waits for them."
+    )
+
+    def run(self) -> int:
+        """Send the request, and wait."""
+        pid = self.post("/stop")["pid"]
+        if not untilGone(self.client(), pid, STOPS):
+            raise Rejected(f"the daemon, pid {pid}, still runs after {STOPS:g} seconds")
+        out(f"stopped: pid {pid}")
         return OK
 
 
-def _untilGone(client: Client, sleep: Callable[[float], None]) -> None:
-    """Poll until the daemon has exited."""
-    while True:
-        try:
-            reply = client.ask("GET", "/health")
-        except NoDaemon:
-            return
-        if not reply.get("draining"):
-            # Another daemon has replaced it.
-            return
+def untilGone(
+    client: Client,
+    pid: int,
+    most: float,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> bool:
+    """
+    Poll until a daemon has exited.
+
+    @param pid: its process id.
+    @param most: the seconds to wait at most.
+
+    @return: whether it has.
+    """
+    end = clock() + most
+    while _answers(client, pid) or runs(pid):
+        if clock() >= end:
+            return False
         sleep(LOOK)
+    return True
+
+
+def _answers(client: Client, pid: int) -> bool:
+    """Return whether the daemon answers, and not another one in its place."""
+    try:
+        return bool(client.ask("GET", "/health").get("pid") == pid)
+    except NoDaemon:
+        return False
+
+
+def runs(pid: int) -> bool:
+    """Return whether a process has not exited yet, where pidfd_open(2) can tell."""
+    try:
+        fd = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return False
+    try:
+        return not select.select([fd], [], [], 0)[0]
+    finally:
+        os.close(fd)
 
 
 #: The command of each name.
 COMMANDS: Mapping[str, Callable[[], Command]] = dict(
-    zip(NAMES, (Status, Clients, Health, Reload, Pause, Resume, Drain))
+    zip(NAMES, (Status, Clients, Health, Reload, Pause, Resume, Drain, Stop))
 )
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import sys
@@ -16,20 +15,15 @@ from typing import Any
 from twisted.python import usage
 
 from inetdtw.cli import screen, table
-from inetdtw.cli.command import FAILED, OK, Command, Rejected
+from inetdtw.cli.command import FAILED, OK, Command, Rejected, seconds
 from inetdtw.cli.output import out, write
 from inetdtw.cli.page import Page, drawn, hasColours, wrapped
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.model.selection import listed, namesOf, select
 from inetdtw.text import printable
 
-
-def _seconds(text: str) -> float:
-    """Return the value of C{--interval}."""
-    with contextlib.suppress(ValueError):
-        if 0.1 <= float(text) <= 86400:
-            return float(text)
-    raise usage.UsageError(f"--interval takes seconds, from 0.1 to 86400, not '{text}'")
+#: The type of C{--interval}.
+_SECONDS = seconds("interval", 0.1, 86400)
 
 
 class Status(Command):
@@ -51,7 +45,7 @@ class Status(Command):
         ],
     ]
     optParameters: list[list[Any]] = [
-        ["interval", "n", 1.0, "The interval of --watch, in seconds.", _seconds],
+        ["interval", "n", 1.0, "The interval of --watch, in seconds.", _SECONDS],
     ]
 
     def parseArgs(self, service: str | None = None) -> None:

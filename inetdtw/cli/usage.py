@@ -76,6 +76,8 @@ class Described(usage.Options):
         out(str(self))
         raise SystemExit(0)
 
+    opt_h = opt_help
+
     def getUsage(self, width: int | None = None) -> str:
         """Return what C{--help} prints below the synopsis."""
         return helpText(optionsOf(self), self.longdesc, self.epilogue)

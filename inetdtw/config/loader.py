@@ -22,7 +22,13 @@ from inetdtw.config.foreign import checkFormat, onlyComments
 from inetdtw.config.parser import ERRORS, Include, Statement, parse
 from inetdtw.config.permissions import permissionWarnings
 from inetdtw.config.resolver import At, Resolved, unknown
-from inetdtw.model.errors import ConfError, ConfWarning, DuplicateService, Location
+from inetdtw.model.errors import (
+    ConfError,
+    ConfWarning,
+    DuplicateService,
+    Finding,
+    Location,
+)
 from inetdtw.model.service import Service, Settings
 from inetdtw.system import regularfile
 from inetdtw.system.lookups import Lookups
@@ -124,7 +130,7 @@ class Configuration:
         return summarized(self.problems)
 
     @property
-    def leftOut(self) -> tuple[ConfError | ConfWarning, ...]:
+    def leftOut(self) -> tuple[Finding, ...]:
         """The errors, and the services whose socket another one has."""
         twice = (each for each in self.warnings if isinstance(each, DuplicateService))
         return (*self.problems, *twice)

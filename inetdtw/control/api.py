@@ -15,6 +15,7 @@ The operator's API, whatever transports its requests.
     POST /pause?service=NAME     accept no clients of a service
     POST /resume?service=NAME    accept them again
     POST /drain                  accept no more clients, exit when no program runs
+    POST /stop                   exit now
 
 All responses but the metrics are JSON.  An error is the member C{error}.
 """
@@ -28,6 +29,7 @@ from typing import Any, Callable
 
 from inetdtw.control.metrics import MEDIA_TYPE, exposition
 from inetdtw.model.changes import Changes, ReloadResult
+from inetdtw.model.errors import toJSON
 from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.state import DaemonState, Draining
 
@@ -100,15 +102,16 @@ def respondToScrape(
 class OperatorAPI:
     """The API of the control socket."""
 
-    def __init__(self, inetd: Any, drained: Callable[[], object]) -> None:
+    def __init__(self, inetd: Any, exit: Callable[[], object]) -> None:
         """
         Serve a superserver.
 
         @param inetd: an L{inetdtw.InetdService}.
-        @param drained: called when no program runs any more, after C{/drain}.
+        @param exit: called at C{/stop}, and after C{/drain} when no program runs any
+            more.
         """
         self._inetd = inetd
-        self._drained = drained
+        self._exit = exit
         self._draining = False
         self._routes: dict[str, tuple[tuple[str, ...], Callable[..., Response]]] = {
             "/status": (_READ, self._status),
@@ -119,6 +122,7 @@ class OperatorAPI:
             "/pause": (_WRITE, self._pause),
             "/resume": (_WRITE, self._resume),
             "/drain": (_WRITE, self._drain),
+            "/stop": (_WRITE, self._stop),
         }
 
     def respond(self, method: str, path: str, arguments: Mapping[str, str]) -> Response:
@@ -148,6 +152,7 @@ class OperatorAPI:
         state = self._inetd.state()
         trouble = [each for each in state.services if not each.healthy]
         members = {
+            "pid": state.pid,
             "healthy": state.healthy,
             "draining": state.draining,
             "problems": list(state.problems),
@@ -168,7 +173,10 @@ class OperatorAPI:
         done: ReloadResult = self._inetd.reload()
         if self._inetd.state().draining:
             raise Draining()
-        found = {"problems": list(done.problems), "warnings": list(done.warnings)}
+        found = {
+            "problems": list(map(toJSON, done.problems)),
+            "warnings": list(map(toJSON, done.warnings)),
+        }
         if done.changes is None:
             why = "the configuration has errors: the old one stays"
             return jsonResponse(422, {"error": why, **found})
@@ -178,9 +186,14 @@ class OperatorAPI:
         drained = self._inetd.drain()
         if not self._draining:
             self._draining = True
-            drained.addCallback(lambda _: self._drained())
-        running = self._inetd.state().running
-        return jsonResponse(202, {"draining": True, "running": running})
+            drained.addCallback(lambda _: self._exit())
+        state = self._inetd.state()
+        members = {"draining": True, "running": state.running, "pid": state.pid}
+        return jsonResponse(202, members)
+
+    def _stop(self) -> Response:
+        self._exit()
+        return jsonResponse(202, {"pid": self._inetd.state().pid})
 
 
 def _fits(takes: str, given: set[str]) -> bool:

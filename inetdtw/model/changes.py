@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from inetdtw.model.errors import ConfError, ConfWarning
 from inetdtw.model.service import Key, Service
 
 
@@ -40,8 +41,8 @@ class ReloadResult:
     """
 
     changes: Changes | None
-    problems: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    problems: tuple[ConfError, ...] = ()
+    warnings: tuple[ConfWarning, ...] = ()
 
     def __bool__(self) -> bool:
         """Tell whether the new configuration is in use."""

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Union
 
 from inetdtw.text import printable
 
@@ -127,3 +128,19 @@ class OnlyIPv6(ConfWarning):
 
 class DuplicateService(ConfWarning):
     """A statement is ignored, because an earlier one has the same socket."""
+
+
+#: An error or a warning.
+Finding = Union[ConfError, ConfWarning]
+
+
+def toJSON(finding: Finding) -> dict[str, Any]:
+    """Return an error or a warning as an object of JSON."""
+    where = finding.location._asdict()
+    return {**where, "field": finding.field, "reason": finding.reason}
+
+
+def fromJSON(values: Mapping[str, Any]) -> ConfWarning:
+    """Return what L{toJSON} had, whether an error or a warning."""
+    location = Location(values["file"], values["line"], values["column"])
+    return ConfWarning(location, values["field"], values["reason"])

@@ -107,8 +107,8 @@ class OperatorTests(SuperserverTestCase):
         broken = inetd.reload()
         self.assertIsNone(broken.changes)
         (problem,) = broken.problems
-        self.assertIn(f"{self.path}:1:", problem)
-        self.assertEqual(inetd.state().problems, broken.problems)
+        self.assertIn(f"{self.path}:1:", str(problem))
+        self.assertEqual(inetd.state().problems, (str(problem),))
         self.write(ECHO)
         inetd.reload()
         self.assertEqual(inetd.state().problems, ())

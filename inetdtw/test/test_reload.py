@@ -40,7 +40,7 @@ class FaultTests(SuperserverTestCase):
         before = inetd.configuration, inetd.getHosts()
         done = inetd.reload()
         self.assertFalse(done)
-        self.assertIn("ValueError: embedded null byte", done.problems[0])
+        self.assertIn("ValueError: embedded null byte", str(done.problems[0]))
         self.assertEqual((inetd.configuration, inetd.getHosts()), before)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
@@ -322,7 +322,7 @@ class ReloadTests(SuperserverTestCase):
         line = "127.0.0.1:0 on protocol = tcp, wait = no, user = -, exec = /bin/sh"
         self.write(f"{line}, umask = 077, accept_max = 100;\n")
         patched = self.patch(socket, "socketpair", none)
-        self.assertIn(os.strerror(errno.EMFILE), inetd.reload().problems[0])
+        self.assertIn(os.strerror(errno.EMFILE), str(inetd.reload().problems[0]))
         patched.restore()
         after = inetd.configuration, inetd.getHosts(), self.sockets()
         self.assertEqual(after, before)

@@ -169,13 +169,14 @@ class OperatorTests(ControlTestCase):
         code, text = self.run_("reload")
         self.assertEqual(code, 1, text)
         self.assertIn(f"{path}:4:3: socktype: 'steam'", text)
+        self.assertIn("    7 steam tcp nowait - x\n      ^\n", text)
         self.assertIn("the old one stays", text)
         self.assertEqual(talk(more, b"x"), b"x")
 
     def drains(self) -> subprocess.Popen[str]:
         """Wait for the end of a drain in another process."""
         waiter = subprocess.Popen(
-            inetd("drain", "--wait", "--control", self.socket),
+            inetd("drain", "--wait", "60", "--control", self.socket),
             env=environment(),
             cwd="/",
             stdout=subprocess.PIPE,
@@ -219,6 +220,45 @@ class OperatorTests(ControlTestCase):
         code, text = self.run_("health")
         self.assertEqual(code, 2)
         self.assertIn(f"no daemon answers at '{self.socket}'", text)
+
+    def test_drainTime(self) -> None:
+        """C{inetd drain --wait} gives up after its time; the daemon still drains."""
+        daemon = self.start()
+        client = self.connect(self.cat)
+        client.sendall(b"1")
+        self.assertEqual(client.recv(9), b"1")
+        code, text = self.run_("drain", "--wait", "0.1")
+        self.assertEqual(code, 1)
+        self.assertIn("the daemon still drains; running programs: 1", text)
+        client.close()
+        self.assertEqual(daemon.process.wait(DEADLINE), 0)
+
+    def test_stop(self) -> None:
+        """
+        C{inetd stop} ends the daemon that C{inetd status} shows, as SIGTERM does.
+
+        Its programs continue; another daemon can take its place at once.
+        """
+        daemon = self.start("-p", self.path("pid"))
+        client = self.connect(self.cat)
+        client.sendall(b"1")
+        self.assertEqual(client.recv(9), b"1")
+        pid = daemon.process.pid
+        self.assertEqual(self.run_("stop"), (0, f"stopped: pid {pid}\n"))
+        self.assertEqual(daemon.process.wait(DEADLINE), 0)
+        client.sendall(b"2")
+        self.assertEqual(client.recv(9), b"2")
+        self.assertFalse(os.path.exists(self.path("pid")))
+        self.assertEqual(self.run_("stop")[0], 2)
+        self.start("-p", self.path("pid"))
+        self.assertEqual(self.run_("health"), (0, ""))
+
+    def test_words(self) -> None:
+        """Words that are commands elsewhere do not start a daemon."""
+        for word in ("start", "restart", "list", "logs", "test"):
+            code, text = self.run_(word)
+            self.assertEqual(code, 2)
+            self.assertIn(f"'{word}' is not a command: ", text)
 
     def test_bindFailed(self) -> None:
         """

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.cli.check}."""
+"""Tests for L{inetdtw.cli.check} and L{inetdtw.cli.findings}."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli import check
-from inetdtw.cli.check import BEFORE, WIDTH
+from inetdtw.cli import check, findings
+from inetdtw.cli.findings import BEFORE, WIDTH
 from inetdtw.model.errors import Location
 from inetdtw.model.service import Settings
 from inetdtw.test.fakelookups import lookups
@@ -40,7 +40,8 @@ class CheckCase(SynchronousTestCase):
 
     def check(self, *paths: str) -> bool:
         """Check files."""
-        self.patch(check, "out", self.lines.append)
+        for module in (check, findings):
+            self.patch(module, "out", self.lines.append)
         return check.check(paths, Settings(), lookups())
 
     def assertFails(self, text: str, *lines: str) -> None:
@@ -221,7 +222,7 @@ class ExcerptTests(CheckCase):
 
     def of(self, text: str, column: int, line: int = 1) -> list[str]:
         """Return the excerpt for a location."""
-        return list(check.excerpt(Location(self.write(text), line, column)))
+        return list(findings.excerpt(Location(self.write(text), line, column)))
 
     def test_tabs(self) -> None:
         """The caret is under the field where there are tabs before it."""
@@ -248,4 +249,4 @@ class ExcerptTests(CheckCase):
 
     def test_noFile(self) -> None:
         """A file that cannot be read has no excerpt."""
-        self.assertEqual(list(check.excerpt(Location("/nix", 1))), [])
+        self.assertEqual(list(findings.excerpt(Location("/nix", 1))), [])

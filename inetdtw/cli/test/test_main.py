@@ -58,7 +58,10 @@ class OptionsTests(SynchronousTestCase):
             why = self.assertRaises(UsageError, optionsOf, *words)
             wanted = f"is not a file: did you mean the command 'inetd {meant}'?"
             self.assertEqual(str(why), f"'{words[-1]}' {wanted}")
-        for file in ("./status", "inetd", "test", "status.conf"):
+        for words in (("start",), ("-f", "restart"), ("/file", "logs")):
+            why = self.assertRaises(UsageError, optionsOf, *words)
+            self.assertIn(f"'{words[-1]}' is not a command: ", str(why))
+        for file in ("./status", "inetd", "./test", "status.conf"):
             self.assertEqual(optionsOf(file)["conf"], [os.path.abspath(file)])
         self.patch(os.path, "lexists", lambda name: True)
         self.assertEqual(optionsOf("status")["conf"], [os.path.abspath("status")])

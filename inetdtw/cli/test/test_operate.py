@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for the commands: L{inetdtw.cli.operate} and L{inetdtw.cli.status}."""
+"""Tests for L{inetdtw.cli.status}, and for what all commands share."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from inetdtw.cli import command, entry, operate, screen, service
 from inetdtw.cli.operate import COMMANDS
 from inetdtw.cli.page import Line, Page
 from inetdtw.control.client import NoDaemon
+from inetdtw.model.errors import ConfWarning, Location, toJSON
 from inetdtw.model.state import PauseReason
 from inetdtw.model.test.test_state import DAEMON, ONE
 
@@ -72,6 +73,13 @@ class CommandTestCase(SynchronousTestCase):
         self.client = FakeClient()
         self.patch(command, "Client", self.client.make)
 
+    def write(self, text: str) -> str:
+        """Write a configuration file, and return its path."""
+        path: str = os.path.abspath(self.mktemp())
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
     def run_(
         self, *arguments: str, reply: Mapping[str, Any] | None = None
     ) -> tuple[int, str, str]:
@@ -86,6 +94,13 @@ class CommandTestCase(SynchronousTestCase):
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             code = operate.main(arguments[0], arguments[1:])
         return code, output.getvalue(), errors.getvalue()
+
+
+def finding(
+    file: str, field: str, reason: str, line: int = 1, column: int = 1
+) -> dict[str, Any]:
+    """Return an error or a warning as the daemon sends it."""
+    return toJSON(ConfWarning(Location(file, line, column), field, reason))
 
 
 class Terminal(io.StringIO):
@@ -252,78 +267,6 @@ class StatusTests(CommandTestCase):
         self.assertIn("--ready cannot be combined with --live", errors)
 
 
-class OperateTests(CommandTestCase):
-    """Tests for the commands that change the daemon's state."""
-
-    def test_reload(self) -> None:
-        """A reload prints the changes and the warnings."""
-        reply = {
-            "kept": ["1/tcp", "2/tcp"],
-            "changed": [],
-            "started": ["3/tcp", "4/tcp"],
-            "stopped": ["5/tcp"],
-            "problems": [],
-            "warnings": ["a.conf:1:1: x"],
-        }
-        self.assertEqual(
-            self.run_("reload", reply=reply)[:2],
-            (
-                0,
-                "a.conf:1:1: x\nstarted: 3/tcp, 4/tcp\nstopped: 5/tcp\n2 unchanged\n",
-            ),
-        )
-        self.assertEqual(self.client.asked, [("POST", "/reload")])
-
-    def test_broken(self) -> None:
-        """If the files have errors, these are printed, and the status is 1."""
-        reply = {"error": "the old one stays", "problems": ["a.conf:1:1: x"]}
-        code, output, errors = self.run_("reload", reply=reply)
-        self.assertEqual((code, output), (1, "a.conf:1:1: x\n"))
-        self.assertEqual(errors, "inetd: the old one stays\n")
-
-    def test_service(self) -> None:
-        """After a pause or a resume, the state of the service is printed."""
-        paused = replace(ONE, pauses=(PauseReason.OPERATOR,), reason="by hand").asJSON()
-        found = self.run_("pause", "7", reply=paused)
-        self.assertEqual(found, (0, "7/tcp: paused, by hand\n", ""))
-        found = self.run_("resume", "7/tcp", reply=ONE.asJSON())
-        self.assertEqual(found, (0, "7/tcp: listening\n", ""))
-        wanted = [("POST", "/pause", "7"), ("POST", "/resume", "7/tcp")]
-        self.assertEqual(self.client.asked, wanted)
-
-    def test_noService(self) -> None:
-        """
-        The daemon's error is printed, and the exit status is 1.
-
-        Without a service the command line is wrong.
-        """
-        reply = {"error": "there is no service"}
-        for name in ("pause", "resume"):
-            code, _, errors = self.run_(name, "x", reply=reply)
-            self.assertEqual((code, errors), (1, "inetd: there is no service\n"))
-            self.assertEqual(self.run_(name)[0], 2)
-
-    def test_drain(self) -> None:
-        """A drain returns at once, or with C{--wait} when the daemon has exited."""
-        reply = {"draining": True, "running": 2}
-        code, output, _ = self.run_("drain", reply=reply)
-        self.assertEqual(code, 0)
-        self.assertIn("running programs: 2", output)
-        self.patch(operate, "LOOK", 0.0)
-        drains = reply
-        self.client.answers = [drains, drains, drains, NoDaemon("gone")]
-        self.client.asked.clear()
-        self.assertEqual(self.run_("drain", "--wait")[0], 0)
-        self.assertEqual(len(self.client.asked), 4)
-        other = {"draining": False}
-        self.client.answers = [drains, other]
-        self.assertEqual(self.run_("drain", "--wait")[0], 0)
-
-    def test_drainTwice(self) -> None:
-        """An error of the daemon is printed."""
-        self.assertEqual(self.run_("drain", reply={"error": "no"})[0], 1)
-
-
 class PathTests(CommandTestCase):
     """Tests for the path of the control socket."""
 
@@ -373,15 +316,36 @@ class DispatchTests(CommandTestCase):
         self.assertIn("/status:1:1: file", self.code("-f", "./status"))
         self.assertEqual(len(self.client.asked), 1)
 
+    def test_words(self) -> None:
+        """Words that are commands elsewhere are answered with what to do."""
+        for words, code, text in (
+            (("start",), 2, "'inetd FILE' starts a daemon"),
+            (("restart", "-x"), 2, "'inetd reload' reads"),
+            (("list",), 2, "'inetd status' lists"),
+            (("logs",), 2, "journalctl"),
+            (("test", "/file"), 2, "'inetd --check FILE' checks"),
+            (("help",), 0, "Usage: inetd [options] [FILE"),
+            (("help", "drain"), 0, "Usage: inetd drain"),
+            (("-h",), 0, "Usage: inetd [options] [FILE"),
+            (("drain", "-h"), 0, "Usage: inetd drain"),
+            (("version",), 0, "inetd (inetdtw)"),
+        ):
+            output = io.StringIO()
+            self.patch(sys, "argv", ["inetd", *words])
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+                left = self.assertRaises(SystemExit, entry.main)
+            self.assertIn(text, output.getvalue())
+            self.assertEqual(left.code, code, words)
+
     def test_help(self) -> None:
         """Every command has a help and the version."""
         for name in COMMANDS:
-            for option in ("--help", "--version"):
+            for option in ("-h", "--help", "--version"):
                 output = io.StringIO()
                 with contextlib.redirect_stdout(output):
                     left = self.assertRaises(SystemExit, operate.main, name, [option])
                 self.assertIn(left.code, (0, None))
                 self.assertIn("inetd", output.getvalue())
-                if option == "--help":
+                if option != "--version":
                     self.assertIn(f"inetd {name}", output.getvalue())
                     self.assertIn("exit status is 0", output.getvalue())

@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.control.api import OperatorAPI, Response, respondToScrape
 from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.clients import ClientList
+from inetdtw.model.errors import ConfError, Location, fromJSON
 from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.state import DaemonState, Draining, PauseReason, ServiceState
 from inetdtw.model.test.test_clients import CLIENTS
@@ -190,15 +191,20 @@ class OperatorAPITests(SynchronousTestCase):
 
     def test_brokenFile(self) -> None:
         """The response to a rejected reload has the errors."""
-        self.inetd.reloaded = ReloadResult(None, ("inetd.conf:1:1: x",))
+        problem = ConfError(Location("inetd.conf", 3, 5), "user", "why?")
+        self.inetd.reloaded = ReloadResult(None, (problem,))
         status, answer = self.ask("POST", "/reload")
-        self.assertEqual((status, answer["problems"]), (422, ["inetd.conf:1:1: x"]))
+        where = {"file": "inetd.conf", "line": 3, "column": 5}
+        wanted = [{**where, "field": "user", "reason": "why?"}]
+        self.assertEqual((status, answer["problems"]), (422, wanted))
+        self.assertEqual(str(fromJSON(wanted[0])), str(problem))
         self.assertIn("the old one stays", answer["error"])
 
     def test_reloadDraining(self) -> None:
         """A daemon that drains does not reload."""
         self.inetd.now = replace(DAEMON, draining=True)
-        self.inetd.reloaded = ReloadResult(None, ("x",))
+        problem = ConfError(Location("inetd.conf", 1), "file", "x")
+        self.inetd.reloaded = ReloadResult(None, (problem,))
         self.assertEqual(self.ask("POST", "/reload")[0], 409)
 
     def test_drain(self) -> None:
@@ -208,6 +214,11 @@ class OperatorAPITests(SynchronousTestCase):
             self.assertEqual((status, answer["running"]), (202, 2))
         self.assertEqual(self.ends, 0)
         self.inetd.drained.callback(None)
+        self.assertEqual(self.ends, 1)
+
+    def test_stop(self) -> None:
+        """The response to a stop has the process id; the daemon exits."""
+        self.assertEqual(self.ask("POST", "/stop"), (202, {"pid": 7}))
         self.assertEqual(self.ends, 1)
 
 
