@@ -49,7 +49,7 @@ class Clients(Command):
         """Print the clients."""
         service = self["service"]
         arguments = {} if service is None else {"service": service}
-        reply = self.client().ask("GET", "/clients", **arguments)
+        reply = self.client.ask("GET", "/clients", **arguments)
         if "error" in reply:
             raise Rejected(reply["error"])
         if self["json"]:

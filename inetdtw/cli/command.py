@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, Callable
 
 from twisted.python import usage
@@ -65,9 +66,10 @@ class Command(Described):
         out(f"inetd (inetdtw) {__version__}")
         raise SystemExit(0)
 
+    @cached_property
     def client(self) -> Client:
         """
-        Return the client for the control socket.
+        The client for the control socket.
 
         @raise NoDaemon: if the path is C{none}.
         """
@@ -83,14 +85,16 @@ class Command(Described):
         @return: the reply.
         @raise Rejected: if the daemon rejects the request.
         """
-        data = self.client().ask("POST", path, **arguments)
+        data = self.client.ask("POST", path, **arguments)
         found = [data.get(each, ()) for each in ("problems", "warnings")]
         if any(found):
             # It reads files, which most commands do not need.
-            from inetdtw.cli.findings import printFindings
+            from inetdtw.cli.findings import printFindings, summary
             from inetdtw.model.errors import fromJSON
 
-            printFindings(*(list(map(fromJSON, each)) for each in found))
+            errors, warnings = (list(map(fromJSON, each)) for each in found)
+            printFindings(errors, warnings)
+            out(summary(error=len(errors), warning=len(warnings)))
         if "error" in data:
             raise Rejected(data["error"])
         return data

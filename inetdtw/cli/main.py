@@ -65,14 +65,9 @@ class InetdOptions(ServiceOptions):
     )
 
     def parseArgs(self, *files: str) -> None:
-        """Add configuration files, unless one is a misplaced command."""
+        """Add configuration files."""
         for name in files:
-            if name in ADVICE:
-                raise usage.UsageError(aboutWord(name))
-            command = _similarCommand(name)
-            if command is not None:
-                meant = f"did you mean the command 'inetd {command}'?"
-                raise usage.UsageError(f"'{name}' is not a file: {meant}")
+            _checkFile(name)
         super().parseArgs(*files)
 
     def opt_i(self) -> None:
@@ -110,14 +105,24 @@ class InetdOptions(ServiceOptions):
             self["pidfile"] = PID_FILE if background and os.geteuid() == 0 else ""
 
 
-def _similarCommand(name: str) -> str | None:
-    """Return the command for a word that may be misspelt or misplaced."""
-    if os.path.lexists(native(name)) or not name.isalpha():
-        return None
+def _checkFile(name: str) -> None:
+    """
+    Check that an argument is meant as a file, and not as a command.
+
+    @raise usage.UsageError: if it is a word, and not the name of a file.
+    """
+    if name in ADVICE:
+        raise usage.UsageError(aboutWord(name))
+    if "/" in name or "." in name or os.path.lexists(native(name)):
+        return
     # It takes memory, so it is imported only if needed.
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(name, COMMANDS, 1, 0.75)), None)
+    similar = get_close_matches(name, COMMANDS, 1, 0.75)
+    if similar:
+        meant = f"did you mean the command 'inetd {similar[0]}'?"
+        raise usage.UsageError(f"'{name}' is not a file: {meant}")
+    raise usage.UsageError(f"'{name}' is neither a command nor a file")
 
 
 def _observer(options: InetdOptions) -> ILogObserver:

@@ -48,6 +48,8 @@ def withOptions(arguments: Sequence[str]) -> list[str]:
     first = arguments[0] if arguments else ""
     if first == "version":
         return ["--version"]
+    if first == "help" and arguments[1:2] and arguments[1] in ADVICE:
+        return [arguments[1]]
     if first == "help":
         return [*(each for each in arguments[1:2] if each in COMMANDS), "--help"]
     return list(arguments)

@@ -137,9 +137,9 @@ class Drain(Command):
         reply = self.post("/drain")
         out(f"draining; running programs: {reply['running']}")
         wait = self["wait"]
-        if wait is None or untilGone(self.client(), reply["pid"], wait or math.inf):
+        if wait is None or untilGone(self.client, reply["pid"], wait or math.inf):
             return OK
-        running = self.client().ask("GET", "/status").get("running")
+        running = self.client.ask("GET", "/status").get("running")
         reason = f"after {wait:g} seconds the daemon still drains"
         raise Rejected(f"{reason}; running programs: {running}")
 
@@ -156,7 +156,7 @@ class Stop(Command):
     def run(self) -> int:
         """Send the request, and wait."""
         pid = self.post("/stop")["pid"]
-        if not untilGone(self.client(), pid, STOPS):
+        if not untilGone(self.client, pid, STOPS):
             raise Rejected(f"the daemon, pid {pid}, still runs after {STOPS:g} seconds")
         out(f"stopped: pid {pid}")
         return OK
@@ -172,13 +172,15 @@ def untilGone(
     """
     Poll until a daemon has exited.
 
-    @param pid: its process id.
+    @param client: has just asked it.
+    @param pid: the process id that it told.
     @param most: the seconds to wait at most.
 
     @return: whether it has.
     """
-    end = clock() + most
-    while _answers(client, pid) or runs(pid):
+    # Another daemon may answer next.
+    process, end = client.pid, clock() + most
+    while _answers(client, pid) or runs(process):
         if clock() >= end:
             return False
         sleep(LOOK)
@@ -194,7 +196,11 @@ def _answers(client: Client, pid: int) -> bool:
 
 
 def runs(pid: int) -> bool:
-    """Return whether a process has not exited yet, where pidfd_open(2) can tell."""
+    """
+    Return whether a process has not exited yet, where pidfd_open(2) can tell.
+
+    @param pid: its process id; 0 if that is unknown.
+    """
     try:
         fd = os.pidfd_open(pid)
     except (AttributeError, OSError):

@@ -63,7 +63,7 @@ class Status(Command):
 
     def run(self) -> int:
         """Print the state, once or again and again."""
-        client = self.client()
+        client = self.client
         if self["watch"]:
             screen.watch(
                 lambda width: self._drawn(client, width),
@@ -145,7 +145,7 @@ class Health(Command):
 
     def run(self) -> int:
         """Print what an operator must mend."""
-        reply = self.client().ask("GET", "/health")
+        reply = self.client.ask("GET", "/health")
         if self["live"]:
             return OK
         if reply["draining"]:

@@ -35,6 +35,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Defaults of services": (
         *("address", "backlog", "rate", "pause", "max-child", "ip-rate"),
         *("max-child-per-ip", "per-source-prefix", "answer-max", "launch", "warm"),
+        "service-stderr",
     ),
 }
 #: The title of the group of all other options.
@@ -54,6 +55,8 @@ ARGUMENTS = {
     "metrics": "ENDPOINT",
     "per-source-prefix": "BITS/BITS",
     "pidfile": "FILE",
+    "service-stderr": "WHERE",
+    "wait": "SECONDS",
 }
 
 #: The column at which descriptions begin, and the widest line.

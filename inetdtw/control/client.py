@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import socket
+import struct
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -21,6 +22,9 @@ from inetdtw.text import native
 TIMEOUT = 10.0
 #: The bytes of the longest reply.
 LONGEST = 1 << 26
+
+
+_CREDENTIALS = struct.Struct("3i")
 
 
 class NoDaemon(Exception):
@@ -39,9 +43,30 @@ class _Connection(http.client.HTTPConnection):
         self.sock.settimeout(self.timeout)
         self.sock.connect(native(self._path))
 
+    def pid(self) -> int:
+        """
+        Connect, and return the daemon's process id as this process sees it.
+
+        @return: 0 if it is in another PID namespace, or unknown.
+        @raise OSError: if there is no connection.
+        """
+        self.connect()
+        if not hasattr(socket, "SO_PEERCRED"):
+            return 0
+        credentials = self.sock.getsockopt(
+            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+        )
+        pid: int = _CREDENTIALS.unpack(credentials)[0]
+        return pid
+
 
 class Client:
-    """A client of one daemon."""
+    """
+    A client of one daemon.
+
+    @ivar pid: the process id of the daemon that was asked last, in this process' own
+        PID namespace; 0 if it has none there.
+    """
 
     def __init__(self, path: str, usual: bool = False) -> None:
         """
@@ -53,6 +78,7 @@ class Client:
         """
         self._path = path
         self._usual = usual
+        self.pid = 0
 
     def ask(self, method: str, path: str, **arguments: str) -> Mapping[str, Any]:
         """
@@ -68,6 +94,7 @@ class Client:
         try:
             if self._usual:
                 SocketDirectory(os.path.dirname(self._path), os.geteuid()).check()
+            self.pid = connection.pid()
             connection.request(method, f"{path}?{query}" if query else path)
             response = connection.getresponse()
             data = json.loads(response.read(LONGEST))

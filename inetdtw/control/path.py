@@ -18,6 +18,8 @@ from inetdtw.text import native
 VARIABLE = "INETD_CONTROL"
 #: The path that stands for no socket.
 NONE = "none"
+#: The most daemons of one user that have a default path.
+DAEMONS = 9
 #: The directories for runtime files, and for temporary files.
 RUN, TEMPORARY = "/run", "/tmp"
 
@@ -46,7 +48,7 @@ def clientPath(
     Return the path of a daemon's socket for its client.
 
     The default is a path that exists, as the daemon may have been started in another
-    session than the client, or in none.
+    session than the client, or in none, or beside a daemon that has exited since.
 
     @param option: the value of C{--control}.
     @param uid: the client's user.
@@ -55,9 +57,15 @@ def clientPath(
     """
     path, usual = pathOf(option, environ, uid)
     if usual:
-        paths = [os.path.join(each, "control") for each in _directories(environ, uid)]
+        usuals = (os.path.join(each, "control") for each in _directories(environ, uid))
+        paths = [each for one in usuals for each in pathsLike(one)]
         path = next((each for each in paths if os.path.lexists(native(each))), path)
     return path, usual
+
+
+def pathsLike(usual: str) -> list[str]:
+    """Return the default path, and those of further daemons of the same user."""
+    return [usual, *(f"{usual}-{number}" for number in range(2, DAEMONS + 1))]
 
 
 def _directories(environ: Mapping[str, str], uid: int) -> list[str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -17,7 +18,7 @@ from twisted.application.service import Service
 
 from inetdtw.control.api import Respond
 from inetdtw.control.http import Site
-from inetdtw.control.path import SocketDirectory
+from inetdtw.control.path import SocketDirectory, pathsLike
 from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.service import Ownership
@@ -80,17 +81,38 @@ class ControlSocket(Service):
     def _begin(self) -> None:
         """Bind the socket, or log why that fails."""
         try:
-            self._listen()
+            path = self._bind()
         except OSError as why:
             if not self._lost:
                 self._logFailed(why.strerror or str(why))
-            self._close()
             return
+        if path != self._path:
+            others = f"another daemon has it; this one has '{path}': use --control"
+            self._logFailed(others)
         self._lost = False
-        self._report.emit(events.CONTROL, address=self._path)
+        self._report.emit(events.CONTROL, address=path)
 
     def _logFailed(self, reason: str) -> None:
         self._report.emit(events.CONTROL_FAILED, address=self._path, reason=reason)
+
+    def _bind(self) -> str:
+        """
+        Bind the socket to the first path that no other daemon has.
+
+        @return: the path.
+        @raise OSError: if that fails.
+        """
+        others = [] if self._directory is None else pathsLike(self._path)[1:]
+        path = self._path
+        while True:
+            try:
+                self._listen(path)
+                return path
+            except OSError as why:
+                self._close()
+                if why.errno != errno.EADDRINUSE or not others:
+                    raise
+            path = others.pop(0)
 
     def check(self) -> None:
         """Bind the socket again, if its path was removed."""
@@ -103,9 +125,9 @@ class ControlSocket(Service):
         self._close()
         self._begin()
 
-    def _listen(self) -> None:
+    def _listen(self, path: str) -> None:
         """
-        Bind the socket.
+        Bind the socket to a path.
 
         @raise OSError: if that fails.
         """
@@ -113,7 +135,7 @@ class ControlSocket(Service):
             self._directory.make()
         sock = self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
-        self._bound = boundpath.bindPath(sock, self._path, Ownership(mode=0o600))
+        self._bound = boundpath.bindPath(sock, path, Ownership(mode=0o600))
         sock.listen(BACKLOG)
         note = self._descriptors.note
         self._port = StreamPort(sock, self._reactor, self.name, self, note)

@@ -104,6 +104,49 @@ class SocketTests(ControlTestCase):
         with open(self.path("file"), encoding="ascii") as file:
             self.assertEqual(file.read(), "text")
 
+    def test_second(self) -> None:
+        """
+        A second daemon of a user says which control socket it has.
+
+        Commands reach it there, and without an option once the first has exited.
+        """
+        user = ordinaryUser()
+        if user is not None:
+            os.chown(self.directory, user.pw_uid, user.pw_gid)
+        port = freePort()
+        files = [
+            self.write("inetd.conf", self.conf),
+            self.write("other.conf", f"127.0.0.1:{port} {CAT}\n"),
+        ]
+        env = environment(user, XDG_RUNTIME_DIR=self.directory)
+        env.pop("INETD_CONTROL")
+        path = self.path("inetd/control")
+
+        def status(*options: str) -> str:
+            return subprocess.run(
+                inetd("status", *options),
+                env=env,
+                cwd="/",
+                timeout=DEADLINE,
+                check=False,
+                text=True,
+                stdout=subprocess.PIPE,
+                user=user and user.pw_uid,
+                group=user and user.pw_gid,
+            ).stdout
+
+        one, other = (
+            Daemon(inetd("-fe", file), ports=ports, env=env, user=user)
+            for file, ports in zip(files, [(self.cat, self.bad), (port,)])
+        )
+        with one, other:
+            wanted = f"another daemon has it; this one has '{path}-2': use"
+            other.waitForLog(f"control-failed - address={path} reason={wanted}")
+            self.assertIn(str(self.cat), status())
+            self.assertIn(str(port), status("--control", f"{path}-2"))
+            one.stop()
+            self.assertIn(str(port), status())
+
     def test_usual(self) -> None:
         """
         Without options, daemon and command meet in the session's directory.

@@ -37,6 +37,7 @@ class OperateTests(CommandTestCase):
                 f"{path}:1:21: warning: user: why?\n"
                 "    7 stream tcp nowait - x\n"
                 "                        ^\n"
+                "0 errors, 1 warning\n"
                 "started: 3/tcp, 4/tcp\nstopped: 5/tcp\n2 unchanged\n",
             ),
         )
@@ -54,7 +55,7 @@ class OperateTests(CommandTestCase):
         self.assertEqual(code, 1)
         wanted = f"{path}:1:1: line: no\n    x\n    ^\n"
         others = "/gone:1:1: line: no\n/gone:1:7: warning: user: why?\n"
-        self.assertEqual(output, others + wanted)
+        self.assertEqual(output, f"{others}{wanted}2 errors, 1 warning\n")
         self.assertEqual(errors, "inetd: the old one stays\n")
 
     def test_service(self) -> None:

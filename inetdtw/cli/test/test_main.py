@@ -42,7 +42,7 @@ class OptionsTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """Files are arguments, and may be given by the option as well."""
-        options = optionsOf("--conf", "/one", "/two", "three")
+        options = optionsOf("--conf", "/one", "/two", "./three")
         three = os.path.join(os.getcwd(), "three")
         self.assertEqual(options["conf"], ["/one", "/two", three])
         self.assertEqual(optionsOf()["conf"], ["/etc/inetd.conf"])
@@ -61,7 +61,9 @@ class OptionsTests(SynchronousTestCase):
         for words in (("start",), ("-f", "restart"), ("/file", "logs")):
             why = self.assertRaises(UsageError, optionsOf, *words)
             self.assertIn(f"'{words[-1]}' is not a command: ", str(why))
-        for file in ("./status", "inetd", "./test", "status.conf"):
+        why = self.assertRaises(UsageError, optionsOf, "upgrade")
+        self.assertEqual(str(why), "'upgrade' is neither a command nor a file")
+        for file in ("./status", "./upgrade", "./test", "status.conf"):
             self.assertEqual(optionsOf(file)["conf"], [os.path.abspath(file)])
         self.patch(os.path, "lexists", lambda name: True)
         self.assertEqual(optionsOf("status")["conf"], [os.path.abspath("status")])

@@ -43,6 +43,7 @@ class FakeClient:
     @ivar answers: the next replies; the last one is repeated.
     @ivar asked: the requests.
     @ivar made: the paths of the sockets, and whether these were the default ones.
+    @ivar pid: the process id of the daemon.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class FakeClient:
         self.answers: list[Mapping[str, Any] | NoDaemon] = []
         self.asked: list[Any] = []
         self.made: list[tuple[str, bool]] = []
+        self.pid = 7
 
     def make(self, path: str, usual: bool = False) -> FakeClient:
         """Set the path."""
@@ -326,6 +328,7 @@ class DispatchTests(CommandTestCase):
             (("test", "/file"), 2, "'inetd --check FILE' checks"),
             (("help",), 0, "Usage: inetd [options] [FILE"),
             (("help", "drain"), 0, "Usage: inetd drain"),
+            (("help", "restart"), 2, "'inetd reload' reads"),
             (("-h",), 0, "Usage: inetd [options] [FILE"),
             (("drain", "-h"), 0, "Usage: inetd drain"),
             (("version",), 0, "inetd (inetdtw)"),

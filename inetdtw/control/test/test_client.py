@@ -48,6 +48,14 @@ class ClientTests(SynchronousTestCase):
         finally:
             served.join()
 
+    def test_pid(self) -> None:
+        """The client has the daemon's process id from the kernel."""
+        client = Client(self.path)
+        self.assertEqual(client.pid, 0)
+        self.server.close()
+        self.assertRaises(NoDaemon, client.ask, "GET", "/health")
+        self.assertEqual(client.pid, 0)
+
     def error(self, answer: bytes) -> str:
         """Return the error about a reply."""
         return str(self.assertRaises(NoDaemon, self.ask, answer))

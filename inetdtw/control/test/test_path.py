@@ -55,13 +55,22 @@ class ClientPathTests(SynchronousTestCase):
 
     def socket(self, path: str) -> None:
         """Make a file at a path."""
-        os.makedirs(os.path.dirname(path))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         os.symlink("nowhere", path)
 
     def test_none(self) -> None:
         """If no socket exists, the path is where one would be."""
         self.assertEqual(clientPath(None, self.given, 7), (self.inSession, True))
         self.assertEqual(clientPath(None, {}, 7), (self.outside, True))
+
+    def test_second(self) -> None:
+        """A client finds the daemon that is left of several."""
+        for number in ("3", "2"):
+            self.socket(f"{self.inSession}-{number}")
+            found = clientPath(None, self.given, 7)
+            self.assertEqual(found, (f"{self.inSession}-{number}", True))
+        self.socket(self.inSession)
+        self.assertEqual(clientPath(None, self.given, 7), (self.inSession, True))
 
     def test_outside(self) -> None:
         """A client in a session finds a daemon that was started outside of one."""

@@ -151,6 +151,29 @@ class ControlSocketTests(ServingTestCase):
         made.stopService()
         self.connect()
 
+    def test_second(self) -> None:
+        """
+        A second daemon of a user has a path of its own, and tells it.
+
+        A path that was asked for is not replaced by another one.
+        """
+        directory = os.path.relpath(self.mktemp())
+        self.path = os.path.join(directory, "control")
+        first = self.make(usual=True)
+        second = self.make(usual=True)
+        self.assertEqual(
+            self.refused(),
+            f"another daemon has it; this one has '{self.path}-2': use --control",
+        )
+        self.make(self.path)
+        self.assertEqual(self.logged("control-failed")[-1]["address"], self.path)
+        self.assertEqual(sorted(os.listdir(directory)), ["control", "control-2"])
+        first.stopService()
+        self.path += "-2"
+        self.connect()
+        second.stopService()
+        self.assertFalse(os.path.exists(self.path))
+
     def test_foreign(self) -> None:
         """A file is never removed."""
         with open(self.path, "w"):

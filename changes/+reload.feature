@@ -1,0 +1,1 @@
+`inetd reload` prints errors and warnings as `--check` does, with their lines.
