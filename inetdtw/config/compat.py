@@ -89,6 +89,8 @@ def aboutKey(name: str, known: Iterable[str]) -> str:
     """
     Return why an unknown key is an error, and what to use instead.
 
+    @param name: the key; one that is similar to that of another superserver is taken
+        for that.
     @param known: the known keys.
     """
     asked = name.lower()
@@ -96,9 +98,12 @@ def aboutKey(name: str, known: Iterable[str]) -> str:
         return missing(FEATURES[asked])
     if asked in NAMES:
         return f"unknown key; use {NAMES[asked]}"
-    similar = get_close_matches(asked, known, 1, 0.7)
-    hint = f"; did you mean {similar[0]}?" if similar else ""
-    return f"unknown key{hint}"
+    meant = get_close_matches(asked, (*known, *NAMES, *FEATURES), 1, 0.7)
+    if not meant:
+        return "unknown key"
+    if meant[0] in FEATURES or meant[0] in NAMES:
+        return aboutKey(meant[0], known)
+    return f"unknown key; did you mean {meant[0]}?"
 
 
 def missing(feature: str) -> str:

@@ -44,11 +44,13 @@ class CheckTests(ServingTestCase):
 
     def test_bad(self) -> None:
         """C{--check} exits with 1 for a bad file, and prints its line with a caret."""
-        path = self.write("inetd.conf", f"7007 {ECHO}\n7008 steam tcp nowait - x\n")
+        path = self.write(
+            "inetd.conf", f"7007 {ECHO}\n7008 steam tcp nowait - /bin/cat\n"
+        )
         wanted = (
             f"{path}:2:6: socktype: 'steam' is not a socket type"
             " (stream, dgram, seqpacket)\n"
-            "    7008 steam tcp nowait - x\n"
+            "    7008 steam tcp nowait - /bin/cat\n"
             "         ^\n"
             "1 service, 1 error, 0 warnings\n"
         )

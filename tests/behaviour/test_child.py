@@ -112,12 +112,19 @@ class StartedTests(ProbeTestCase):
         self.assertEqual(seen, dict.fromkeys(KINDS, expected))
 
     def test_descriptors(self) -> None:
-        """A program has the descriptors 0, 1 and 2, all of them the socket."""
+        """
+        A program has the descriptors 0, 1 and 2, all of them the socket.
+
+        Standard error of a C{wait} service leads to the log.
+        """
         for kind, found in self.reported.items():
             fds = found["fds"]
             self.assertEqual(sorted(fds), ["0", "1", "2"], kind)
             self.assertRegex(fds["0"], r"\Asocket:", kind)
-            self.assertEqual(fds["1"], fds["2"], kind)
+            if kind.endswith(" wait"):
+                self.assertRegex(fds["2"], r"\Apipe:", kind)
+            else:
+                self.assertEqual(fds["1"], fds["2"], kind)
             if kind != "dgram nowait":
                 self.assertEqual(fds["0"], fds["1"], kind)
 

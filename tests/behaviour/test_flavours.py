@@ -232,7 +232,7 @@ class FlavourTests(FlavourTestCase):
         each have a program.
         """
         (path,) = self.take("busybox.conf")
-        with self.serving(13, [], path):
+        with self.serving(13, ["4 protocol", "5 protocol"], path):
             self.echoes("A")
             self.answers("A", b"abc")
             self.echoes("B", "::1")

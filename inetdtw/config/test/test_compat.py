@@ -65,6 +65,11 @@ class KeyTests(SynchronousTestCase):
         """A misspelt key is an error with a suggestion, if one is similar."""
         reason = problemOf("7 on protocl = tcp;").reason
         self.assertEqual(reason, "unknown key; did you mean protocol?")
+        for key in ("serverargs", "server_arg"):
+            reason = problemOf(f"7 on {key} = x;").reason
+            self.assertIn("unknown key; use args", reason)
+        reason = problemOf("7 on onlyfrom = x;").reason
+        self.assertIn("access control is not supported", reason)
         self.assertEqual(problemOf("7 on xyz = 1;").reason, "unknown key")
 
 
