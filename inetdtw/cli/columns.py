@@ -45,8 +45,8 @@ class Column:
     @ivar name: its heading.
     @ivar right: whether its cells are numbers, which are aligned right.
     @ivar shorten: shortens a cell to a size; C{None} if that is not done.
-    @ivar least: the size to which cells are shortened at most.
-    @ivar optional: the highest is left out first; 0 never is.
+    @ivar least: the smallest size to which cells are shortened.
+    @ivar optional: the column with the highest value is left out first; 0 never is.
     """
 
     name: str

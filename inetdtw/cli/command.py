@@ -32,7 +32,9 @@ def seconds(name: str, low: float, high: float) -> Callable[[str], float]:
         with suppress(ValueError):
             if low <= float(text) <= high:
                 return float(text)
-        reason = f"--{name} takes seconds, from {low:g} to {high:g}, not '{text}'"
+        reason = (
+            f"--{name} takes a number of seconds from {low:g} to {high:g}, not '{text}'"
+        )
         raise usage.UsageError(reason)
 
     return read

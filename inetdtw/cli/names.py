@@ -26,8 +26,9 @@ _AGAIN = (
 _CHECK = "'inetd --check FILE' checks a configuration"
 _LIST = "'inetd status' lists the services"
 _LOG = (
-    "the log is in the system log (journalctl -t inetd, or grep inetd "
-    "/var/log/syslog), or where a daemon with -f -e or --stdout writes to"
+    "a daemon in the background logs to the system log (journalctl -t inetd, or grep "
+    "inetd /var/log/syslog); with -e it logs to standard error, with --stdout to "
+    "standard output"
 )
 #: What to do in place of commands that other programs have.
 ADVICE = {

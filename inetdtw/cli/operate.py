@@ -101,7 +101,7 @@ class Pause(_OfService):
     synopsis = "Usage: inetd pause [options] SERVICE"
     longdesc = (
         "Stop accepting clients of a service until 'inetd resume': they wait in its "
-        "backlog. Running programs continue. The service stays paused over a reload."
+        "backlog. Running programs continue. A reload does not resume the service."
     )
 
 
@@ -141,7 +141,8 @@ class Drain(Command):
             return OK
         running = self.client.ask("GET", "/status").get("running")
         reason = f"after {wait:g} seconds the daemon still drains"
-        raise Rejected(f"{reason}; running programs: {running}")
+        advice = "'inetd stop' ends the daemon now"
+        raise Rejected(f"{reason}; running programs: {running}; {advice}")
 
 
 class Stop(Command):
@@ -157,7 +158,8 @@ class Stop(Command):
         """Send the request, and wait."""
         pid = self.post("/stop")["pid"]
         if not untilGone(self.client, pid, STOPS):
-            raise Rejected(f"the daemon, pid {pid}, still runs after {STOPS:g} seconds")
+            reason = f"the daemon, pid {pid}, still runs after {STOPS:g} seconds"
+            raise Rejected(f"{reason}: see its log")
         out(f"stopped: pid {pid}")
         return OK
 
@@ -172,8 +174,8 @@ def untilGone(
     """
     Poll until a daemon has exited.
 
-    @param client: has just asked it.
-    @param pid: the process id that it told.
+    @param client: a client that the daemon has just answered.
+    @param pid: the process id in that answer.
     @param most: the seconds to wait at most.
 
     @return: whether it has.

@@ -164,8 +164,8 @@ class ServiceOptions(Described):
         ],
         [
             *("service-stderr", None, None),
-            "Where the standard error of programs goes: socket (the client), log or "
-            "null.  [default: log for wait, socket for nowait]",
+            "Where the standard error of programs goes: socket (with nowait, the "
+            "client), log or null.  [default: log for wait, socket for nowait]",
         ],
     ]
     compData = usage.Completions(

@@ -130,8 +130,8 @@ class Health(Command):
     longdesc = (
         "Print what an operator must mend, and exit with 1 if there is anything: an "
         "address that cannot be bound, a service that fails every client, or lines "
-        "that are left out of the configuration. Services that are paused or at a "
-        "limit are no fault."
+        "that are left out of the configuration. A limit, a rate limit and a pause by "
+        "an operator are not counted."
     )
     optFlags = [
         ["ready", "r", "Exit with 0 if the daemon accepts clients, 1 if it drains."],

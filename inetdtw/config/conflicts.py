@@ -92,8 +92,8 @@ def dropDuplicates(services: Iterable[Service]) -> Iterator[Service | ConfWarnin
         taken = next((key for key in needed if key in seen), None)
         if taken is not None:
             reason = (
-                f"{taken[0]} is already served by {seen[taken].location}, the first "
-                "line for it; most other inetds serve the last"
+                f"{taken[0]} is already served by {seen[taken].location}: remove one "
+                "of the lines; most other inetds serve the last"
             )
             yield DuplicateService(service.location, "service", reason)
             continue

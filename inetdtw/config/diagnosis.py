@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-Find all errors of an entry, and say each thing once.
+Find all errors of an entry, and report each cause once.
 
 L{resolve<inetdtw.config.resolver.resolve>} raises the first error.  The value that has
 it is then replaced by one that is always good, and the entry is resolved again, until
@@ -124,7 +124,7 @@ def _without(entry: Entry, wrong: Iterable[str], root: bool) -> Entry:
 
 def summarized(problems: Sequence[ConfError]) -> list[ConfError]:
     """
-    Return errors with one in place of all that only root's daemon would not have.
+    Return errors, with one summary in place of all L{RootNeeded} errors.
 
     It has the location of the first one.
     """
@@ -139,7 +139,7 @@ def summarized(problems: Sequence[ConfError]) -> list[ConfError]:
     )
     reason = (
         f"{len(needing)} services need root: only root can run a service as {accounts} "
-        f"(lines {lines}; '-' is the daemon's user)"
+        f"(lines {lines}); write '-' for the daemon's user"
     )
     summary = ConfError(first, needing[0].field, reason)
     found = (summary if each is needing[0] else each for each in problems)
@@ -159,9 +159,10 @@ def relevant(
     wrong: Iterable[EntryError],
 ) -> list[ConfWarning]:
     """
-    Return the warnings that other statements do not answer.
+    Leave out warnings that another statement resolves.
 
-    C{tcp6} is well if C{tcp} is beside it, and PATH is named once.
+    C{tcp6} needs no warning if another line serves the same port over IPv4; PATH is
+    printed once.
 
     @param wrong: the entries that are left out.
     """

@@ -38,7 +38,7 @@ _STATEMENT = re.compile(
 #: The reasons of warnings.
 _POLICY = "IPsec policies are not supported: this one is ignored"
 _INDENTED = "leading whitespace makes this a continuation of the previous line"
-_COMMENTED = "this belongs to the comment before it, which ends in a backslash"
+_COMMENTED = "this line is part of the comment above, which ends in a backslash"
 _ENDED = "the backslash does not continue the line, because a statement follows"
 _SPACED = "whitespace follows the backslash, so the line does not continue"
 
@@ -120,7 +120,7 @@ def wordsOf(parts: Parts) -> list[Word]:
 
 def lineWarnings(source: Source, parts: Parts) -> Iterator[ConfWarning]:
     """
-    Warn of continuation lines, and of backslashes, that are hardly meant.
+    Warn of continuation lines, and of backslashes, that are probably not meant.
 
     @param source: the text, whose position is after the logical line.
     """

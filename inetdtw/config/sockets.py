@@ -69,7 +69,7 @@ class SocketResolver(Resolution):
             raise self._error("protocol", "must be given, such as tcp or udp")
         if protocol == "unix" and not unix:
             path = self._entry.service
-            reason = f"'{path}' is not an absolute path, as a UNIX socket needs"
+            reason = f"'{path}' is not an absolute path; a UNIX socket needs one"
             raise self._error("service", reason)
         if unix and protocol not in (None, "unix"):
             raise self._error("protocol", f"'{protocol}' must be 'unix' for a path")

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Warn of words of a positional line that are hardly meant."""
+"""Warn of words of a positional line that are probably not meant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def wordWarnings(
     words: Sequence[Word], parts: Iterable[tuple[Location, str]]
 ) -> Iterator[ConfWarning]:
     """
-    Warn of parts of a positional line that are hardly meant.
+    Warn of parts of a positional line that are probably not meant.
 
     @param parts: the physical lines that have the words.
     """
@@ -26,7 +26,7 @@ def wordWarnings(
         yield ConfWarning(words[4].location, "user", reason)
     returned = next((word for word in words if "\r" in word.text), None)
     if returned is not None:
-        reason = "a word has a carriage return in it; lines must end with a newline"
+        reason = "a word contains a carriage return; lines must end with a newline"
         yield ConfWarning(returned.location, "line", reason)
     yield from _commentWarning(words, [part for part in parts if "#" in part[1]])
 

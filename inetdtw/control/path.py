@@ -47,8 +47,8 @@ def clientPath(
     """
     Return the path of a daemon's socket for its client.
 
-    The default is a path that exists, as the daemon may have been started in another
-    session than the client, or in none, or beside a daemon that has exited since.
+    The default is the first path that exists: the daemon may have another
+    XDG_RUNTIME_DIR than the client, or was started beside one that has exited since.
 
     @param option: the value of C{--control}.
     @param uid: the client's user.

@@ -87,8 +87,8 @@ class ControlSocket(Service):
                 self._logFailed(why.strerror or str(why))
             return
         if path != self._path:
-            others = f"another daemon has it; this one has '{path}': use --control"
-            self._logFailed(others)
+            others = "another daemon has it; give commands for this one --control"
+            self._logFailed(f"{others} {path}")
         self._lost = False
         self._report.emit(events.CONTROL, address=path)
 

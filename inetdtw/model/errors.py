@@ -114,7 +114,7 @@ class ProgramMissing(ConfWarning):
 @dataclass(frozen=True)
 class OnlyIPv6(ConfWarning):
     """
-    A service that other systems have at IPv4 too.
+    A service that is IPv6 only, but would accept IPv4 on other systems.
 
     @ivar service: its name or port, as written.
     @ivar port: its port.
@@ -141,6 +141,6 @@ def toJSON(finding: Finding) -> dict[str, Any]:
 
 
 def fromJSON(values: Mapping[str, Any]) -> ConfWarning:
-    """Return what L{toJSON} had, whether an error or a warning."""
+    """Return the warning that L{toJSON} had; an error becomes a warning, too."""
     location = Location(values["file"], values["line"], values["column"])
     return ConfWarning(location, values["field"], values["reason"])

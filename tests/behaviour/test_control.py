@@ -140,7 +140,8 @@ class SocketTests(ControlTestCase):
             for file, ports in zip(files, [(self.cat, self.bad), (port,)])
         )
         with one, other:
-            wanted = f"another daemon has it; this one has '{path}-2': use"
+            wanted = "another daemon has it; give commands for this one"
+            wanted = f"{wanted} --control {path}-2"
             other.waitForLog(f"control-failed - address={path} reason={wanted}")
             self.assertIn(str(self.cat), status())
             self.assertIn(str(port), status("--control", f"{path}-2"))

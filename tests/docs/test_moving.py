@@ -25,7 +25,7 @@ class TableTests(ServingTestCase):
     def rows(self) -> Iterator[tuple[list[str], str]]:
         """Yield the lines of each row that has some, and what is said about them."""
         with open(_PAGE, encoding="utf-8") as file:
-            table = file.read().partition(".. list-table:: In the field\n")[2]
+            table = file.read().partition(".. list-table:: Lines found in use\n")[2]
         table = re.split(r"\n\n(?=\S)", table)[0]
         for row in table.split("\n   * - ")[2:]:
             written, _, said = row.partition("\n     - ")

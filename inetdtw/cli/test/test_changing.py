@@ -111,7 +111,9 @@ class OperateTests(CommandTestCase):
         for wrong in ("x", "-1", "nan", "1e9"):
             code, _, errors = self.run_("drain", f"--wait={wrong}", reply=reply)
             self.assertEqual(code, 2)
-            self.assertIn("--wait takes seconds, from 0 to 86400, not", errors)
+            self.assertIn(
+                "--wait takes a number of seconds from 0 to 86400, not", errors
+            )
 
     def test_stop(self) -> None:
         """A stop returns when the process has exited, not only its socket."""

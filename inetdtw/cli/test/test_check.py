@@ -17,7 +17,7 @@ from inetdtw.model.service import Settings
 from inetdtw.test.fakelookups import lookups
 
 #: What the message about a second line for a socket ends with.
-LAST = ", the first line for it; most other inetds serve the last"
+LAST = ": remove one of the lines; most other inetds serve the last"
 
 
 class CheckCase(SynchronousTestCase):

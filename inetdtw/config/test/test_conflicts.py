@@ -48,8 +48,8 @@ class DropDuplicatesTests(SynchronousTestCase):
         self.assertEqual(last.address.port, 8)
         self.assertEqual(
             str(warning),
-            "x:2:1: service: 0.0.0.0:7 is already served by x:1:1, the first "
-            "line for it; most other inetds serve the last",
+            "x:2:1: service: 0.0.0.0:7 is already served by x:1:1: remove one "
+            "of the lines; most other inetds serve the last",
         )
 
     def test_bothFamilies(self) -> None:
@@ -62,7 +62,7 @@ class DropDuplicatesTests(SynchronousTestCase):
                 self.assertIsInstance(first, Service)
                 self.assertIsInstance(warning, DuplicateService)
                 wanted = f"x:2:1: service: {address} is already served by x:1:1"
-                self.assertIn(f"{wanted}, ", str(warning))
+                self.assertIn(f"{wanted}: ", str(warning))
         self.assertEqual(
             len(self.servedOf(both + "7 dgram udp wait - internal echo\n")), 2
         )

@@ -136,7 +136,8 @@ class SummaryTests(SynchronousTestCase):
             [str(each) for each in found.messages],
             [
                 "f:1:21: user: 4 services need root: only root can run a service as "
-                "root, beth, group 8 (lines 1, 3, 4, 6; '-' is the daemon's user)",
+                "root, beth, group 8 (lines 1, 3, 4, 6); write '-' for the daemon's "
+                "user",
                 "f:5:22: user: unknown user 'carl': service ignored",
             ],
         )
@@ -152,7 +153,7 @@ class SummaryTests(SynchronousTestCase):
         found = configurationOf("7 stream tcp nowait beth /bin/sh\n" * 15, ALPINE)
         (message,) = found.messages
         self.assertIn(
-            "(lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 5 more;", message.reason
+            "(lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 5 more);", message.reason
         )
 
 

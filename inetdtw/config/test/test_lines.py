@@ -86,7 +86,7 @@ class BackslashTests(SynchronousTestCase):
 
     def test_lostLine(self) -> None:
         """A line that a comment takes in draws a warning, unless it looks like one."""
-        reason = "this belongs to the comment before it, which ends in a backslash"
+        reason = "this line is part of the comment above, which ends in a backslash"
         for lost in ("8 steam tcp nowait - /bin/cat", "-v", "[Unit]"):
             text = f"# x \\\n  -u \\\n{lost}\n9 {CAT}"
             self.assertEqual(self.warningOf(text), (3, 1, reason), lost)

@@ -118,7 +118,7 @@ class PositionalTests(SynchronousTestCase):
         assert isinstance(found, Entry) and isinstance(warned, ConfWarning)
         self.assertEqual(found.service, "7")
         self.assertEqual((warned.field, warned.location.line), ("line", 1))
-        self.assertIn("a carriage return in it; lines must end", warned.reason)
+        self.assertIn("contains a carriage return; lines must end", warned.reason)
         self.assertEqual(len(statements(f"7 {CAT}\r\n8 {CAT}\r\n")), 2)
 
     def test_continuedOverComments(self) -> None:

@@ -230,7 +230,7 @@ class UnixTests(ResolveCase):
         reason = "'tcp' must be 'unix' for a path"
         self.assertProblem(f"/s stream tcp nowait {SH}", 11, "protocol", reason)
         for name in ("7", "./x.sock", "x.sock"):
-            reason = f"'{name}' is not an absolute path, as a UNIX socket needs"
+            reason = f"'{name}' is not an absolute path; a UNIX socket needs one"
             line = f"{name} stream unix nowait {SH}"
             self.assertProblem(line, 1, "service", reason)
 

@@ -163,7 +163,8 @@ class ControlSocketTests(ServingTestCase):
         second = self.make(usual=True)
         self.assertEqual(
             self.refused(),
-            f"another daemon has it; this one has '{self.path}-2': use --control",
+            "another daemon has it; give commands for this one --control "
+            f"{self.path}-2",
         )
         self.make(self.path)
         self.assertEqual(self.logged("control-failed")[-1]["address"], self.path)
