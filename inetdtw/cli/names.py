@@ -32,10 +32,10 @@ _LOG = (
 )
 #: What to do in place of commands that other programs have.
 ADVICE = {
-    **dict.fromkeys(("start", "run", "serve"), _START),
+    "start": _START,
     **dict.fromkeys(("restart", "try-restart", "force-reload"), _AGAIN),
-    **dict.fromkeys(("test", "check", "configtest", "validate"), _CHECK),
-    **dict.fromkeys(("list", "ls", "ps", "show", "services"), _LIST),
+    **dict.fromkeys(("test", "check", "configtest"), _CHECK),
+    **dict.fromkeys(("list", "ls", "ps"), _LIST),
     **dict.fromkeys(("log", "logs"), _LOG),
     **dict.fromkeys(("quit", "exit", "kill", "halt"), "'inetd stop' ends the daemon"),
     "disable": "'inetd pause SERVICE' stops accepting clients of a service",

@@ -74,10 +74,17 @@ def _text(page: Page) -> str:
 
 @contextmanager
 def _raising(numbers: Sequence[signal.Signals]) -> Iterator[None]:
-    """Raise L{_Received} for signals."""
+    """
+    Raise L{_Received} for signals.
+
+    The exception of a signal replaces that of one before it, so it has the number of
+    one that ends, once there was one.
+    """
+    received: list[int] = []
 
     def raise_(number: int, frame: FrameType | None) -> None:
-        raise _Received(number)
+        received.append(number)
+        raise _Received(next((each for each in received if each in _ENDING), number))
 
     before = {number: signal.signal(number, raise_) for number in numbers}
     try:

@@ -14,7 +14,7 @@ that one cause gives one error.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -81,14 +81,20 @@ def _diagnosed(
                 continue
         break
     given = entry.locations.keys() - wrong
-    # Whether a service has IPv4 too is of no interest before it is served.
-    kept = (
-        each
-        for each in warnings
-        if each.field in given and not isinstance(each, OnlyIPv6)
-    )
+    kept = (each for each in warnings if each.field in given)
     problems.sort(key=lambda each: each.location)
-    return EntryError(entry, problems, tuple(kept))
+    return EntryError(entry, problems, tuple(_beside(problems, kept)))
+
+
+def _beside(
+    problems: Sequence[ConfError], warnings: Iterable[ConfWarning]
+) -> Iterator[ConfWarning]:
+    """Yield the warnings that say more than the errors of the same entry."""
+    for each in warnings:
+        known = any(each.reason.startswith(problem.reason) for problem in problems)
+        # Whether a service has IPv4 too is of no interest before it is served.
+        if not (known or isinstance(each, OnlyIPv6)):
+            yield each
 
 
 def _without(entry: Entry, wrong: Iterable[str], root: bool) -> Entry:

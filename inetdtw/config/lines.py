@@ -24,12 +24,15 @@ from inetdtw.model.errors import ConfWarning, Location, Word
 Parts = list[tuple[Location, str]]
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]*")
+_INDENT, _NOTHING = re.compile(r"[ \t]*"), re.compile("")
 #: The beginning of a statement.
 _STATEMENT = re.compile(
     r"""
       \S+ [ \t]+ (?: stream | dgram | seqpacket | raw | rdm ) (?: [,:]\S+ )?
       [ \t]+ \S+ [ \t]+ (?:no)?wait (?! \w )
     | \S+ [ \t]+ (?:on|off) [ \t]+ \w+ [ \t]* =
+    | \S+ [ \t]+ \S+ [ \t]+ (?: tcp | udp | unix | rpc/ ) \S* [ \t]+ \S+ [ \t]+ \S+
+      [ \t]+ (?: / | internal \b )
     | \.include [ \t]+ \S
     | \S+ : [ \t]* \r? (?= \n | \Z )
     """,
@@ -66,16 +69,21 @@ def _restOfComment(source: Source) -> None:
     """Go past the lines that continue a comment."""
     lost: ConfWarning | None = None
     comment = "\\"
-    while comment.endswith("\\") and not _atStatement(source):
+    while comment.endswith("\\") and not _atStatement(source, _INDENT):
         location, comment = source.restOfLine()
         if lost is None and comment and comment[0] not in " \t#":
             lost = ConfWarning(location, "line", _COMMENTED)
             source.warnings.append(lost)
 
 
-def _atStatement(source: Source) -> bool:
-    """Tell whether what follows can only be a statement, or is nothing."""
-    found = _STATEMENT.match(source.text, source.position)
+def _atStatement(source: Source, before: re.Pattern[str] = _NOTHING) -> bool:
+    """
+    Tell whether what follows can only be a statement, or is nothing.
+
+    @param before: what may be in front of it.
+    """
+    gap = before.match(source.text, source.position)
+    found = _STATEMENT.match(source.text, gap.end() if gap else source.position)
     return found is not None or source.ended
 
 
@@ -88,8 +96,11 @@ def logicalLine(source: Source) -> Parts:
         if not (indented or (more.endswith("\\") and not _atStatement(source))):
             break
         location, more = source.restOfLine()
-        # Of a line that is too long, the rest is only gone past.
-        if len(parts) <= WORDS and not more.lstrip(" \t").startswith("#"):
+        if more.lstrip(" \t").startswith("#"):
+            # What follows it is only a continuation if it is indented.
+            more = ""
+        elif len(parts) <= WORDS:
+            # Of a line that is too long, the rest is only gone past.
             parts.append((location, more))
     return parts
 

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -47,7 +49,7 @@ def clientPath(
     """
     Return the path of a daemon's socket for its client.
 
-    The default is the first path that exists: the daemon may have another
+    The default is the first path at which a daemon listens: the daemon may have another
     XDG_RUNTIME_DIR than the client, or was started beside one that has exited since.
 
     @param option: the value of C{--control}.
@@ -59,8 +61,20 @@ def clientPath(
     if usual:
         usuals = (os.path.join(each, "control") for each in _directories(environ, uid))
         paths = [each for one in usuals for each in pathsLike(one)]
-        path = next((each for each in paths if os.path.lexists(native(each))), path)
+        found = [each for each in paths if os.path.lexists(native(each))]
+        path = next(filter(_isServed, found), (*found, path)[0])
     return path, usual
+
+
+def _isServed(path: str) -> bool:
+    """Tell whether a process listens at a path, and not one that was killed did."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)
+        try:
+            client.connect(native(path))
+        except OSError as why:
+            return why.errno not in (errno.ECONNREFUSED, errno.ENOENT)
+    return True
 
 
 def pathsLike(usual: str) -> list[str]:

@@ -86,11 +86,12 @@ class ControlSocket(Service):
             if not self._lost:
                 self._logFailed(why.strerror or str(why))
             return
-        if path != self._path:
-            others = "another daemon has it; give commands for this one --control"
-            self._logFailed(f"{others} {path}")
         self._lost = False
-        self._report.emit(events.CONTROL, address=path)
+        if path == self._path:
+            self._report.emit(events.CONTROL, address=path)
+            return
+        reason = f"another daemon has {self._path}; give commands --control {path}"
+        self._report.emit(events.CONTROL_SECOND, address=path, reason=reason)
 
     def _logFailed(self, reason: str) -> None:
         self._report.emit(events.CONTROL_FAILED, address=self._path, reason=reason)

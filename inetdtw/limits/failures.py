@@ -6,9 +6,9 @@
 The failures of a service's programs: the last one, and how many were in a row.
 
 A service is failing after some in a row, if its programs fail every client: none of
-them could be started, or none has succeeded since the service was started, reloaded or
-resumed.  If one has, a client may be what makes the others fail, and clients must not
-bring about what an operator has to mend.
+them could be started, or none has succeeded since the service was started or changed.
+If one has, a client may be what makes the others fail, and clients must not bring about
+what an operator has to mend.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ _NEUTRAL = frozenset(
 
 #: The ends of reasons that many clients can bring about.
 _SHORTAGES = tuple(
-    map(os.strerror, (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+    map(
+        os.strerror,
+        (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS),
+    )
 )
 
 
@@ -59,8 +62,7 @@ class Failures:
         return self._unstarted >= ROW or (self._row >= ROW and not self._served)
 
     def begin(self) -> None:
-        """Count anew: an operator may have mended the service."""
-        self._served = False
+        """Count the row anew: an operator may have mended the service."""
         self._set(0, 0)
 
     def unstarted(self, reason: str, when: float) -> None:
@@ -69,8 +71,10 @@ class Failures:
 
         @param when: in seconds since the epoch.
         """
-        unstarted = self._unstarted + (not reason.endswith(_SHORTAGES))
-        self._add(reason, when, unstarted)
+        if reason.endswith(_SHORTAGES):
+            self.last = Failure(reason, when, self._row)
+        else:
+            self._add(reason, when, self._unstarted + 1)
 
     def ended(self, how: ExitStatus, when: float) -> None:
         """

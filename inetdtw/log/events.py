@@ -151,6 +151,7 @@ UNUSED_SOCKET = Event("unused-socket", WARN, "- fd name address reason")
 # The daemon.
 SHORTAGE = Event("shortage", ERROR, "- reason", once=True)
 CONTROL = Event("control", INFO, "- address")
+CONTROL_SECOND = Event("control-second", NOTICE, "- address reason")
 CONTROL_FAILED = Event("control-failed", WARN, "- address reason")
 NOTIFY_FAILED = Event("notify-failed", WARN, "- address reason")
 SIGNAL = Event("signal", WARN, "- name action", once=True)

@@ -97,10 +97,12 @@ class Child:
 
     def ended(self, how: ExitStatus) -> None:
         """Log and count the exit."""
-        if self.stderr is not None:
-            self.stderr.finish()
-        self._over(how)
-        self._finish()
+        try:
+            if self.stderr is not None:
+                self.stderr.finish()
+            self._over(how)
+        finally:
+            self._finish()
 
     def _finish(self) -> None:
         """
@@ -108,13 +110,13 @@ class Child:
 
         A launcher that has raised an exception may still report the exit.
         """
+        self._runtime.clients.pop(self, None)
         if not self.over:
             self.over = True
             self._done(self)
 
     def _over(self, how: ExitStatus) -> None:
         self.how = how
-        self._runtime.clients.pop(self, None)
         self._runtime.tallies[self._name].end(how, self._runtime.wallclock())
         event = events.EXIT_FAILURE if how.isFailure else events.EXIT
         if self._runtime.report.includes(event):

@@ -128,7 +128,11 @@ class SocketDelegation:
             request = self._request()
         except (ExecutableNotFound, OSError):
             return False
-        self._number = delegate(self._watcher, request)
+        try:
+            self._number = delegate(self._watcher, request)
+        except Exception:
+            self._retireStderr()
+            raise
         self._acceptor = Acceptor.LAUNCHER
         self._budget.addDelegation(self.withdraw)
         return True
@@ -189,14 +193,18 @@ class SocketDelegation:
     def _withdrawn(self) -> None:
         """Go on, as the launcher starts no more programs."""
         self._acceptor = Acceptor.DAEMON
-        if self.stderr is not None:
-            self.stderr.retire()
-            self.stderr = None
+        self._retireStderr()
         if self._retired is not None:
             done, self._retired = self._retired, None
             done()
         elif self._service.wait and self._wanted is not None:
             self._resume()
+
+    def _retireStderr(self) -> None:
+        """Read the standard error of programs until these have exited."""
+        if self.stderr is not None:
+            self.stderr.retire()
+            self.stderr = None
 
     def stop(self) -> None:
         """Do not delegate the socket any more."""

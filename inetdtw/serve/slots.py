@@ -17,6 +17,7 @@ from twisted.internet.task import LoopingCall
 
 from inetdtw.launch.pool import LauncherPool
 from inetdtw.limits.budget import ProcessBudget
+from inetdtw.limits.failures import Failures
 from inetdtw.log import events
 from inetdtw.log.failures import reasonOf, survived
 from inetdtw.log.report import logFailure
@@ -157,6 +158,8 @@ class SlotTable:
         if serving:
             self.launchers.need(services)
         changes = self._change(services, serving)
+        for each in (*changes.change, *changes.start):
+            self._runtime.tallies[each.name].failures = Failures()
         self._runtime.report.emit(
             events.RELOAD,
             kept=len(changes.keep),

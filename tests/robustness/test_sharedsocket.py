@@ -259,7 +259,7 @@ class AcceptTests(SharedTestCase):
         for _ in range(30):
             self.stolen(self.port)
             self.assertEqual(talk(other, b"other"), b"other")
-        asked = run(inetd("status", "--control", control))
+        asked = run(inetd("health", "--live", "--control", control))
         self.assertEqual((asked.returncode, asked.stderr), (0, ""))
 
     def stealing(self, launch: str) -> tuple[Daemon, int, str]:

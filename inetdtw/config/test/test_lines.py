@@ -81,13 +81,23 @@ class BackslashTests(SynchronousTestCase):
         """A comment continues too, unless a statement follows."""
         text = f"#7 {CAT} \\\n  -u \\\n# -v\\\n\n8 {CAT}"
         self.assertEqual(services(text), ["8"])
-        for statement in (f"7 {CAT}", f"7 {CAT}".upper()):
+        for statement in (f"7 {CAT}", f"7 {CAT}".upper(), f"  7 {CAT}"):
             self.assertEqual(services(f"# C:\\\n{statement}"), ["7"])
+            self.assertEqual(services(f"# x\\\n -u \\\n{statement}"), ["7"])
+
+    def test_misspelt(self) -> None:
+        """A backslash does not hide a line that has an error."""
+        for line in ("8 steam tcp nowait - /bin/cat", "8 tli rpc/tcp wait root /d d"):
+            found = statements(f"7 {CAT} \\\n{line}\n9 {CAT}")
+            (problem,) = (each for each in found if isinstance(each, ConfError))
+            self.assertEqual(problem.location.line, 2)
+        found = statements(f"7 {CAT} a\\\n# x \\\nb c\n")
+        self.assertIsInstance(found[-1], ConfError)
 
     def test_lostLine(self) -> None:
         """A line that a comment takes in draws a warning, unless it looks like one."""
         reason = "this line is part of the comment above, which ends in a backslash"
-        for lost in ("8 steam tcp nowait - /bin/cat", "-v", "[Unit]"):
+        for lost in ("8 steam tcp nowait", "-v", "[Unit]"):
             text = f"# x \\\n  -u \\\n{lost}\n9 {CAT}"
             self.assertEqual(self.warningOf(text), (3, 1, reason), lost)
 

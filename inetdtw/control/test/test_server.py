@@ -161,11 +161,11 @@ class ControlSocketTests(ServingTestCase):
         self.path = os.path.join(directory, "control")
         first = self.make(usual=True)
         second = self.make(usual=True)
-        self.assertEqual(
-            self.refused(),
-            "another daemon has it; give commands for this one --control "
-            f"{self.path}-2",
-        )
+        (event,) = self.logged("control-second")
+        self.assertEqual(event["address"], f"{self.path}-2")
+        wanted = f"another daemon has {self.path}; give commands --control "
+        self.assertEqual(event["reason"], f"{wanted}{self.path}-2")
+        self.assertEqual(self.logged("control-failed"), [])
         self.make(self.path)
         self.assertEqual(self.logged("control-failed")[-1]["address"], self.path)
         self.assertEqual(sorted(os.listdir(directory)), ["control", "control-2"])

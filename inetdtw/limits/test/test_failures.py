@@ -72,10 +72,11 @@ class FailuresTests(SynchronousTestCase):
 
     def test_shortage(self) -> None:
         """Many clients can bring a shortage about."""
-        self.end(GOOD)
+        reason = f"'/x': {os.strerror(errno.EAGAIN)}"
         for _ in range(ROW):
-            self.failures.unstarted(f"'/x': {os.strerror(errno.EAGAIN)}", 7.5)
+            self.failures.unstarted(reason, 7.5)
         self.assertFalse(self.failures.fatal)
+        self.assertEqual(self.failures.last, Failure(reason, 7.5, 0))
 
     def test_signals(self) -> None:
         """A signal is named; those of a client that has gone do not count."""
@@ -88,9 +89,7 @@ class FailuresTests(SynchronousTestCase):
         self.assertEqual(self.failures.last, Failure("killed by signal 63", 0.0, 2))
 
     def test_begin(self) -> None:
-        """An operator who may have mended the service gets the benefit of doubt."""
-        self.failures.begin()
-        self.end(GOOD)
+        """An operator may have mended the service: the row begins anew."""
         for fail in (
             lambda: self.failures.ended(BAD, 1.0),
             lambda: self.failures.unstarted(MISSING, 1.0),

@@ -193,6 +193,12 @@ LINES: tuple[tuple[Event, str, dict[str, Any], str], ...] = (
     ),
     (events.CONTROL, "-", {"address": "/run/x"}, "control - address=/run/x"),
     (
+        events.CONTROL_SECOND,
+        "-",
+        {"address": "/run/x-2", "reason": "another daemon has /run/x"},
+        "control-second - address=/run/x-2 reason=another daemon has /run/x",
+    ),
+    (
         events.CONTROL_FAILED,
         "-",
         {"address": "/run/x y\n", "reason": "Permission denied"},
