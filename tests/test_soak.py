@@ -24,6 +24,7 @@ class SurvivalTests(ServingTestCase):
         with mixed.daemon() as daemon:
             survival = Survival(mixed, daemon)
             survival.run(2, 0.3)
+            survival.replaceServers()
             before = survival.settled()
             survival.run(5, 0.3)
             after = survival.settled(before)

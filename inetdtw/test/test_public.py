@@ -9,6 +9,7 @@ import inspect
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import get_type_hints
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -43,7 +44,11 @@ class PublicTests(SynchronousTestCase):
         for what in vars(inetdtw.InetdService).values():
             function = what.fget if isinstance(what, property) else what
             if inspect.isfunction(function) and not function.__name__.startswith("_"):
-                hint = str(get_type_hints(function).get("return"))
+                # Those of arguments may need a newer Python.
+                written = function.__annotations__.get("return")
+                returned = SimpleNamespace(__annotations__={"return": written})
+                hints = get_type_hints(returned, function.__globals__)
+                hint = str(hints["return"])
                 found.update(re.findall(r"inetdtw\.[\w.]+\.([A-Z]\w+)", hint))
         self.assertGreater(len(found), 3)
         self.assertEqual(found - set(inetdtw.__all__), set())

@@ -246,6 +246,23 @@ class Survival:
         eventually(isSettled, lambda: f"{before} {last}\n{self._daemon.log()}", 120)
         return last[-1]
 
+    def replaceServers(self) -> None:
+        """
+        Kill all fork servers, and wait until others have taken their places.
+
+        For one that was started with the daemon, that has a descriptor more.
+        """
+        first = set(forkServers(self._pid))
+        for each in first:
+            os.kill(each, signal.SIGKILL)
+        self.kills += len(first)
+
+        def areReplaced() -> bool:
+            now = set(forkServers(self._pid))
+            return not first & now and len(now) == len(first)
+
+        eventually(areReplaced, self._daemon.log)
+
     def _endOrphans(self) -> None:
         """
         Kill the warm processes whose fork server was killed.
