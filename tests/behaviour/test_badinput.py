@@ -96,7 +96,7 @@ class BadLineTests(ServingTestCase):
         with self.daemon(conf, good, user=ordinaryUser()) as daemon:
             (line,) = daemon.lines("config-error ")
             self.assertIn("3 services need root: only root can run a service", line)
-            self.assertIn("(lines 1, 2, 3;", line)
+            self.assertIn("(lines 1, 2, 3);", line)
 
     def test_severalErrors(self) -> None:
         """All errors of one line are logged, each in its column."""
