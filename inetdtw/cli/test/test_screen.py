@@ -134,6 +134,19 @@ class DrawingTests(ScreenTestCase):
             now = signal.pthread_sigmask(signal.SIG_BLOCK, ())
             self.assertEqual(now, blocked)
 
+    def test_together(self) -> None:
+        """A signal that comes with one that ends it does not replace it."""
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            for other in (signal.SIGCONT, signal.SIGWINCH):
+
+                def both(pair: tuple[int, int] = (number, other)) -> None:
+                    signal.pthread_sigmask(signal.SIG_BLOCK, pair)
+                    for each in pair:
+                        send(each)()
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, pair)
+
+                self.watch(both, self.fail)
+
     def test_resized(self) -> None:
         """A resize draws at once, for the new width."""
 
