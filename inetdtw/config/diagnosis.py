@@ -28,6 +28,7 @@ from inetdtw.model.errors import (
     ProgramMissing,
     RootNeeded,
 )
+from inetdtw.model.selection import listed
 from inetdtw.model.service import Service, Settings
 from inetdtw.system.lookups import Lookups
 
@@ -153,10 +154,8 @@ def summarized(problems: Sequence[ConfError]) -> list[ConfError]:
 
 
 def _listed(words: Iterable[str]) -> str:
-    """Return different words with commas, and how many are left."""
-    found = list(dict.fromkeys(words))
-    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    return ", ".join(found[:_LISTED]) + more
+    """Return different words, as a message has them."""
+    return listed(dict.fromkeys(words), _LISTED)
 
 
 def relevant(

@@ -113,8 +113,8 @@ def _versions(host: str) -> tuple[str, ...]:
     return ("", "6", "6only", "46")
 
 
-def listed(names: Iterable[str]) -> str:
-    """Return up to L{LISTED} names, and how many are left."""
+def listed(names: Iterable[str], most: int = LISTED) -> str:
+    """Return up to C{most} names, and how many are left."""
     names = list(names)
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
