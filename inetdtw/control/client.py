@@ -10,21 +10,18 @@ import http.client
 import json
 import os
 import socket
-import struct
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from inetdtw.control.path import SocketDirectory
+from inetdtw.system.peer import peerOf
 from inetdtw.text import native
 
 #: The timeout of a request, in seconds.
 TIMEOUT = 10.0
 #: The bytes of the longest reply.
 LONGEST = 1 << 26
-
-
-_CREDENTIALS = struct.Struct("3i")
 
 
 class NoDaemon(Exception):
@@ -51,13 +48,8 @@ class _Connection(http.client.HTTPConnection):
         @raise OSError: if there is no connection.
         """
         self.connect()
-        if not hasattr(socket, "SO_PEERCRED"):
-            return 0
-        credentials = self.sock.getsockopt(
-            socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-        )
-        pid: int = _CREDENTIALS.unpack(credentials)[0]
-        return pid
+        peer = peerOf(self.sock)
+        return 0 if peer is None else peer.pid
 
 
 class Client:

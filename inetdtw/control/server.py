@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import struct
 from typing import Any
 
 from zope.interface import implementer
@@ -26,11 +25,10 @@ from inetdtw.serve.port import IConnectionReceiver, StreamPort
 from inetdtw.system import boundpath
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Descriptors, Purpose
+from inetdtw.system.peer import peerOf
 
 #: The length of the backlog.
 BACKLOG = 16
-
-_CREDENTIALS = struct.Struct("3i")
 
 
 @implementer(IConnectionReceiver)
@@ -188,9 +186,5 @@ def isTrusted(connection: socket.socket) -> bool:
 
     Without C{SO_PEERCRED} the permissions of the path have decided.
     """
-    if not hasattr(socket, "SO_PEERCRED"):
-        return True
-    credentials = connection.getsockopt(
-        socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-    )
-    return _CREDENTIALS.unpack(credentials)[1] in (0, os.geteuid())
+    peer = peerOf(connection)
+    return peer is None or peer.uid in (0, os.geteuid())

@@ -16,6 +16,7 @@ from inetdtw.control import server
 from inetdtw.control.http import MOST
 from inetdtw.control.server import ControlSocket, isTrusted
 from inetdtw.control.test.test_http import Echoing
+from inetdtw.system import peer
 from inetdtw.system.descriptors import Descriptors
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
@@ -251,12 +252,12 @@ class IsTrustedTests(ServingTestCase):
         real = os.geteuid()
         self.patch(os, "geteuid", lambda: real + 1)
         self.assertEqual(isTrusted(self.closing(ours)), real == 0)
-        self.patch(server, "_CREDENTIALS", FakeCredentials())
+        self.patch(peer, "_UCRED", FakeCredentials())
         self.assertFalse(isTrusted(ours))
 
     def test_unknown(self) -> None:
         """Without SO_PEERCRED, the permissions of the path decide."""
-        self.patch(server, "socket", object())
+        self.patch(peer, "socket", object())
         nobody: Any = None
         self.assertTrue(isTrusted(nobody))
 
