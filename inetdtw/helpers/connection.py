@@ -51,7 +51,9 @@ def connectionEnvironment(local: object, peer: object) -> dict[str, str]:
 
 def encoded(environment: dict[str, str]) -> dict[bytes, bytes]:
     """Return an environment as bytes."""
-    return {name.encode(): value.encode() for name, value in environment.items()}
+    # For each connection, so without a comprehension, which is a function.
+    values = map(str.encode, environment.values())
+    return dict(zip(map(str.encode, environment), values))
 
 
 def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:

@@ -91,6 +91,7 @@ _PARTS = [
     "template",
     "children",
     "listeners",
+    "child",
     "server",
     "main",
 ]

@@ -257,6 +257,53 @@ threading.Thread(target=f).start()
 print('main')
 main.set()
 """,
+    "untrackedDestructor": """
+class C:
+    __slots__ = ()
+    def __del__(s): print('untracked', flush=True)
+c = {'a': {'b': (C(), 1)}}
+del C
+""",
+    "untrackedGlobal": """
+class C:
+    __slots__ = ()
+    def __del__(s): print('untracked', flush=True)
+c = C()
+del C
+""",
+    "outputReplaced": """
+import sys
+print('kept in the buffer')
+sys.stdout = None
+""",
+    "outputDeleted": """
+import sys
+print('kept in the buffer')
+del sys.stdout
+""",
+    "openFile": """
+file = open('out.txt', 'w'); file.write('in the buffer')
+""",
+    "duplicatedOutput": """
+import io
+io.TextIOWrapper(io.FileIO(1, 'w', closefd=False)).write('lost?')
+kept = io.BufferedWriter(io.FileIO(1, 'w', closefd=False)); kept.write(b'kept')
+""",
+    "weakCallback": """
+import weakref
+class C: pass
+c = C(); r = weakref.ref(c, lambda r: print('gone'))
+""",
+    "finalize": """
+import weakref
+class C: pass
+c = C(); weakref.finalize(c, print, 'finalized')
+""",
+    "sqliteRolledBack": """
+import os, sqlite3
+db = sqlite3.connect('out.db'); db.execute('create table if not exists t (a)')
+print(os.path.exists('out.db'), flush=True); os.remove('out.db')
+""",
     "unraisable": """
 class C:
     def __del__(s): 1/0

@@ -49,12 +49,16 @@ PARTS = (
     "warm.template",
     "warm.children",
     "warm.listeners",
+    "warm.child",
     "warm.server",
     "warm.main",
 )
 
 #: What the interpreter runs after a line that sets C{text} and C{parameters}.  It must
 #: import nothing before C{sys.path} is the standard library's only.
+#:
+#: A child compiles the text: a compiler leaves its memory in pieces, which each fork(2)
+#: would copy.
 BOOT = """\
 import sys
 if sys.version_info < (3, 7) or sys.implementation.name != 'cpython': sys.exit(78)
@@ -65,7 +69,20 @@ w['text'], r = text, '/python%d.%d' % sys.version_info[:2]
 r = sys.base_prefix + '/' + getattr(sys, 'platlibdir', 'lib') + r
 r = getattr(sys, '_stdlib_dir', 0) or r
 sys.path = [r, r.replace(sys.base_prefix, sys.base_exec_prefix, 1) + '/lib-dynload']
-exec(compile(text, 'inetdtw', 'exec'), w)
+def load():
+    import marshal, posix
+    def code(): return compile(text, 'inetdtw', 'exec', 0, True, 2)
+    try: r, x = posix.pipe(); p = posix.fork()
+    except OSError: return code()
+    if not p:
+        try:
+            with open(x, 'wb') as f: marshal.dump(code(), f)
+        finally: posix._exit(0)
+    posix.close(x)
+    with open(r, 'rb') as f: f = f.read()
+    posix.waitpid(p, 0)
+    return marshal.loads(f) if f else code()
+exec(load(), w)
 try:
     w['serve'](parameters)
     w['call'](*w.pop('given'))

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import errno
 import posix
+import resource
 import time
 
 from inetdtw.helpers.reports import ENDED, Reports
@@ -30,6 +32,8 @@ class Children:
         self._running: dict[int, int] = {}
         self._accepted: set[int] = set()
         self.most = 0
+        self._used = 0.0
+        self._cpu()
 
     def add(self, pid: int, number: int, accepted: bool = False) -> None:
         """
@@ -51,35 +55,41 @@ class Children:
         """Report the children that have exited."""
         while True:
             try:
-                pid, status, usage = posix.wait4(-1, posix.WNOHANG)
+                pid, status = posix.waitpid(-1, posix.WNOHANG)
             except ChildProcessError:
                 return
             if not pid:
                 return
             number = self._running.pop(pid, 0)
             self._accepted.discard(pid)
-            cpu = usage.ru_utime + usage.ru_stime
-            self._reports.add(ENDED, number, pid, status, cpu)
+            self._reports.add(ENDED, number, pid, status, self._cpu())
 
-    def forkPatiently(self) -> int:
+    def _cpu(self) -> float:
+        """Return the CPU time in seconds of the child that was last waited for."""
+        # wait4(2) tells it too, but Python would import the module each time.
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before, self._used = self._used, usage.ru_utime + usage.ru_stime
+        return self._used - before
+
+    def forkLater(self, why: OSError) -> int:
         """
-        Fork for a connection that is accepted; retry with backoff.
+        Fork for a connection that is accepted, after an error; retry with backoff.
 
         Other connections wait in the backlog meanwhile.
 
-        @return: what fork(2) returns.
-        @raise OSError: if fork(2) has failed for ten seconds.
+        @param why: the error.
+        @return: what fork(2) returns; or the errno, as a negative number, if fork(2)
+            has failed for ten seconds.
         """
+        log(f"cannot fork: {why.strerror}")
         pause, limit = 0.02, time.monotonic() + _PATIENCE
-        while True:
-            try:
-                return posix.fork()
-            except OSError as why:
-                if time.monotonic() > limit:
-                    raise
-                if pause == 0.02:
-                    log(f"cannot fork: {why.strerror}")
+        while time.monotonic() <= limit:
             self.reap()
             self._reports.flush()
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
+            try:
+                return posix.fork()
+            except OSError as again:
+                why = again
+        return -(why.errno or errno.EAGAIN)

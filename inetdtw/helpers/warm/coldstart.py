@@ -11,16 +11,22 @@ import sys
 
 from inetdtw.helpers.warm.files import (
     DIRECTORY,
+    Snapshot,
     WatchedFile,
     absolute,
     identity,
     isExecutable,
+    stamp,
 )
 from inetdtw.helpers.warm.process import SignalState
 
 
 class WorkingDirectory:
-    """The working directory; its path can lead to another one later."""
+    """
+    The working directory; its path can lead to another one later.
+
+    @ivar path: its path.
+    """
 
     def __init__(self, path: str) -> None:
         """
@@ -29,20 +35,20 @@ class WorkingDirectory:
         @param path: its path; empty if that is not known.
         @raise OSError: if the user may not enter it.
         """
-        self._path = path
+        self.path = path
         self._identity = identity(path)
         if self._identity is None:
-            self._path = absolute("")
+            self.path = absolute("")
         elif self._identity != identity("."):
             posix.chdir(path)
 
     def same(self) -> bool:
         """Return whether the path still leads to the same directory."""
-        return self._identity is None or identity(self._path) == self._identity
+        return self._identity is None or identity(self.path) == self._identity
 
     def isThere(self) -> bool:
         """Return whether the user may enter it, as far as that can be known."""
-        return self._identity is None or isExecutable(self._path, DIRECTORY)
+        return self._identity is None or isExecutable(self.path, DIRECTORY)
 
     def enter(self) -> None:
         """
@@ -50,16 +56,21 @@ class WorkingDirectory:
 
         @raise OSError: if it is missing, or the user may not enter it.
         """
-        if self._path:
-            posix.chdir(self._path)
+        if self.path:
+            posix.chdir(self.path)
 
 
 class SearchedProgram:
-    """A program that is searched for in several paths, as by execvp(3)."""
+    """
+    A program that is searched for in several paths, as by execvp(3).
+
+    @ivar single: whether there is only one path.
+    """
 
     def __init__(self, paths: list[bytes]) -> None:
         """@param paths: the paths to search, in order."""
         self._paths = paths
+        self.single = len(paths) == 1
         self._first = self._find()
 
     def _find(self) -> bytes | None:
@@ -67,7 +78,7 @@ class SearchedProgram:
 
     def same(self) -> bool:
         """Return whether the search still ends at the same path."""
-        return len(self._paths) == 1 or self._find() == self._first
+        return self.single or self._find() == self._first
 
     def isThere(self) -> bool:
         """Return whether one of the paths can be executed."""
@@ -111,6 +122,13 @@ class ColdStart:
         """Return whether no part of a cold start has changed."""
         things = (self._directory, self._program, self._interpreter)
         return all([thing.same() for thing in things])
+
+    def watch(self, snapshot: Snapshot) -> None:
+        """Note the files on which L{same} depends."""
+        snapshot.add(identity, self._directory.path)
+        snapshot.add(stamp, self._interpreter.path)
+        # A search depends on more.
+        snapshot.certain = snapshot.certain and self._program.single
 
     def isPossible(self) -> bool:
         """Return whether a cold start can work, as far as that can be known."""

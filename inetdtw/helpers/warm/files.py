@@ -11,7 +11,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
 #: A file that was modified less than so many seconds ago can change again without
 #: another mtime.
@@ -68,17 +68,50 @@ class WatchedFile:
         return stamp(self.path) == self._stamp
 
 
+class Snapshot:
+    """
+    The state of several files, to find out at once whether one of them has changed.
+
+    @ivar certain: whether the files tell all that matters.
+    """
+
+    def __init__(self) -> None:
+        """Note the state of no file yet."""
+        self._states: list[tuple[Callable[[str], object], str, object]] = []
+        self.certain = True
+
+    def add(self, look: Callable[[str], object], *paths: str) -> None:
+        """
+        Note the state of some files.
+
+        @param look: what tells it: L{stamp}, L{identity} or L{readLink}.
+        """
+        for path in paths:
+            state = look(path)
+            self._states.append((look, path, state))
+            if look is stamp and isRecent(stamp(path)):
+                self.certain = False
+
+    def same(self) -> bool:
+        """Return whether certainly no file has changed."""
+        for look, path, state in self._states:
+            if look(path) != state:
+                return False
+        return self.certain
+
+
 class ScriptPath:
     """
     The path of a script, with all symbolic links resolved.
 
     @ivar directory: the directory of the script, which the interpreter puts first in
         C{sys.path}.
+    @ivar links: the symbolic links in it, with their targets.
     """
 
     def __init__(self, path: str) -> None:
         """@param path: the path of a script."""
-        self._links: list[tuple[str, str]] = []
+        self.links: list[tuple[str, str]] = []
         self.directory = self._resolve(path)
         self._identity = identity(self.directory)
 
@@ -95,8 +128,8 @@ class ScriptPath:
             if target is None:
                 done = f"{done}/{part}"
                 continue
-            self._links.append((f"{done}/{part}", target))
-            if len(self._links) > _MOST_LINKS:
+            self.links.append((f"{done}/{part}", target))
+            if len(self.links) > _MOST_LINKS:
                 break
             if target.startswith("/"):
                 done = ""
@@ -111,7 +144,7 @@ class ScriptPath:
         """
         if identity(self.directory) != self._identity:
             return False
-        return all(readLink(path) == target for path, target in self._links)
+        return all(readLink(path) == target for path, target in self.links)
 
 
 def readLink(path: str) -> str | None:

@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 class DelegatedListeners:
-    """The listening sockets to accept from, by their descriptors."""
+    """
+    The listening sockets to accept from.
+
+    @ivar sockets: the daemon's number and the socket, by its descriptor.
+    """
 
     def __init__(self, poll: Any, reports: Reports) -> None:
         """@param poll: the C{select.poll} object that waits for connections."""
         self._poll = poll
         self._reports = reports
-        self._sockets: dict[int, tuple[int, Any]] = {}
-
-    def __contains__(self, fd: int) -> bool:
-        """Return whether a descriptor is a listening socket."""
-        return fd in self._sockets
+        self.sockets: dict[int, tuple[int, Any]] = {}
 
     def add(self, number: int, fd: int) -> None:
         """
@@ -45,19 +45,19 @@ class DelegatedListeners:
         @param fd: its descriptor, which this owns from now on.
         """
         listening = _socket.socket(fileno=moveHigh(fd))
-        self._sockets[listening.fileno()] = (number, listening)
+        self.sockets[listening.fileno()] = (number, listening)
         self._poll.register(listening.fileno(), select.POLLIN)
 
-    def accept(self, fd: int) -> tuple[int, Any, Any] | None:
+    def accept(self, fd: int) -> tuple[int, int, Any, Any] | None:
         """
         Accept a connection.
 
         The socket is returned to the daemon if there are no resources for one.
 
-        @return: the number of the socket, the connection and the address of the client,
-            if a client is there.
+        @return: the number of the socket, the descriptor of the connection, which
+            blocks, and its own address and that of the client, if a client is there.
         """
-        number, listening = self._sockets[fd]
+        number, listening = self.sockets[fd]
         try:
             accepted, peer = listening._accept()
         except OSError as why:
@@ -66,16 +66,18 @@ class DelegatedListeners:
             return None
         connection = _socket.socket(fileno=accepted)
         try:
+            connection.setblocking(True)
             connection.getpeername()
+            local = connection.getsockname()
         except OSError:
             # The client has left.
             connection.close()
             return None
-        return number, connection, peer
+        return number, connection.detach(), local, peer
 
     def numberOf(self, fd: int) -> int:
         """Return the daemon's number for a socket."""
-        return self._sockets[fd][0]
+        return self.sockets[fd][0]
 
     def withdraw(self, number: int) -> None:
         """Stop accepting from a socket, and report that."""
@@ -96,18 +98,13 @@ class DelegatedListeners:
 
     def returnAll(self) -> None:
         """Return all sockets to the daemon, because as many children run as may."""
-        for number, _ in list(self._sockets.values()):
+        for number, _ in list(self.sockets.values()):
             self._forget(number)
             self._reports.add(RETURNED, number, 0, 0)
 
     def _forget(self, number: int) -> None:
-        for fd, (each, listening) in list(self._sockets.items()):
+        for fd, (each, listening) in list(self.sockets.items()):
             if each == number:
-                del self._sockets[fd]
+                del self.sockets[fd]
                 self._poll.unregister(fd)
                 listening.close()
-
-    def close(self) -> None:
-        """Close all sockets, in a child."""
-        for _, listening in self._sockets.values():
-            listening.close()

@@ -18,6 +18,7 @@ from inetdtw.helpers.warm.process import (
     endWithDaemon,
     quietly,
     takeChannel,
+    unset,
 )
 from inetdtw.helpers.warm.program import FORMS, Script
 from inetdtw.helpers.warm.protocol import PARAMETERS, native, refuse, version
@@ -33,6 +34,8 @@ call: Any = None
 given: tuple[Any, ...] = ()
 #: The exception that it raised.
 error: BaseException | None = None
+#: The server of this process.  A child keeps it, as to destroy it takes time.
+server: Server | None = None
 #: The template that this process was forked from, if it is a child.
 template: Template | None = None
 
@@ -43,12 +46,14 @@ def serve(parameters: dict[str, Any]) -> None:
 
     @param parameters: what the process has to know, by the names in L{PARAMETERS}.
     """
-    global call, given, template
+    global call, given, server, template
     for name in set(sys.modules) - BEFORE:
         del sys.modules[name]
     channel = _socket.socket(fileno=takeChannel())
     for unknown in sorted(PARAMETERS.symmetric_difference(parameters)):
         refuse(f"unknown or missing parameter '{unknown}'")
+    for name in parameters["own"]:
+        unset(name)
     orig = list(map(native, parameters["origArgv"]))
     if hasattr(sys, "orig_argv"):
         sys.orig_argv[:] = orig
@@ -61,8 +66,8 @@ def serve(parameters: dict[str, Any]) -> None:
     endWithDaemon(channel.fileno(), True)
     template.load()
     endWithDaemon(channel.fileno(), False)
-    template.freeze()
     server = Server(channel, reports, template)
+    template.share()
     call, given = server.serve(version(globals()["text"]))
 
 
@@ -95,4 +100,8 @@ def leave() -> None:
     if finished:
         child.program.left()
     raised = None
-    child.shutdown.exit(status, interrupted)
+    try:
+        child.shutdown.exit(status, interrupted)
+    finally:
+        if server is not None:
+            server.child.forget()

@@ -11,7 +11,13 @@ import posix
 import sys
 import time
 
-from inetdtw.helpers.warm.files import GRANULARITY, WatchedFile, absolute, stamp
+from inetdtw.helpers.warm.files import (
+    GRANULARITY,
+    Snapshot,
+    WatchedFile,
+    absolute,
+    stamp,
+)
 from inetdtw.helpers.warm.library import SHARED, StandardLibrary
 from inetdtw.helpers.warm.program import Module
 from inetdtw.helpers.warm.protocol import describe, log
@@ -230,6 +236,10 @@ class Preloaded:
             sys.modules.pop(name, None)
         added.clear()
         self._entries.clear()
+
+    def watch(self, snapshot: Snapshot) -> None:
+        """Note the files and directories on which L{stale} depends."""
+        snapshot.add(stamp, *self._files, *[entry.path for entry in self._entries])
 
     def changed(self) -> bool:
         """Return whether the program imports other modules now."""

@@ -112,6 +112,15 @@ def endWithDaemon(fd: int, on: bool) -> None:
         posix._exit(0)
 
 
+def unset(name: bytes) -> None:
+    """Remove a variable from the environment."""
+    os: Any = sys.modules.get("os")
+    if os is not None:
+        os.environb.pop(name, None)
+    if posix.environ.pop(name, None) is not None:
+        posix.unsetenv(name)
+
+
 def interrupt() -> None:
     """Kill this process by SIGINT."""
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
@@ -179,13 +188,15 @@ class ChildSignal:
     A self-pipe that is readable after a SIGCHLD.
 
     @ivar fd: its read end.
+    @ivar fds: both ends.
     """
 
     def __init__(self) -> None:
         """Make the pipe."""
-        self.fd, self._wake = map(moveHigh, posix.pipe())
-        posix.set_blocking(self.fd, False)
-        posix.set_blocking(self._wake, False)
+        self.fds = tuple(map(moveHigh, posix.pipe()))
+        self.fd, self._wake = self.fds
+        for fd in self.fds:
+            posix.set_blocking(fd, False)
         self._before: tuple[Any, int] = (_signal.SIG_DFL, -1)
 
     def install(self) -> None:
@@ -205,8 +216,3 @@ class ChildSignal:
         handler, wakeup = self._before
         _signal.signal(_signal.SIGCHLD, handler)
         _signal.set_wakeup_fd(wakeup)
-
-    def close(self) -> None:
-        """Close both ends."""
-        posix.close(self.fd)
-        posix.close(self._wake)

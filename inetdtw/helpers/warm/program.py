@@ -5,8 +5,9 @@
 """
 The programs of an interpreter: a script, C{-c code} or C{-m module}.
 
-A program is compiled before a client connects.  A child that cannot run it (the
-script is gone, or has a syntax error) leaves it to the interpreter itself.
+A program is compiled before a client connects, and has its C{__main__} then.  A child
+that cannot run it (the script is gone, or has a syntax error) leaves it to the
+interpreter itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ import _io
 import builtins
 import sys
 
-from inetdtw.helpers.warm.files import ScriptPath, WatchedFile, absolute
+from inetdtw.helpers.warm.files import (
+    ScriptPath,
+    Snapshot,
+    WatchedFile,
+    absolute,
+    identity,
+    readLink,
+    stamp,
+)
 from inetdtw.helpers.warm.library import VERSION
 from inetdtw.helpers.warm.protocol import describe
 
@@ -71,8 +80,11 @@ class Script:
         # From 3.9 on, __file__ of a script is absolute.
         self._name = self._path if VERSION >= (3, 9) else words[0]
         self._file = self._resolved = None  # type: Any
+        external: Any = sys.modules["_frozen_importlib_external"]
+        self._loader = external.SourceFileLoader("__main__", self._name)
         self._code: Any = None
         self._warnings = ""
+        self._names: dict[str, Any] = {}
         self.problem = ""
         self.imports: Imports = []
 
@@ -110,21 +122,30 @@ class Script:
         directory: str = self._resolved.directory
         return directory
 
-    def enter(self) -> Call:
-        """
-        Make the script's C{__main__}, in a child.
+    def watch(self, snapshot: Snapshot) -> None:
+        """Note the files on which L{refresh} depends."""
+        snapshot.add(stamp, self._path)
+        snapshot.add(identity, self._resolved.directory)
+        snapshot.add(readLink, *[path for path, _ in self._resolved.links])
 
-        @return: the call that runs the script.
-        """
-        external: Any = sys.modules["_frozen_importlib_external"]
-        loader = external.SourceFileLoader("__main__", self._name)
-        names = freshMain(loader)
+    def prepare(self) -> None:
+        """Make the C{__main__} of the next child."""
+        self._names = names = freshMain(self._loader)
         # The interpreter checks whether a script is a directory or an archive.
         sys.path_importer_cache[self._name] = None
         names["__file__"] = self._name
         names["__cached__"] = None
+
+    def enter(self) -> Call:
+        """
+        Print the compiler's warnings, in a child.
+
+        @return: the call that runs the script.
+        """
         if self._warnings:
             sys.stderr.write(self._warnings)
+        # Nothing else refers to the names: they are destroyed with the module.
+        names, self._names = self._names, {}
         return exec, (self._code, names)
 
     def left(self) -> None:
@@ -148,6 +169,7 @@ class CommandString:
         self.imports: Imports = []
         self._code: Any = None
         self._warnings = ""
+        self._names: dict[str, Any] = {}
 
     def refresh(self) -> bool:
         """Compile the code once."""
@@ -166,9 +188,15 @@ class CommandString:
         """Return what the interpreter puts first in C{sys.path}."""
         return ""
 
+    def watch(self, snapshot: Snapshot) -> None:
+        """Note nothing: it depends on no file."""
+
+    def prepare(self) -> None:
+        """Make the C{__main__} of the next child."""
+        self._names = freshMain(_BUILTIN)
+
     def enter(self) -> Call:
-        """Make C{__main__}, in a child."""
-        names = freshMain(_BUILTIN)
+        """Register the code and print the compiler's warnings, in a child."""
         if self.needs:
             lines: Any = __import__("linecache")
             # 3.13.0 knows it by its name only.
@@ -176,6 +204,7 @@ class CommandString:
             lines._register_code(code, self._source, "<string>")
         if self._warnings:
             sys.stderr.write(self._warnings)
+        names, self._names = self._names, {}
         return exec, (self._code, names)
 
     def left(self) -> None:
@@ -223,9 +252,15 @@ class Module:
         """Return what the interpreter puts first in C{sys.path}."""
         return self._directory
 
-    def enter(self) -> Call:
-        """Make C{__main__}, in a child."""
+    def watch(self, snapshot: Snapshot) -> None:
+        """Note nothing: it depends on no file."""
+
+    def prepare(self) -> None:
+        """Make the C{__main__} of the next child."""
         freshMain(_BUILTIN)
+
+    def enter(self) -> Call:
+        """Return the call that finds and runs the module."""
         runpy: Any = __import__("runpy")
         return runpy._run_module_as_main, (self._module, True)
 

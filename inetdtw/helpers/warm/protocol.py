@@ -11,10 +11,11 @@ import sys
 
 #: The names of the parameters: the form of the program; the arguments that the
 #: interpreter would get in a cold start, and where the script, C{-c} or C{-m} is in
-#: these; what to preload; the paths that a cold start tries, and its arguments; and the
-#: working directory, which is empty if it is not known.
+#: these; what to preload; the paths that a cold start tries, and its arguments; the
+#: working directory, which is empty if it is not known; and variables that a cold start
+#: would not have.
 PARAMETERS = frozenset(
-    ("form", "origArgv", "index", "preload", "paths", "argv", "directory")
+    ("form", "origArgv", "index", "preload", "paths", "argv", "directory", "own")
 )
 
 #: The exit statuses of a process with an interpreter other than CPython 3.7 or newer,

@@ -21,10 +21,10 @@ from inetdtw.helpers.reports import (
     NOT_ACCEPTED,
     NOT_STARTED,
     REPORT,
-    STARTED,
     Reports,
 )
 from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
+from inetdtw.helpers.warm.child import ForkedChild
 from inetdtw.helpers.warm.children import Children
 from inetdtw.helpers.warm.listeners import DelegatedListeners
 from inetdtw.helpers.warm.process import ChildSignal
@@ -33,7 +33,7 @@ from inetdtw.helpers.warm.template import Template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any
 
     from inetdtw.helpers.warm.program import Call
 
@@ -45,7 +45,7 @@ class Server:
     """
     Serves the daemon: starts programs, and accepts connections for them.
 
-    @ivar channel: the socket that leads to the daemon.
+    @ivar child: what the next child does.
     """
 
     def __init__(
@@ -54,7 +54,11 @@ class Server:
         reports: Reports,
         template: Template,
     ) -> None:
-        """Serve no listening socket yet."""
+        """
+        Serve no listening socket yet.
+
+        @param channel: the socket that leads to the daemon.
+        """
         self._channel = channel
         self._buffer = bytearray(LARGEST)
         self._reports = reports
@@ -63,6 +67,7 @@ class Server:
         self._poll = select.poll()
         self._children = Children(reports)
         self._listeners = DelegatedListeners(self._poll, reports)
+        self.child = ForkedChild(channel, self._signal, self._listeners, template)
 
     def serve(self, version: int) -> Call:
         """
@@ -76,11 +81,10 @@ class Server:
         self._poll.register(self._signal.fd, select.POLLIN)
         hello = REPORT.pack(HELLO, 0, posix.getpid(), 0, version)
         self._reports.addRecord(hello)
+        sockets = self._listeners.sockets
         while True:
-            for fd, _ in self._poll.poll(0 if len(self._reports) else None) or (
-                self._idle()
-            ):
-                call = self._ready(fd)
+            for fd, _ in self._poll.poll(0) or self._idle():
+                call = self._accept(fd) if fd in sockets else self._ready(fd)
                 if call is not None:
                     return call
             if len(self._reports) >= BATCH:
@@ -93,15 +97,13 @@ class Server:
 
     def _ready(self, fd: int) -> Call | None:
         """
-        Handle a readable descriptor.
+        Handle another readable descriptor than a listening socket.
 
         @return: in a child, the call that runs the program.
         """
         if fd == self._signal.fd:
             self._signal.clear()
             self._children.reap()
-        elif fd in self._listeners:
-            return self._accept(fd)
         elif fd == self._channel.fileno():
             return self._receive()
         return None
@@ -132,6 +134,7 @@ class Server:
         if kind == ACCEPT:
             self._children.most = most
             self._listeners.add(listener, fds[0])
+            self._template.freeze()
             self._returnIfCrowded()
         elif kind == WITHDRAW:
             self._listeners.withdraw(listener)
@@ -155,19 +158,18 @@ class Server:
         accepted = self._listeners.accept(fd)
         if accepted is None:
             return None
-        number, connection, peer = accepted
+        number, client, local, peer = accepted
+        variables = encoded(connectionEnvironment(local, peer)).items()
         try:
-            pid = self._children.forkPatiently()
+            pid = posix.fork()
         except OSError as why:
-            connection.close()
-            self._listeners.drop(number, NOT_STARTED, why.errno or errno.EAGAIN, peer)
-            return None
+            pid = self._children.forkLater(why)
         if not pid:
-            fds = [connection.fileno()]
-            return self._child(
-                0, cold, fds, lambda: describeConnection(connection, peer)
-            )
-        connection.close()
+            return self.child.run(0, cold, [client], variables)
+        posix.close(client)
+        if pid < 0:
+            self._listeners.drop(number, NOT_STARTED, -pid, peer)
+            return None
         self._children.add(pid, number, accepted=True)
         self._reports.addConnection(ACCEPTED, number, pid, cold, peer)
         self._returnIfCrowded()
@@ -182,77 +184,10 @@ class Server:
             self._reports.add(FAILED, number, 0, why.errno or errno.EAGAIN)
             pid = -1
         if not pid:
-            return self._child(number, cold, fds, lambda: pairs(extra.split(b"\0")))
+            variables = pairs(extra.split(b"\0")).items()
+            return self.child.run(number, cold, fds, variables)
         for fd in fds:
             posix.close(fd)
         if pid > 0:
             self._children.add(pid, number)
         return None
-
-    def _child(
-        self,
-        number: int,
-        cold: bool,
-        fds: list[int],
-        variables: Callable[[], dict[bytes, bytes]],
-    ) -> Call:
-        """
-        Become a client's program.
-
-        @param number: the number of the launch request, or 0.
-        @param cold: whether to execute the interpreter.
-        @param fds: the descriptors of the client.
-        @param variables: returns what is added to the environment.
-        @return: the call that runs the program.
-        """
-        added: dict[bytes, bytes] = {}
-        try:
-            if number:
-                self._announce(number, cold)
-            posix.setsid()
-            self._signal.restore()
-            added = variables()
-            self._take(fds)
-            self._template.limit.restore()
-            if not cold:
-                return self._template.enter(added)
-        except BaseException:
-            pass  # the interpreter itself can do better, whatever it is
-        self._template.cold.execute(added)
-        posix._exit(127)
-
-    def _announce(self, number: int, cold: bool) -> None:
-        """
-        Report that this child runs.
-
-        The child reports it itself: as long as it can, the channel is open, so the
-        daemon knows when no child will any more.  A cold start that cannot work is left
-        to the daemon, which can say why.
-        """
-        if cold and not self._template.cold.isPossible():
-            self._channel.send(REPORT.pack(FAILED, number, 0, errno.ENOENT, 0))
-            posix._exit(127)
-        self._channel.send(REPORT.pack(STARTED, number, posix.getpid(), cold, 0))
-
-    def _take(self, fds: list[int]) -> None:
-        """Move the client to descriptors 0, 1 and 2; close all that is not its."""
-        for to in range(3):
-            posix.dup2(fds[min(to, len(fds) - 1)], to)
-        for fd in fds:
-            posix.close(fd)
-        self._channel.close()
-        self._signal.close()
-        self._listeners.close()
-
-
-def describeConnection(connection: Any, peer: Any) -> dict[bytes, bytes]:
-    """
-    Return the variables of an accepted connection, which blocks from now on.
-
-    @param connection: a socket; its descriptor is the caller's from now on.
-    @param peer: the address of the client.
-    """
-    connection.setblocking(True)
-    local: Any = connection.getsockname()
-    connection.detach()
-    return encoded(connectionEnvironment(local, peer))

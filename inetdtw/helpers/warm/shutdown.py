@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import _io
+import _thread
 import _weakref
 import gc
+import itertools
 import posix
 import sys
 
@@ -28,6 +30,17 @@ _DELETED = (
     "__interactivehook__",
 )
 
+#: The types of objects that are destroyed without any effect that can be seen, apart
+#: from what they refer to.
+_PLAIN = frozenset(
+    (
+        *(type(None), bool, int, float, complex, str, bytes, bytearray, range, slice),
+        *(list, tuple, dict, set, frozenset, type, type(sys), type(print), type(...)),
+        *(type(quietly), type(quietly.__code__), type(BEFORE.add), property),
+        *(staticmethod, classmethod, _thread.LockType, _thread.RLock),
+    )
+)
+
 
 class Shutdown:
     """
@@ -44,6 +57,7 @@ class Shutdown:
         own = (name for name in sys.modules if self._isScripts(name, sys.modules[name]))
         self._torn = list(own)
         self._foreign = any(map(self._isForeign, list(sys.modules)))
+        self._output = (sys.stdout, sys.stderr)
 
     def _isScripts(self, name: str, module: Any) -> bool:
         """Return whether a module is the program's own, or installed."""
@@ -71,6 +85,13 @@ class Shutdown:
                 return
             yield name
 
+    def _isPlain(self) -> bool:
+        """Return whether the output streams are the same, and L{isPlain}."""
+        stdout, stderr = self._output
+        if getattr(sys, "stdout", None) is not stdout:
+            return False
+        return getattr(sys, "stderr", None) is stderr and isPlain()
+
     def exit(self, status: int, interrupted: bool) -> None:
         """
         Exit; return or raise SystemExit only if the interpreter has to do the rest.
@@ -92,8 +113,11 @@ class Shutdown:
         exits: Any = sys.modules.get("atexit")
         if exits is not None:
             quietly(exits, "_run_exitfuncs")
-        if not flushOutput():
+        flushed = flushOutput()
+        if not flushed:
             status = 120
+        if flushed and not (added or self._torn or interrupted) and self._isPlain():
+            posix._exit(status & 0xFF)
         torn = [name for name in added if self._isScripts(name, sys.modules.get(name))]
         tearDown([*torn, *reversed(self._torn), "__main__"])
         for stream in (sys.stdout, sys.stderr):
@@ -101,6 +125,22 @@ class Shutdown:
         if interrupted:
             interrupt()
         posix._exit(status & 0xFF)
+
+
+def isPlain() -> bool:
+    """
+    Return whether a child has made nothing that does something when it is destroyed.
+
+    That is so for L{_PLAIN} types only: objects of any other can have a destructor, in
+    Python or in C, or write a buffer.
+    """
+    found = gc.get_objects()
+    while found:
+        if not _PLAIN.issuperset(map(type, found)):
+            return False
+        # Containers without references to others are not tracked.
+        found = list(itertools.filterfalse(gc.is_tracked, gc.get_referents(*found)))
+    return True
 
 
 def flushOutput() -> bool:

@@ -12,6 +12,7 @@ import sys
 
 from inetdtw.helpers.reports import STALE, Reports
 from inetdtw.helpers.warm.coldstart import ColdStart
+from inetdtw.helpers.warm.files import Snapshot
 from inetdtw.helpers.warm.library import StandardLibrary
 from inetdtw.helpers.warm.preload import Preloaded
 from inetdtw.helpers.warm.process import CpuLimit, countThreads
@@ -21,6 +22,7 @@ from inetdtw.helpers.warm.streams import StandardStreams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from inetdtw.helpers.warm.program import Call
@@ -63,8 +65,12 @@ class Template:
         self._streams = StandardStreams()
         self._reports = reports
         self.limit = CpuLimit()
-        self._stale = False
+        self._stale = self._cold = False
         self._problem = ""
+        self._seen = Snapshot()
+        self._seen.certain = False
+        self._environ: Any = None
+        self._path: list[str] = []
         self.entered = False
 
     def load(self) -> None:
@@ -75,7 +81,7 @@ class Template:
             log("preload: an imported module started a thread; preloading is disabled")
             posix._exit(THREADED)
 
-    def freeze(self) -> None:
+    def share(self) -> None:
         """Prepare what children share, so that they copy little of it."""
         self._streams.flush()
         # Directories of the program can change within the granularity of their mtime.
@@ -84,8 +90,28 @@ class Template:
         self.shutdown = Shutdown(self._library)
         self._collects = gc.isenabled()
         gc.disable()
+        self.freeze()
+
+    def freeze(self) -> None:
+        """
+        Exempt all objects from garbage collection, and prepare for the next child.
+
+        What a child has for itself is made afterwards, so that it is collected.
+        """
         gc.collect()
         gc.freeze()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        sys.argv = self.program.argv
+        os: Any = sys.modules.get("os")
+        self._environ = posix.environ if os is None else os.environb
+        # The variables of a child are set by putenv(3) here, and only once.
+        self._environ = getattr(self._environ, "_data", self._environ)
+        self._path = self._preloaded.path
+        if self._hasDirectory and not self._preloaded.hasDirectory:
+            self._path = [self.program.directory(), *self._path]
+        self.program.prepare()
 
     def isCold(self) -> bool:
         """
@@ -93,11 +119,24 @@ class Template:
 
         Compile the program if it has changed, and report if this process is stale.
         """
-        if self.program.refresh():
-            gc.collect()
-            gc.freeze()
-            if not self.program.problem and self._preloaded.changed():
-                self._requestReplacement()
+        if self.limit.isNear() or not self._seen.same():
+            self._seen = self._snapshot()
+            self._cold = self._look()
+            self.freeze()
+        return self._cold
+
+    def _snapshot(self) -> Snapshot:
+        """Return the state of all files that L{_look} looks at."""
+        snapshot = Snapshot()
+        for thing in (self.cold, self.program, self._preloaded):
+            thing.watch(snapshot)
+        return snapshot
+
+    def _look(self) -> bool:
+        """Find out what L{isCold} returns."""
+        changed = self.program.refresh() and not self.program.problem
+        if changed and self._preloaded.changed():
+            self._requestReplacement()
         if not self.cold.same():
             self._preloaded.spoil()
         if self._preloaded.stale():
@@ -116,26 +155,21 @@ class Template:
             self._stale = True
             self._reports.add(STALE, 0, posix.getpid(), 0)
 
-    def enter(self, added: dict[bytes, bytes]) -> Call:
+    def enter(self, variables: Iterable[tuple[bytes, bytes]], renew: bool) -> Call:
         """
         Make this process, a child, like an interpreter that has just started.
 
-        @param added: variables that are added to the environment.
+        @param variables: what is added to the environment.
+        @param renew: whether a descriptor can be something else than a socket.
         @return: the call that runs the program.
         """
         self.entered = True
-        os: Any = sys.modules.get("os")
-        for name, value in added.items():
-            if os is not None:
-                os.environb[name] = value
-            else:
-                posix.environ[name] = value
-                posix.putenv(name, value)
-        self._streams.renew()
-        sys.argv = self.program.argv
-        sys.path = self._preloaded.path
-        if self._hasDirectory and not self._preloaded.hasDirectory:
-            sys.path.insert(0, self.program.directory())
+        for name, value in variables:
+            self._environ[name] = value
+            posix.putenv(name, value)
+        if renew:
+            self._streams.renew()
+        sys.path = self._path
         if self._collects:
             gc.enable()
         call: Call = self.program.enter()

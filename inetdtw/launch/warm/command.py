@@ -29,6 +29,10 @@ STANDARD_INPUT = "/dev/fd/0"
 #: The most bytes of the program's arguments that ps(1) shows.
 _SHOWN = 1 << 14
 
+#: Variables of the interpreter that its programs do not have: it binds all symbols when
+#: it starts, so that no child has to bind them again (ld.so(8)).
+OWN = {"LD_BIND_NOW": "1"}
+
 TEXT = warm.source()
 VERSION = version(TEXT)
 
@@ -61,6 +65,7 @@ def warmCommand(
         "argv": list(map(toBytes, request.argv)),
         "origArgv": list(map(toBytes, [*own, *words])),
         "directory": toBytes(context.directory),
+        "own": list(map(toBytes, OWN.keys() - request.environment.keys())),
     }
     argument = scriptArgument(context.chroot)
     # The process itself does not read these.

@@ -30,7 +30,7 @@ from inetdtw.launch.packets import HelperReport, encodeExtra, fileOf
 from inetdtw.launch.process import HelperProcess, State
 from inetdtw.launch.retryqueue import QueuedRequest
 from inetdtw.launch.stderr import StderrReader
-from inetdtw.launch.warm.command import VERSION, program, warmCommand
+from inetdtw.launch.warm.command import OWN, VERSION, program, warmCommand
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import ProcessContext
@@ -137,7 +137,7 @@ class WarmProcess(HelperProcess):
             # A script's interpreter is not searched for where the script is.
             search = self.request.search
             request = LaunchRequest(
-                *(executable, tuple(argv), self.request.environment, {}),
+                *(executable, tuple(argv), {**OWN, **self.request.environment}, {}),
                 fds=(source, self.channel.theirs.fileno(), self._reader.writeEnd),
                 search=search if executable == self.request.executable else (),
             )

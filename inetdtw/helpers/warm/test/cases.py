@@ -146,7 +146,7 @@ class ServerTestCase(ServingTestCase):
     @ivar recorder: its reports.
     @ivar daemon: the other end of its socket.
     @ivar forks: what fork(2) returns, in order: process ids, or the errors to raise.
-    @ivar exited: what wait4(2) returns, in order: process ids and wait statuses.
+    @ivar exited: what waitpid(2) returns, in order: process ids and wait statuses.
     @ivar slept: for how long it has slept.
     @ivar lines: the lines that it has logged.
     """
@@ -166,27 +166,32 @@ class ServerTestCase(ServingTestCase):
             CommandString(["-c", "1"]), self.cold, "", self.recorder
         )
         self.limit = self.template.limit
+        usage = resource.struct_rusage([0.0] * 16)
+        self.patch(resource, "getrusage", lambda who: usage)
         self.server = Server(theirs, self.recorder, self.template)
         self.signal = self.server._signal
-        self.addCleanup(self.closeSignal)
-        self.addCleanup(self.server._listeners.close)
+        self.addCleanup(self.closeAll)
         self.forks: list[int | OSError] = []
         self.slept: list[float] = []
         self.lines: list[str] = []
         self.exited: list[tuple[int, int]] = []
         self.now = 0.0
         self.patch(posix, "fork", self.fork)
-        self.patch(posix, "wait4", self.wait4)
+        self.patch(posix, "waitpid", self.waitpid)
         self.patch(posix, "_exit", exitWith)
         self.patch(time, "sleep", self.sleep)
         self.patch(time, "monotonic", lambda: self.now)
         for module in (children, template):
             self.patch(module, "log", self.lines.append)
+        # This process goes on.
+        self.patch(self.template, "freeze", lambda: None)
 
-    def closeSignal(self) -> None:
-        """Close the self-pipe, unless the test has."""
-        if self.isOpen(self.signal.fd):
-            self.signal.close()
+    def closeAll(self) -> None:
+        """Close the self-pipe and the delegated sockets, unless the test has."""
+        for fd in filter(self.isOpen, self.signal.fds):
+            os.close(fd)
+        for _, listening in self.server._listeners.sockets.values():
+            listening.close()
 
     def fork(self) -> int:
         """Return the next of L{forks}."""
@@ -195,12 +200,12 @@ class ServerTestCase(ServingTestCase):
             raise found
         return found
 
-    def wait4(self, pid: int, options: int) -> tuple[int, int, Any]:
+    def waitpid(self, pid: int, options: int) -> tuple[int, int]:
         """Return the next of L{exited}."""
         self.assertEqual((pid, options), (-1, os.WNOHANG))
         if not self.exited:
             raise ChildProcessError
-        return (*self.exited.pop(0), resource.struct_rusage([0.0] * 16))
+        return self.exited.pop(0)
 
     def sleep(self, seconds: float) -> None:
         """Advance the monotonic clock."""
@@ -240,7 +245,7 @@ class ServerTestCase(ServingTestCase):
 
     def listening(self) -> dict[int, int]:
         """Return the descriptors of the delegated sockets, by their numbers."""
-        sockets = self.server._listeners._sockets
+        sockets = self.server._listeners.sockets
         return {number: fd for fd, (number, _) in sockets.items()}
 
     def accept(self) -> None:
@@ -249,7 +254,7 @@ class ServerTestCase(ServingTestCase):
         poll = select.poll()
         poll.register(fd, select.POLLIN)
         self.assertEqual(len(poll.poll(PATIENCE * 1000)), 1)
-        self.assertIsNone(self.server._ready(fd))
+        self.assertIsNone(self.server._accept(fd))
 
     def reap(self, *exited: tuple[int, int]) -> None:
         """Report the exits of children, with their wait statuses."""

@@ -9,9 +9,7 @@ L{inetdtw.helpers.warm.test.test_server} has those for fork(2).
 
 from __future__ import annotations
 
-import posix
 import resource
-from typing import Any
 
 from inetdtw.helpers.reports import ENDED, REPORT
 from inetdtw.helpers.warm.test.cases import PID, ServerTestCase, report
@@ -26,10 +24,17 @@ class ReapTests(ServerTestCase):
         self.assertEqual(self.reports(), [report(ENDED, 0, PID, 0)])
 
     def test_time(self) -> None:
-        """CPU time is reported in microseconds."""
-        usage = resource.struct_rusage([1.5, 0.75, *[0.0] * 14])
-        usages: list[Any] = [(PID, 0, usage), (0, 0, None)]
-        self.patch(posix, "wait4", lambda *given: usages.pop(0))
-        self.reap()
-        self.assertEqual(self.reports(), [REPORT.pack(ENDED, 0, PID, 0, 2250000)])
-        self.assertEqual(usages, [])
+        """The CPU time of each child is reported in microseconds."""
+        usages = [[1.5, 0.75, *[0.0] * 14], [2.0, 1.0, *[0.0] * 14]]
+        used = map(resource.struct_rusage, usages)
+        self.patch(resource, "getrusage", lambda who: next(used))
+        self.reap((PID, 0), (PID + 1, 0))
+        wanted = [(PID, 2250000), (PID + 1, 750000)]
+        self.assertEqual(
+            self.reports(), [REPORT.pack(ENDED, 0, pid, 0, cpu) for pid, cpu in wanted]
+        )
+
+    def test_none(self) -> None:
+        """Nothing is reported while all children run."""
+        self.reap((0, 0), (PID, 0))
+        self.assertEqual(self.reports(), [])

@@ -8,7 +8,15 @@ from __future__ import annotations
 import os
 import time
 
-from inetdtw.helpers.warm.files import ScriptPath, WatchedFile, isRecent, stamp
+from inetdtw.helpers.warm.files import (
+    ScriptPath,
+    Snapshot,
+    WatchedFile,
+    identity,
+    isRecent,
+    readLink,
+    stamp,
+)
 from inetdtw.helpers.warm.test.cases import DirectoryTestCase
 
 
@@ -44,6 +52,31 @@ class FileTests(DirectoryTestCase):
         self.assertEqual([watched.same(), watched.same()], [False, True])
         watched.note()
         self.assertTrue(watched.same())
+
+    def test_snapshot(self) -> None:
+        """Files, directories and links are compared together."""
+        file, link = self.write("a", "1"), f"{self.directory.path}/link"
+        changes = (
+            lambda: self.write("a", "22"),
+            lambda: os.symlink("b", link),
+            lambda: self.write("b", "1"),
+            lambda: self.directory.moveTo(self.directory.sibling("moved")),
+        )
+        for change, same in zip(changes, (False, False, True, False)):
+            snapshot = Snapshot()
+            snapshot.add(stamp, file)
+            snapshot.add(identity, self.directory.path)
+            snapshot.add(readLink, link)
+            # What was changed just now may change again within the same tick.
+            self.assertFalse(snapshot.same())
+            snapshot.certain = True
+            self.assertTrue(snapshot.same())
+            change()
+            self.assertIs(snapshot.same(), same)
+        self.patch(time, "time", lambda: 1e12)
+        snapshot = Snapshot()
+        snapshot.add(stamp, file)
+        self.assertTrue(snapshot.same())
 
     def test_oddPaths(self) -> None:
         """A path that no file can have does not exist."""

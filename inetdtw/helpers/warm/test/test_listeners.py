@@ -55,12 +55,12 @@ class AcceptTests(ServerTestCase):
         ):
             if not self.listening():
                 self.delegate(listening)
-            sockets = self.server._listeners._sockets
+            sockets = self.server._listeners.sockets
             ((fd, (_, sock)),) = sockets.items()
             fake = mock.Mock(close=sock.close)
             fake._accept.side_effect = OSError(number, "x")
             sockets[fd] = (5, fake)
-            self.assertIsNone(self.server._ready(fd))
+            self.assertIsNone(self.server._accept(fd))
             self.assertEqual(list(self.listening()), [] if returned else [5])
             wanted = [connection(DROPPED, 5, number, NOT_ACCEPTED)] if returned else []
             self.assertEqual(self.reports(), wanted)

@@ -12,6 +12,7 @@ import posix
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from inetdtw.helpers.warm.process import (
     moveHigh,
     quietly,
     takeChannel,
+    unset,
 )
 from inetdtw.helpers.warm.test.cases import ExitedError, exitWith
 
@@ -249,6 +251,8 @@ class ChildSignalTests(SynchronousTestCase):
         self.patch(signals, "signal", self.setHandler)
         self.patch(signals, "set_wakeup_fd", self.setWakeup)
         self.signal = ChildSignal()
+        for fd in self.signal.fds:
+            self.addCleanup(os.close, fd)
 
     def setHandler(self, number: int, handler: Any) -> Any:
         """Note a handler, and return the one before."""
@@ -268,13 +272,10 @@ class ChildSignalTests(SynchronousTestCase):
         os.write(wake, b"x" * 5000)
         self.signal.clear()
         self.assertRaises(BlockingIOError, os.read, self.signal.fd, 1)
-        self.signal.close()
-        for fd in (self.signal.fd, wake):
-            self.assertRaises(OSError, os.fstat, fd)
+        self.assertEqual(self.signal.fds, (self.signal.fd, wake))
 
     def test_restored(self) -> None:
         """A child has the handlers from before; one that is not Python's is reset."""
-        self.addCleanup(self.signal.close)
         for before, after in (("handler", "handler"), (None, signal.SIG_DFL)):
             self.called.clear()
             self.handler = before
@@ -287,6 +288,25 @@ class ChildSignalTests(SynchronousTestCase):
             self.called.clear()
             self.signal.restore()
             self.assertEqual(self.called, [(signal.SIGCHLD, after), (7, {})])
+
+
+class UnsetTests(SynchronousTestCase):
+    """Tests for L{unset}."""
+
+    def test_unset(self) -> None:
+        """A variable is removed, whether C{os} was imported or not."""
+        modules = {name: each for name, each in sys.modules.items() if name != "os"}
+        for known in (sys.modules, modules):
+            # As the interpreter makes it at its start.
+            self.patch(posix, "environ", {b"INETDTW_TEST": b"1"})
+            os.environ["INETDTW_TEST"] = "1"
+            self.addCleanup(os.environ.pop, "INETDTW_TEST", None)
+            self.patch(sys, "modules", known)
+            for name in (b"INETDTW_TEST", b"INETDTW_NONE"):
+                unset(name)
+            self.assertEqual(posix.environ, {})
+            found = subprocess.check_output(["/usr/bin/env"], env=None)
+            self.assertNotIn(b"INETDTW_TEST", found)
 
 
 class QuietlyTests(SynchronousTestCase):

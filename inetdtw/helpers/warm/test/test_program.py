@@ -111,6 +111,7 @@ class EnterTests(DirectoryTestCase):
         path = self.write("s.py", "x = __name__\n")
         script = Script([path])
         script.refresh()
+        script.prepare()
         call, (code, names) = script.enter()
         self.assertEqual(sys.path_importer_cache, {path: None})
         self.assertIs(vars(sys.modules["__main__"]), names)
@@ -177,6 +178,7 @@ class EnterTests(DirectoryTestCase):
             self.patch(program, "VERSION", number)
             command = CommandString(["-c", "# coding: latin-1\nx = 'ä'"])
             command.refresh()
+            command.prepare()
             call, (code, names) = command.enter()
             call(code, names)
             self.assertEqual(names["x"], wanted)
@@ -203,6 +205,7 @@ class EnterTests(DirectoryTestCase):
         before = sys.modules["__main__"]
         module = Module(["-m", "json.tool"])
         self.assertEqual(module.directory(), os.getcwd())
+        module.prepare()
         call, arguments = module.enter()
         self.assertEqual(call.__name__, "_run_module_as_main")
         self.assertEqual(arguments, ("json.tool", True))

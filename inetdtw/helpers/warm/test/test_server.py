@@ -13,8 +13,6 @@ import socket
 from typing import Any
 from unittest import mock
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from inetdtw.helpers.reports import (
     ACCEPTED,
     DROPPED,
@@ -22,14 +20,11 @@ from inetdtw.helpers.reports import (
     FAILED,
     NOT_ACCEPTED,
     NOT_STARTED,
-    REPORT,
     RETURNED,
-    STARTED,
     WITHDRAWN,
 )
 from inetdtw.helpers.requests import HEADER, LAUNCH, WITHDRAW
 from inetdtw.helpers.warm.protocol import MISFIT
-from inetdtw.helpers.warm.server import describeConnection
 from inetdtw.helpers.warm.test.cases import (
     PID,
     ExitedError,
@@ -134,6 +129,7 @@ class ReceiveTests(ServerTestCase):
         self.assertEqual(self.reports()[-1], report(ENDED, 5, PID, 0))
         # The descriptor can be another's by now.
         self.assertIsNone(self.server._ready(self.signal._wake))
+        self.assertEqual(self.reports(), [])
 
 
 class LaunchTests(ServerTestCase):
@@ -183,6 +179,27 @@ class AcceptTests(ServerTestCase):
         wanted = connection(ACCEPTED, 5, PID, 0, client.getsockname())
         self.assertEqual(self.reports(), [wanted])
         self.assertEqual(client.recv(10), b"")
+
+    def test_child(self) -> None:
+        """A child gets the connection, which blocks, and both its addresses."""
+        listening = self.listen()
+        client = self.client(listening)
+        given: list[Any] = []
+
+        def run(number: int, cold: bool, fds: list[int], variables: Any) -> None:
+            self.assertTrue(os.get_blocking(fds[0]))
+            os.close(fds[0])
+            given.append((number, cold, dict(variables)))
+
+        self.patch(self.server.child, "run", run)
+        self.forks = [0]
+        self.accept()
+        ((number, cold, variables),) = given
+        self.assertEqual((number, cold), (0, False))
+        self.assertEqual(
+            [variables[b"TCPLOCALPORT"], variables[b"REMOTE_PORT"]],
+            [b"%d" % each.getsockname()[1] for each in (listening, client)],
+        )
 
     def test_impossible(self) -> None:
         """The socket is returned if a child can start neither warm nor cold."""
@@ -263,126 +280,3 @@ class AcceptTests(ServerTestCase):
         self.assertEqual(self.reports(), [report(ENDED, 5, PID, 0)])
         self.delegate(other, 6, 2)
         self.assertEqual((list(self.listening()), self.reports()), ([6], []))
-
-
-class ChildTests(ServerTestCase):
-    """
-    Tests for what a child does.
-
-    @ivar done: what it has done, in order.
-    """
-
-    def setUp(self) -> None:
-        """Note what would change this process."""
-        super().setUp()
-        self.done: list[Any] = []
-        self.patch(posix, "setsid", lambda: self.done.append("session"))
-        self.patch(self.signal, "restore", lambda: self.done.append("signals"))
-        self.patch(self.limit, "restore", lambda: self.done.append("limit"))
-        self.patch(self.cold, "execute", self.record("execute"))
-
-    def record(self, name: str) -> Any:
-        """Return a function that notes how it is called."""
-        return lambda *given: self.done.append((name, *given))
-
-    def received(self) -> tuple[Any, ...]:
-        """Return a report that was sent: kind, number, pid and value."""
-        return REPORT.unpack(self.daemon.recv(1000))[:4]
-
-    def test_announce(self) -> None:
-        """A child reports that it runs, and whether it starts cold."""
-        for cold in (False, True):
-            self.patch(self.cold, "isPossible", lambda: True)
-            self.server._announce(3, cold)
-            self.assertEqual(self.received(), (STARTED, 3, os.getpid(), cold))
-
-    def test_announceFailure(self) -> None:
-        """A child that can start neither warm nor cold reports a failure."""
-        self.patch(self.cold, "isPossible", lambda: False)
-        gone = self.assertRaises(ExitedError, self.server._announce, 3, True)
-        self.assertEqual(gone.args, (127,))
-        self.assertEqual(self.received(), (FAILED, 3, 0, errno.ENOENT))
-        self.server._announce(3, False)
-        self.assertEqual(self.received(), (STARTED, 3, os.getpid(), 0))
-
-    def be(self, number: int, cold: bool) -> Any:
-        """Run as a child."""
-        self.patch(self.server, "_announce", self.record("announce"))
-        self.patch(self.server, "_take", self.record("take"))
-        return self.server._child(number, cold, [9], lambda: {b"B": b"2"})
-
-    def test_warm(self) -> None:
-        """
-        A child of a launch request reports that it runs, and runs the program.
-
-        It leads a session and has its client first.
-        """
-
-        def enter(added: dict[bytes, bytes]) -> str:
-            self.done.append(added)
-            return "call"
-
-        self.patch(self.template, "enter", enter)
-        self.assertEqual(self.be(3, False), "call")
-        wanted = ["session", "signals", ("take", [9]), "limit", {b"B": b"2"}]
-        self.assertEqual(self.done, [("announce", 3, False), *wanted])
-        self.done.clear()
-        # The process itself reports the connections that it has accepted.
-        self.be(0, False)
-        self.assertEqual(self.done, wanted)
-
-    def test_cold(self) -> None:
-        """A cold child executes the program, and exits if it cannot."""
-        self.patch(self.template, "enter", self.record("enter"))
-        gone = self.assertRaises(ExitedError, self.be, 3, True)
-        self.assertEqual(gone.args, (127,))
-        self.assertEqual(self.done[-2:], ["limit", ("execute", {b"B": b"2"})])
-
-    def test_error(self) -> None:
-        """A child executes the program after any error, and exits if it cannot."""
-        enter: Any = mock.Mock(side_effect=ValueError)
-        self.patch(self.template, "enter", enter)
-        gone = self.assertRaises(ExitedError, self.be, 3, False)
-        self.assertEqual(gone.args, (127,))
-        self.assertEqual(self.done[-1], ("execute", {b"B": b"2"}))
-
-    def test_take(self) -> None:
-        """
-        A child has its client on 0, 1 and 2, and nothing else open.
-
-        The last descriptor is used for those that it has none for.
-        """
-        copies: list[tuple[int, int]] = []
-        self.patch(posix, "dup2", lambda *given: copies.append(given))
-        self.listen()
-        fds = [os.open(os.devnull, os.O_RDWR) for _ in range(3)]
-        ours = [*self.listening().values(), self.signal.fd, self.signal._wake]
-        ours.append(self.channel.fileno())
-        self.server._take(fds)
-        self.assertFalse(any(map(self.isOpen, (*fds, *ours))))
-        self.assertEqual(copies, list(zip(fds, range(3))))
-        self.patch(self.signal, "close", lambda: None)
-        for count in (1, 2):
-            copies.clear()
-            fds = [os.open(os.devnull, os.O_RDWR) for _ in range(count)]
-            self.server._take(fds)
-            at = [fds[min(to, count - 1)] for to in range(3)]
-            self.assertEqual(copies, list(zip(at, range(3))))
-
-
-class DescribeTests(SynchronousTestCase):
-    """Tests for L{describeConnection}."""
-
-    def test_connection(self) -> None:
-        """A connection blocks afterwards, and its variables name both addresses."""
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            client = socket.create_connection(server.getsockname())
-            connection, peer = server.accept()
-        with client, connection:
-            connection.setblocking(False)
-            taken = connection.dup()
-            self.addCleanup(os.close, taken.fileno())
-            found = describeConnection(taken, peer)
-            self.assertTrue(os.get_blocking(connection.fileno()))
-            self.assertEqual(found[b"TCPLOCALPORT"], b"%d" % client.getpeername()[1])
-            self.assertEqual(found[b"REMOTE_PORT"], b"%d" % client.getsockname()[1])

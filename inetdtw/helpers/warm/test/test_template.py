@@ -35,6 +35,9 @@ class ColdTests(ServerTestCase):
         self.patch(self.cold, "same", self.same)
         self.near: Any = mock.Mock(return_value=False)
         self.patch(self.limit, "isNear", self.near)
+        self.seen: Any = mock.Mock()
+        self.seen.same.return_value = False
+        self.patch(self.template, "_snapshot", lambda: self.seen)
 
     def requests(self) -> int:
         """Return how often a replacement was requested."""
@@ -46,6 +49,18 @@ class ColdTests(ServerTestCase):
         self.program.refresh.return_value = True
         self.assertIs(self.template.isCold(), False)
         self.assertEqual(self.requests(), 0)
+
+    def test_seen(self) -> None:
+        """Nothing is looked at again before a file has changed, or near the limit."""
+        self.program.problem = "a"
+        for same, near, looks in (
+            *((False, False, 1), (True, False, 1), (False, False, 2), (True, False, 2)),
+            *((True, True, 3), (True, False, 3)),
+        ):
+            self.patch(self.template._seen, "same", lambda same=same: same)
+            self.near.return_value = near
+            self.assertTrue(self.template.isCold())
+            self.assertEqual(self.program.refresh.call_count, looks)
 
     def test_otherImports(self) -> None:
         """A replacement is requested once if the script imports other modules."""
@@ -109,7 +124,11 @@ class PrepareTests(ServerTestCase):
         self.patch(sys, "path_importer_cache", {"/x": None, "/y": None})
         self.streams: Any = mock.Mock()
         self.patch(self.template, "_streams", self.streams)
-        self.patch(self.template.program, "enter", lambda: ("call", ()))
+        program = self.template.program
+        self.patch(program, "enter", lambda: ("call", ()))
+        self.patch(program, "prepare", lambda: self.called.append("main"))
+        thawed = type(self.template).freeze.__get__(self.template)
+        self.patch(self.template, "freeze", thawed)
         self.count = 1
         self.patch(template, "countThreads", lambda: self.count)
 
@@ -131,19 +150,26 @@ class PrepareTests(ServerTestCase):
         self.assertEqual(gone.args, (THREADED,))
         self.assertIn("an imported module started a thread", self.lines[0])
 
-    def test_freeze(self) -> None:
-        """Buffers are flushed, and garbage is not collected any more."""
-        self.template.freeze()
-        self.assertEqual(self.called, [("disable",), ("collect",), ("freeze",)])
+    def test_share(self) -> None:
+        """
+        Buffers are flushed, and garbage is not collected any more.
+
+        The program's main module is not frozen, so that a child can collect it.
+        """
+        self.template.share()
+        frozen = [("disable",), ("collect",), ("freeze",)]
+        self.assertEqual(self.called, [*frozen, "main"])
         self.assertEqual(sys.path_importer_cache, {"/x": None})
         self.streams.flush.assert_called_once_with()
 
-    def enter(self, collects: bool = True) -> None:
+    def enter(self, collects: bool = True, renew: bool = True) -> None:
         """Run as a child."""
+        self.template.freeze()
         self.template._collects = collects
         self.called.clear()
         self.addCleanup(os.environ.pop, "INETDTW_TEST", None)
-        self.assertEqual(self.template.enter({b"INETDTW_TEST": b"2"}), ("call", ()))
+        variables = {b"INETDTW_TEST": b"2"}.items()
+        self.assertEqual(self.template.enter(variables, renew), ("call", ()))
 
     def test_enter(self) -> None:
         """A child has its variables, arguments, path and streams."""
@@ -155,6 +181,18 @@ class PrepareTests(ServerTestCase):
         self.assertEqual(os.environ["INETDTW_TEST"], "2")
         self.assertEqual((sys.argv, sys.path), (["-c"], ["", "/a"]))
         self.streams.renew.assert_called_once_with()
+        self.enter(renew=False)
+        self.streams.renew.assert_called_once_with()
+
+    def test_snapshot(self) -> None:
+        """The files on which a start depends are looked at together."""
+        seen = self.template._snapshot()
+        paths = [os.path.normpath(path) for _, path, _ in seen._states]
+        self.assertEqual(paths, [os.getcwd(), sys.executable])
+        self.assertTrue(seen.same())
+        # A program that is searched for depends on more.
+        self.patch(self.cold._program, "single", False)
+        self.assertFalse(self.template._snapshot().same())
 
     def test_garbage(self) -> None:
         """A child collects garbage if the interpreter does."""

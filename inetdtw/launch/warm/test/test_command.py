@@ -51,9 +51,19 @@ class CommandTests(SynchronousTestCase):
             "argv": [b"py", b"-u", b"s.py", b"a"],
             "origArgv": [b"py", b"-u", b"s.py", b"a"],
             "directory": b"/d",
+            "own": [b"LD_BIND_NOW"],
         }
         self.assertEqual(parameters, wanted)
         self.assertEqual(set(parameters), PARAMETERS)
+
+    def test_own(self) -> None:
+        """A variable that the program has too is not the interpreter's own."""
+        spec = WarmSpec("", ("py",), 0, "", ("s.py",))
+        request = LaunchRequest(
+            *("/bin/py", ("py", "s.py"), {"LD_BIND_NOW": ""}, {}, (0, 0, 0))
+        )
+        _, _, parameters = command.warmCommand(spec, request, "", ProcessContext())
+        self.assertEqual(parameters["own"], [])
 
     def test_large(self) -> None:
         """Large arguments are not repeated for the interpreter."""

@@ -14,6 +14,7 @@ from zope.interface.verify import verifyObject
 from inetdtw.helpers.reports import HELLO, STARTED
 from inetdtw.interfaces import ExitStatus, ILauncher, IPreparing, LaunchRequest
 from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
+from inetdtw.launch.warm.command import OWN
 from inetdtw.launch.warm.launcher import WarmLauncher, isReady
 from inetdtw.launch.warm.process import IN_FLIGHT
 from inetdtw.launch.warm.supervisor import STALE_INTERVAL
@@ -166,7 +167,8 @@ class WarmTests(WarmTestCase):
             self.startsCold(**given)
         self.warm.renew()
         request = self.launcher.last.request
-        self.assertEqual((request.executable, request.environment), ("/bin/py", other))
+        wanted = {**OWN, **other}
+        self.assertEqual((request.executable, request.environment), ("/bin/py", wanted))
 
     def test_equal(self) -> None:
         """An equal environment is the same."""

@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from inetdtw.helpers.reports import ENDED, FAILED, HELLO, STALE, STARTED
 from inetdtw.helpers.requests import LAUNCH
 from inetdtw.interfaces import ExitStatus, IChild, LaunchRequest
-from inetdtw.launch.warm.command import VERSION, program, warmCommand
+from inetdtw.launch.warm.command import OWN, VERSION, program, warmCommand
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.launch.warm.test import played
 from inetdtw.launch.warm.test.played import (
@@ -46,7 +46,7 @@ class StartTests(WarmProcessTestCase):
         request = self.launcher.last.request
         self.assertEqual(request.executable, "/bin/py")
         self.assertEqual(request.argv, ("py", "/dev/fd/0", "script.py"))
-        self.assertIs(request.environment, ENVIRONMENT)
+        self.assertEqual(request.environment, {**OWN, **ENVIRONMENT})
         links = [os.readlink(f"/proc/self/fd/{fd}") for fd in self.launcher.last.fds]
         _, _, parameters = warmCommand(KEPT, START, "auto", ProcessContext())
         with open(f"/proc/self/fd/{self.launcher.last.fds[0]}", "rb") as file:
