@@ -160,7 +160,7 @@ GOALS = (
         "dgram",
         OURS,
         "rate",
-        0.9,
+        0.85,
     ),
     Goal(
         "memory-1",

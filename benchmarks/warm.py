@@ -66,7 +66,7 @@ GOALS = (
         "lower",
         WARM.name,
         "rate",
-        10.0,
+        20.0,
     ),
     Goal(
         "warm-lower-p50",
@@ -82,7 +82,7 @@ GOALS = (
         "udp",
         WARM.name,
         "rate",
-        8.0,
+        20.0,
     ),
     Goal(
         "warm-imports",
@@ -90,7 +90,7 @@ GOALS = (
         "imports",
         PRELOADED.name,
         "rate",
-        20.0,
+        40.0,
     ),
     Goal(
         "warm-bulk",
