@@ -108,7 +108,7 @@ def _reduced(scenario: Scenario, goals: Sequence[Goal]) -> Scenario:
 def listing() -> str:
     """Return a line for each goal."""
     return "\n".join(
-        f"{goal.name:18}{goal.scenario:11}{bound(goal):17}{goal.text}" for goal in GOALS
+        f"{goal.name:18}{goal.scenario:16}{bound(goal):17}{goal.text}" for goal in GOALS
     )
 
 

@@ -136,9 +136,13 @@ class Daemon:
                 raise Failed(self.withOutput(result.reason))
             time.sleep(0.002)
 
+    def output(self) -> str:
+        """Return the superserver's output so far."""
+        return self._log.read_text(errors="replace")
+
     def withOutput(self, what: str) -> str:
         """Return a message with the end of the superserver's output."""
-        text = self._log.read_text(errors="replace").strip()
+        text = self.output().strip()
         words = text.replace(f"{self._log.parent}/", "").splitlines()[-1:]
         return "; its output: ".join([what, *words])
 

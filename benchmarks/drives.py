@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import processes
-from benchmarks.daemon import Failed
+from benchmarks.daemon import START_TIME, Daemon, Failed
 from benchmarks.figures import Sample, sampleOf
 from benchmarks.load import Load, LoadFailed, Result, Task, perform
+from benchmarks.ours import warmProcesses
 from benchmarks.scenario import Bench
 
 #: For how long, and how often for each client, a service is used before it counts.
@@ -71,6 +72,31 @@ def started(bench: Bench) -> Sample:
         raise Failed(f"does not listen on {len(deaf)} ports, such as {deaf[0]}")
     memory, rss = _memory(helpers)
     return Sample(start=start, memory=memory, rss=rss)
+
+
+def warmed(bench: Bench) -> Sample:
+    """Measure the time until all services are warm, and their processes' memory."""
+    daemon = bench.daemon
+    daemon.serve(bench.task)
+    _waitWarm(daemon)
+    start = time.perf_counter() - daemon.begun
+    memory, rss = _memory(daemon.helpers() & warmProcesses(daemon.output()))
+    return Sample(start=start, memory=memory, rss=rss)
+
+
+def _waitWarm(daemon: Daemon) -> None:
+    """
+    Wait until each service has a warm process that is ready.
+
+    @raise Failed: if that takes too long.
+    """
+    count, deadline = 0, time.monotonic() + START_TIME
+    while time.monotonic() < deadline:
+        count = len(warmProcesses(daemon.output()))
+        if count >= len(daemon.services):
+            return
+        time.sleep(0.05)
+    raise Failed(daemon.withOutput(f"{count} of {len(daemon.services)} are warm"))
 
 
 def _prepare(bench: Bench) -> tuple[float, frozenset[int]]:

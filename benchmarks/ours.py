@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -18,6 +19,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 #: The name of ours in the tables.
 OURS = "inetdtw"
+
+#: What the log has when a warm process is ready.
+READY = re.compile(r"\bwarm-ready \S+ pid=(\d+)")
 
 
 class Ours(Server):
@@ -40,6 +44,11 @@ class Ours(Server):
         options = ["-f", "-e", "-p", str(directory / "pid")]
         argv = [sys.executable, "-m", "inetdtw", *options, str(config)]
         return Launch(argv, env={"PYTHONPATH": str(CHECKOUT)})
+
+
+def warmProcesses(log: str) -> frozenset[int]:
+    """Return the warm processes that are ready by a log."""
+    return frozenset(map(int, READY.findall(log)))
 
 
 def definition(service: Service) -> str:

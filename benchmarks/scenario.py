@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +15,14 @@ from benchmarks.daemon import Daemon
 from benchmarks.figures import Sample
 from benchmarks.load import Task
 from benchmarks.ours import OURS
+from benchmarks.packages import Missing
 from benchmarks.peers import PEERS
 from benchmarks.service import OTHER_USER, Ports, Service, ownUser
 
 CAT = "/bin/cat"
+
+#: Debian's own interpreter.
+PYTHON = "/usr/bin/python3"
 
 STREAMS = Task("streams", 0)
 
@@ -62,6 +67,17 @@ def script(name: str) -> Program:
     return program
 
 
+def debian(name: str) -> Program:
+    """Return a service with one of the scripts, run by Debian's interpreter."""
+
+    def program(kit: Kit) -> tuple[str, ...]:
+        if not os.access(PYTHON, os.X_OK):
+            raise Missing(f"missing: no {PYTHON}")
+        return PYTHON, str(compiled.PROGRAMS / name)
+
+    return program
+
+
 @dataclass(frozen=True)
 class Contender:
     """
@@ -72,6 +88,10 @@ class Contender:
     @ivar keys: the keys of inetdtw's configuration.
     @ivar others: how many further services it has.
     @ivar idle: how many children sit there meanwhile.
+    @ivar alike: whether the further services are like the measured one, each with an
+        argument of its own, because equal ones share a warm process.
+    @ivar program: what serves, if not the program of the scenario.
+    @ivar reply: what that does to the text, if not what the task says.
     """
 
     name: str
@@ -79,6 +99,9 @@ class Contender:
     keys: Mapping[str, str] = field(default_factory=dict)
     others: int = 0
     idle: int = 0
+    alike: bool = False
+    program: Program | None = None
+    reply: str = ""
 
 
 def peers(*, others: int = 0, label: str = "") -> tuple[Contender, ...]:
@@ -147,20 +170,30 @@ class Scenario:
     def services(self, contender: Contender, kit: Kit, ports: Ports) -> list[Service]:
         """Return the services of one contender."""
         numbers = list(ports.take(1 + contender.others))
+        program = contender.program or self.program
         measured = Service(
             port=self.port or numbers[0],
-            program=self.program(kit),
+            program=program(kit),
             user=OTHER_USER if self.otherUser else ownUser(),
             socktype="dgram" if self.task.kind == "datagrams" else "stream",
             wait=self.wait,
             internal=self.internal,
             keys=tuple(contender.keys.items()),
         )
-        others = [Service(port, cat(kit), ownUser()) for port in numbers[1:]]
+        if contender.alike:
+            others = [_another(measured, port) for port in numbers[1:]]
+        else:
+            others = [Service(port, cat(kit), ownUser()) for port in numbers[1:]]
         return [measured, *others]
 
     def bench(self, daemon: Daemon, contender: Contender, seconds: float) -> Bench:
         """Return a run."""
         port = daemon.services[0].port
-        task = replace(self.task, port=port, seconds=seconds)
+        reply = contender.reply or self.task.reply
+        task = replace(self.task, port=port, seconds=seconds, reply=reply)
         return Bench(daemon, daemon.services, task, contender, self.factor)
+
+
+def _another(service: Service, port: int) -> Service:
+    """Return such a service on another port, with the port as a further argument."""
+    return replace(service, port=port, program=(*service.program, str(port)))

@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from benchmarks import processes
+from benchmarks import scenario as scenarios
 from benchmarks.command import GOALS, SCENARIOS, main, select
+from benchmarks.daemon import Daemon
+from benchmarks.drives import warmed
 from benchmarks.figures import (
     Goal,
     Sample,
@@ -22,13 +29,14 @@ from benchmarks.figures import (
 )
 from benchmarks.launching import DIRECT, FORK_SERVER
 from benchmarks.load import LINE, TRANSFORMS, Result, Task
-from benchmarks.ours import OURS, definition
+from benchmarks.ours import OURS, definition, warmProcesses
 from benchmarks.peers import Busybox
 from benchmarks.plot import draw, place
 from benchmarks.report import RESULTS, Report
-from benchmarks.rounds import Outcome
-from benchmarks.scenario import Scenario
-from benchmarks.service import Service
+from benchmarks.rounds import Outcome, Rounds
+from benchmarks.scenario import Bench, Kit, Scenario
+from benchmarks.server import Launch, Server
+from benchmarks.service import Ports, Service
 from benchmarks.tables import (
     number,
     scenarioLines,
@@ -37,8 +45,10 @@ from benchmarks.tables import (
     table,
     verdict,
 )
+from benchmarks.warm import DEBIAN, HUNDRED, PYTHON
 
 CAT = next(scenario for scenario in SCENARIOS if scenario.name == "cat")
+KIT = Kit(Path("cache"), "/opt/python")
 OWN_USER = next(goal for goal in GOALS if goal.name == "cat-own-user")
 
 
@@ -257,6 +267,33 @@ class TableOfGoalsTests(SynchronousTestCase):
         self.assertIn("nonesuch", str(error))
 
 
+class Stub(Server):
+    """A superserver that is not started."""
+
+    name = OURS
+
+    def launch(self, services: Sequence[Service], directory: Path) -> Launch:
+        """Return nothing to start."""
+        return Launch([])
+
+
+class WarmDaemon(Daemon):
+    """A superserver that seems to run, with this process as its warm one."""
+
+    begun = 0.0
+
+    def serve(self, task: Task) -> None:
+        """Do nothing."""
+
+    def output(self) -> str:
+        """Return the log: a process that is ready, and one that has exited."""
+        return f"warm-ready 7/tcp pid={os.getpid()}\nwarm-ready 7/tcp pid=0\n"
+
+    def helpers(self) -> frozenset[int]:
+        """Return this process and its parent."""
+        return frozenset([os.getpid(), os.getppid()])
+
+
 class ServiceTests(SynchronousTestCase):
     """Tests for services, their configurations, and tasks."""
 
@@ -277,6 +314,64 @@ class ServiceTests(SynchronousTestCase):
             "127.0.0.1:7007 on protocol = udp, socktype = dgram, wait = yes, "
             "user = root, exec = /bin/cat, args = /bin/cat, launch = direct;\n",
         )
+
+    def test_program(self) -> None:
+        """A contender's own program and reply are preferred to the scenario's."""
+        lower = next(s for s in SCENARIOS if s.name == "lower-cat")
+        daemon = Daemon(Stub(), lower.services(PYTHON, KIT, Ports()))
+        bench = lower.bench(daemon, PYTHON, 1.0)
+        self.assertEqual(bench.services[0].program[0], KIT.python)
+        self.assertEqual(bench.task.reply, "lower")
+        daemon = Daemon(Stub(), lower.services(lower.contenders[0], KIT, Ports()))
+        bench = lower.bench(daemon, lower.contenders[0], 1.0)
+        self.assertEqual(bench.services[0].program, ("/bin/cat",))
+        self.assertEqual(bench.task.reply, "same")
+
+    def test_missingPython(self) -> None:
+        """A contender is missing without Debian's interpreter."""
+        self.patch(scenarios, "PYTHON", "/nonexistent/python3")
+        lower = next(s for s in SCENARIOS if s.name == "lower-cat")
+        outcome = Outcome(lower)
+        rounds = Rounds(
+            [Stub()], {}, KIT, rounds=0, seconds=1.0, seed=1, progress=self.fail
+        )
+        rounds.run(outcome)
+        reason = "missing: no /nonexistent/python3"
+        self.assertEqual(outcome.absent[DEBIAN.name], reason)
+        self.assertEqual(list(outcome.samples), [PYTHON.name])
+
+    def test_alike(self) -> None:
+        """Further services that are alike have the same keys and other arguments."""
+        self.patch(scenarios, "PYTHON", sys.executable)
+        hundred = next(s for s in SCENARIOS if s.name == "hundred")
+        services = hundred.services(HUNDRED, KIT, Ports())
+        self.assertEqual(len({service.port for service in services}), 100)
+        self.assertEqual(len({service.program for service in services}), 100)
+        self.assertEqual({s.program[:2] for s in services}, {services[0].program})
+        self.assertEqual({s.keys for s in services}, {(("warm", "yes"),)})
+
+    def test_warmProcesses(self) -> None:
+        """The processes are those that the log calls ready."""
+        log = (
+            "2026 listen 7/tcp address=127.0.0.1:7\n"
+            "2026 warm-ready 7/tcp pid=41\n2026 warm-ready 8/tcp pid=42\n"
+        )
+        self.assertEqual(warmProcesses(log), {41, 42})
+
+    def test_warmed(self) -> None:
+        """Only the memory of warm processes that run is measured."""
+        services = [Service(port, ("/bin/cat",), "root") for port in (7, 8)]
+        daemon = WarmDaemon(Stub(), services)
+        found: list[frozenset[int]] = []
+
+        def memory(pids: frozenset[int], row: str = "") -> float:
+            found.append(pids)
+            return 1.5
+
+        self.patch(processes, "memory", memory)
+        sample = warmed(Bench(daemon, services, Task("streams", 7), HUNDRED, 1.0))
+        self.assertEqual((sample.memory, sample.rss), (1.5, 1.5))
+        self.assertEqual(set(found), {frozenset([os.getpid()])})
 
     def test_load(self) -> None:
         """Sixty bytes are sent each way, with letters in both cases."""
