@@ -54,34 +54,39 @@ PARTS = (
     "warm.main",
 )
 
-#: What the interpreter runs after a line that sets C{text} and C{parameters}.  It must
-#: import nothing before C{sys.path} is the standard library's only.
-#:
-#: A child compiles the text: a compiler leaves its memory in pieces, which each fork(2)
-#: would copy.
-BOOT = """\
-import sys
-if sys.version_info < (3, 7) or sys.implementation.name != 'cpython': sys.exit(78)
-sys.flags.isolated or getattr(sys.flags, 'safe_path', 0) or sys.path.pop(0)
-for r in '__file__', '__cached__': globals().pop(r, 0)
-w = {'__name__': 'inetdtw', 'before': set(sys.modules), 'path': sys.path}
-w['text'], r = text, '/python%d.%d' % sys.version_info[:2]
-r = sys.base_prefix + '/' + getattr(sys, 'platlibdir', 'lib') + r
-r = getattr(sys, '_stdlib_dir', 0) or r
-sys.path = [r, r.replace(sys.base_prefix, sys.base_exec_prefix, 1) + '/lib-dynload']
+#: A function that returns the compiled C{text}.  A child compiles it: the compiler
+#: leaves the memory in pieces, which each fork(2) would copy.
+LOAD = """\
 def load():
     import marshal, posix
     def code(): return compile(text, 'inetdtw', 'exec', 0, True, 2)
-    try: r, x = posix.pipe(); p = posix.fork()
+    try: r, x = posix.pipe()
     except OSError: return code()
+    try: p = posix.fork()
+    except OSError: p = -1
     if not p:
         try:
             with open(x, 'wb') as f: marshal.dump(code(), f)
         finally: posix._exit(0)
     posix.close(x)
-    with open(r, 'rb') as f: f = f.read()
-    posix.waitpid(p, 0)
-    return marshal.loads(f) if f else code()
+    with open(r, 'rb') as f: found = f.read()
+    if p > 0: posix.waitpid(p, 0)
+    return marshal.loads(found) if found else code()
+"""
+
+#: What the interpreter runs after a line that sets C{text} and C{parameters}.  It must
+#: import nothing before C{sys.path} is the standard library's only.
+BOOT = f"""\
+import sys
+if sys.version_info < (3, 7) or sys.implementation.name != 'cpython': sys.exit(78)
+sys.flags.isolated or getattr(sys.flags, 'safe_path', 0) or sys.path.pop(0)
+for r in '__file__', '__cached__': globals().pop(r, 0)
+w = {{'__name__': 'inetdtw', 'before': set(sys.modules), 'path': sys.path}}
+w['text'], r = text, '/python%d.%d' % sys.version_info[:2]
+r = sys.base_prefix + '/' + getattr(sys, 'platlibdir', 'lib') + r
+r = getattr(sys, '_stdlib_dir', 0) or r
+sys.path = [r, r.replace(sys.base_prefix, sys.base_exec_prefix, 1) + '/lib-dynload']
+{LOAD}
 exec(load(), w)
 try:
     w['serve'](parameters)

@@ -117,14 +117,27 @@ class Shutdown:
         if not flushed:
             status = 120
         if flushed and not (added or self._torn or interrupted) and self._isPlain():
-            posix._exit(status & 0xFF)
+            exitWith(status)
         torn = [name for name in added if self._isScripts(name, sys.modules.get(name))]
         tearDown([*torn, *reversed(self._torn), "__main__"])
         for stream in (sys.stdout, sys.stderr):
             quietly(stream, "flush")
         if interrupted:
             interrupt()
-        posix._exit(status & 0xFF)
+        exitWith(status)
+
+
+def exitWith(status: int) -> None:
+    """
+    Exit.
+
+    The client gets the end of file first: the kernel closes descriptors only after it
+    has released the memory.
+
+    @param status: the exit status, of which 8 bits count.
+    """
+    posix.closerange(0, 3)
+    posix._exit(status & 0xFF)
 
 
 def isPlain() -> bool:

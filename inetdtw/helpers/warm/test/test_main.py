@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from unittest import mock
 
 from inetdtw.helpers.warm import exceptions, main
 from inetdtw.helpers.warm.program import CommandString, Script
@@ -129,6 +130,17 @@ class LeaveTests(StderrTestCase):
         flushed.clear()
         self.leave(None, CommandString(["-c", ""]))
         self.assertEqual(flushed, [])
+
+    def test_forgotten(self) -> None:
+        """
+        The sockets of the process are let go of if the interpreter itself exits.
+
+        It would close them once more.
+        """
+        server: Any = mock.Mock()
+        self.patch(main, "server", server)
+        self.leave(None)
+        server.child.forget.assert_called_once_with()
 
     def test_noChild(self) -> None:
         """An error in the process itself is printed, and the status is 1."""

@@ -8,14 +8,22 @@ from __future__ import annotations
 import gc
 import io
 import os
+import posix
 import sys
+import zlib
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.helpers.warm import shutdown
 from inetdtw.helpers.warm.library import StandardLibrary
-from inetdtw.helpers.warm.shutdown import Shutdown, clear, flushOutput, isClosed
+from inetdtw.helpers.warm.shutdown import (
+    Shutdown,
+    clear,
+    flushOutput,
+    isClosed,
+    isPlain,
+)
 from inetdtw.helpers.warm.test.cases import ExitedError, Full, Noisy, StderrTestCase
 
 
@@ -35,6 +43,7 @@ class ShutdownTests(StderrTestCase):
         self.killed: list[int] = []
         self.patch(shutdown, "tearDown", self.torn.append)
         self.patch(shutdown, "interrupt", lambda: self.killed.append(1))
+        self.patch(posix, "closerange", lambda *given: None)
         self.patch(sys.modules["atexit"], "_run_exitfuncs", lambda: None)
         self.patch(sys.modules["threading"], "_shutdown", lambda: None)
         self.unfrozen: list[int] = []
@@ -168,6 +177,62 @@ class ShutdownTests(StderrTestCase):
         }
         self.patch(sys, "modules", modules)
         self.assertEqual(self.exit(), 0)
+
+
+class PlainTests(StderrTestCase):
+    """
+    Tests for programs that have made nothing with a destructor.
+
+    @ivar made: what a program has made.
+    """
+
+    def setUp(self) -> None:
+        """Let the objects of this process be those from before the program."""
+        super().setUp()
+        self.made: list[Any] = []
+        self.patch(gc, "get_objects", lambda: self.made)
+
+    def test_plain(self) -> None:
+        """Usual objects have no destructors, whatever they refer to in the library."""
+        self.made = [{"a": [1, 2.5, "x", b"y", None, (True, ...)]}, [sys, print, len]]
+        self.made += [lambda: self, type(self).test_plain, frozenset((1,))]
+        self.assertTrue(isPlain())
+
+    def test_destructors(self) -> None:
+        """An object of any other type may have one, wherever it is."""
+        untracked = zlib.compressobj()
+        self.assertFalse(gc.is_tracked(untracked))
+        inner = {"b": untracked}
+        for things in (
+            *([self], [iter(())], [[untracked]], [{"a": untracked}]),
+            [[inner], inner],
+        ):
+            # As gc.get_objects() finds them.
+            self.made = [each for each in things if gc.is_tracked(each)]
+            self.assertFalse(isPlain(), things)
+
+    def test_exit(self) -> None:
+        """
+        A program that has none is not torn down.
+
+        Its client gets the end of file before the memory is released.
+        """
+        done: list[Any] = []
+        self.patch(posix, "closerange", lambda *given: done.append(given))
+        self.patch(shutdown, "tearDown", lambda names: done.append("torn"))
+        self.patch(sys.modules["atexit"], "_run_exitfuncs", lambda: None)
+        self.patch(sys.modules["threading"], "_shutdown", lambda: None)
+        ending = Shutdown(StandardLibrary())
+        ending._foreign, ending._torn = False, []
+        for made, stdout, torn in (
+            *(([], sys.stdout, []), ([self], sys.stdout, ["torn"])),
+            ([], io.StringIO(), ["torn"]),
+        ):
+            done.clear()
+            self.made = made
+            self.patch(sys, "stdout", stdout)
+            gone = self.assertRaises(ExitedError, ending.exit, 3, False)
+            self.assertEqual((gone.args, done), ((3,), [*torn, (0, 3)]))
 
 
 class ClearTests(SynchronousTestCase):

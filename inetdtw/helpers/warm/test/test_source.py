@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 import ast
+import os
+import posix
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.helpers.warm import PARTS, source, textOf
+from inetdtw.helpers.warm import LOAD, PARTS, source, textOf
 
 
 def treeOf(part: str) -> ast.Module:
@@ -89,3 +94,40 @@ class SourceTests(SynchronousTestCase):
         self.assertEqual(
             [each for each in (future, *rest) if each != "__future__"], kept
         )
+
+
+class LoadTests(SynchronousTestCase):
+    """Tests for C{load}, which L{LOAD} defines."""
+
+    def load(self) -> str:
+        """Return what the compiled text has to say, when it is run."""
+        text = "def f(): 'a docstring'\nfound = f.__doc__ or 'none'"
+        given: dict[str, Any] = {"text": text}
+        exec(LOAD, given)
+        exec(given["load"](), given)
+        return str(given["found"])
+
+    def test_load(self) -> None:
+        """A child compiles the text, without docstrings."""
+        self.assertEqual(self.load(), "none")
+
+    def test_fails(self) -> None:
+        """The process itself compiles the text if there can be no child."""
+        before = os.listdir("/proc/self/fd")
+        for name in ("fork", "pipe"):
+            self.patch(posix, name, mock.Mock(side_effect=OSError))
+            self.assertEqual(self.load(), "none")
+        self.assertEqual(os.listdir("/proc/self/fd"), before)
+
+    def test_killed(self) -> None:
+        """The process itself compiles the text if the child is killed."""
+        fork = posix.fork
+
+        def kill() -> int:
+            pid = fork()
+            if not pid:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return pid
+
+        self.patch(posix, "fork", kill)
+        self.assertEqual(self.load(), "none")
