@@ -204,7 +204,7 @@ class PlainTests(StderrTestCase):
         self.assertFalse(gc.is_tracked(untracked))
         inner = {"b": untracked}
         for things in (
-            *([self], [iter(())], [[untracked]], [{"a": untracked}]),
+            *([self], [iter(())], [[untracked]], [[{"a": untracked}]]),
             [[inner], inner],
         ):
             # As gc.get_objects() finds them.
