@@ -38,6 +38,8 @@ _PLAIN = frozenset(
         *(list, tuple, dict, set, frozenset, type, type(sys), type(print), type(...)),
         *(type(quietly), type(quietly.__code__), type(BEFORE.add), property),
         *(staticmethod, classmethod, _thread.LockType, _thread.RLock),
+        # A cell of a closure.
+        *map(type, (lambda given: lambda: given)(0).__closure__ or ()),
     )
 )
 

@@ -121,7 +121,11 @@ class Template:
         """
         if self.limit.isNear() or not self._seen.same():
             self._seen = self._snapshot()
-            self._cold = self._look()
+            changed = self.program.refresh()
+            if changed:
+                # It may have been found by other links, which were not noted.
+                self._seen.certain = False
+            self._cold = self._look(changed)
             self.freeze()
         return self._cold
 
@@ -132,10 +136,13 @@ class Template:
             thing.watch(snapshot)
         return snapshot
 
-    def _look(self) -> bool:
-        """Find out what L{isCold} returns."""
-        changed = self.program.refresh() and not self.program.problem
-        if changed and self._preloaded.changed():
+    def _look(self, changed: bool) -> bool:
+        """
+        Find out what L{isCold} returns.
+
+        @param changed: whether the program has changed.
+        """
+        if changed and not self.program.problem and self._preloaded.changed():
             self._requestReplacement()
         if not self.cold.same():
             self._preloaded.spoil()

@@ -195,7 +195,8 @@ class PlainTests(StderrTestCase):
     def test_plain(self) -> None:
         """Usual objects have no destructors, whatever they refer to in the library."""
         self.made = [{"a": [1, 2.5, "x", b"y", None, (True, ...)]}, [sys, print, len]]
-        self.made += [lambda: self, type(self).test_plain, frozenset((1,))]
+        closure = (lambda: self).__closure__ or ()
+        self.made += [*closure, type(self).test_plain, frozenset((1,))]
         self.assertTrue(isPlain())
 
     def test_destructors(self) -> None:

@@ -62,6 +62,16 @@ class ColdTests(ServerTestCase):
             self.assertTrue(self.template.isCold())
             self.assertEqual(self.program.refresh.call_count, looks)
 
+    def test_changed(self) -> None:
+        """A program that has changed is looked at once more: its links can differ."""
+        self.program.refresh.return_value = True
+        for certain in (False, True):
+            self.seen = mock.Mock(certain=True)
+            self.seen.same.return_value = False
+            self.template.isCold()
+            self.assertIs(self.template._seen.certain, certain)
+            self.program.refresh.return_value = False
+
     def test_otherImports(self) -> None:
         """A replacement is requested once if the script imports other modules."""
         self.preloaded.changed.return_value = True
