@@ -289,6 +289,29 @@ import io
 io.TextIOWrapper(io.FileIO(1, 'w', closefd=False)).write('lost?')
 kept = io.BufferedWriter(io.FileIO(1, 'w', closefd=False)); kept.write(b'kept')
 """,
+    "frozenFile": """
+import gc
+file = open('out.txt', 'w'); file.write('in the buffer'); gc.freeze()
+""",
+    "sharedTuples": """
+import gc
+kept = []; shared = (1.5,)
+for _ in range(40):
+    shared = (shared, shared); kept.append(shared)
+gc.collect(); print('shared')
+""",
+    "manyObjects": """
+kept = list(range(2 * 10**6)); print(len(kept))
+""",
+    "daemonThread": """
+import _thread, time
+_thread.start_new_thread(time.sleep, (5,)); print('left')
+""",
+    "pathKept": """
+from sys import path
+import sys
+print(path is sys.path, len(path), path[0])
+""",
     "weakCallback": """
 import weakref
 class C: pass

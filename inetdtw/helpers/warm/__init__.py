@@ -71,7 +71,8 @@ def load():
     posix.close(x)
     with open(r, 'rb') as f: found = f.read()
     if p > 0: posix.waitpid(p, 0)
-    return marshal.loads(found) if found else code()
+    try: return marshal.loads(found)
+    except (EOFError, TypeError, ValueError): return code()
 """
 
 #: What the interpreter runs after a line that sets C{text} and C{parameters}.  It must

@@ -34,7 +34,8 @@ call: Any = None
 given: tuple[Any, ...] = ()
 #: The exception that it raised.
 error: BaseException | None = None
-#: The server of this process.  A child keeps it, as to destroy it takes time.
+#: The server of this process.  A child keeps it, with sockets whose descriptors it has
+#: closed: to destroy them would close other ones, and takes time.
 server: Server | None = None
 #: The template that this process was forked from, if it is a child.
 template: Template | None = None

@@ -44,6 +44,10 @@ _PLAIN = frozenset(
 )
 
 
+#: A program that has made more objects is torn down: to look at them takes longer.
+_MOST = 5000
+
+
 class Shutdown:
     """
     The end of a child.
@@ -59,7 +63,7 @@ class Shutdown:
         own = (name for name in sys.modules if self._isScripts(name, sys.modules[name]))
         self._torn = list(own)
         self._foreign = any(map(self._isForeign, list(sys.modules)))
-        self._output = (sys.stdout, sys.stderr)
+        self._output = (sys.__stdout__, sys.__stderr__)
 
     def _isScripts(self, name: str, module: Any) -> bool:
         """Return whether a module is the program's own, or installed."""
@@ -88,11 +92,18 @@ class Shutdown:
             yield name
 
     def _isPlain(self) -> bool:
-        """Return whether the output streams are the same, and L{isPlain}."""
+        """
+        Return whether to tear down the program would have no effect that can be seen.
+
+        That is so if all that is to be flushed is in the interpreter's own streams, no
+        thread runs, the garbage collector reports nothing, and L{isPlain}.
+        """
         stdout, stderr = self._output
-        if getattr(sys, "stdout", None) is not stdout:
+        if getattr(sys, "stdout", None) is not stdout or _thread._count():
             return False
-        return getattr(sys, "stderr", None) is stderr and isPlain()
+        if getattr(sys, "stderr", None) is not stderr:
+            return False
+        return not (gc.callbacks or gc.get_debug()) and isPlain()
 
     def exit(self, status: int, interrupted: bool) -> None:
         """
@@ -115,31 +126,27 @@ class Shutdown:
         exits: Any = sys.modules.get("atexit")
         if exits is not None:
             quietly(exits, "_run_exitfuncs")
+        collects = gc.isenabled()
+        # No destructor shall write anything after the flush.
+        gc.disable()
+        plain = not (added or self._torn or interrupted) and self._isPlain()
         flushed = flushOutput()
+        if plain and flushed:
+            # The client need not wait: the kernel would close these only after it has
+            # released the memory.
+            posix.closerange(0, 3)
+            posix._exit(status & 0xFF)
+        if collects:
+            gc.enable()
         if not flushed:
             status = 120
-        if flushed and not (added or self._torn or interrupted) and self._isPlain():
-            exitWith(status)
         torn = [name for name in added if self._isScripts(name, sys.modules.get(name))]
         tearDown([*torn, *reversed(self._torn), "__main__"])
         for stream in (sys.stdout, sys.stderr):
             quietly(stream, "flush")
         if interrupted:
             interrupt()
-        exitWith(status)
-
-
-def exitWith(status: int) -> None:
-    """
-    Exit.
-
-    The client gets the end of file first: the kernel closes descriptors only after it
-    has released the memory.
-
-    @param status: the exit status, of which 8 bits count.
-    """
-    posix.closerange(0, 3)
-    posix._exit(status & 0xFF)
+        posix._exit(status & 0xFF)
 
 
 def isPlain() -> bool:
@@ -147,14 +154,20 @@ def isPlain() -> bool:
     Return whether a child has made nothing that does something when it is destroyed.
 
     That is so for L{_PLAIN} types only: objects of any other can have a destructor, in
-    Python or in C, or write a buffer.
+    Python or in C, or write a buffer.  The answer is false if it takes long to find.
     """
-    found = gc.get_objects()
-    while found:
-        if not _PLAIN.issuperset(map(type, found)):
+    try:
+        found = gc.get_objects()
+        if id(sys.modules.get("__main__")) not in map(id, found):
+            # The program has hidden its objects by gc.freeze(), or has another main.
             return False
-        # Containers without references to others are not tracked.
-        found = list(itertools.filterfalse(gc.is_tracked, gc.get_referents(*found)))
+        while found:
+            if len(found) > _MOST or not _PLAIN.issuperset(map(type, found)):
+                return False
+            # Containers without references to others are not tracked.
+            found = list(itertools.filterfalse(gc.is_tracked, gc.get_referents(*found)))
+    except MemoryError:
+        return False
     return True
 
 

@@ -88,6 +88,7 @@ class Template:
         for entry in set(sys.path_importer_cache).difference(sys.path):
             del sys.path_importer_cache[entry]
         self.shutdown = Shutdown(self._library)
+        self._path = list(self._preloaded.path)
         self._collects = gc.isenabled()
         gc.disable()
         self.freeze()
@@ -108,9 +109,11 @@ class Template:
         self._environ = posix.environ if os is None else os.environb
         # The variables of a child are set by putenv(3) here, and only once.
         self._environ = getattr(self._environ, "_data", self._environ)
-        self._path = self._preloaded.path
+        # This process has another one; what has referred to it before still does.
+        path = self._preloaded.path
+        path[:] = self._path
         if self._hasDirectory and not self._preloaded.hasDirectory:
-            self._path = [self.program.directory(), *self._path]
+            path.insert(0, self.program.directory())
         self.program.prepare()
 
     def isCold(self) -> bool:
@@ -126,7 +129,8 @@ class Template:
                 # It may have been found by other links, which were not noted.
                 self._seen.certain = False
             self._cold = self._look(changed)
-            self.freeze()
+            if changed or self._seen.certain:
+                self.freeze()
         return self._cold
 
     def _snapshot(self) -> Snapshot:
@@ -176,7 +180,7 @@ class Template:
             posix.putenv(name, value)
         if renew:
             self._streams.renew()
-        sys.path = self._path
+        sys.path = self._preloaded.path
         if self._collects:
             gc.enable()
         call: Call = self.program.enter()

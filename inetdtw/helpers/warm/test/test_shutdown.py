@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import _thread as thread
 import gc
 import io
 import os
@@ -12,6 +13,7 @@ import posix
 import sys
 import zlib
 from typing import Any
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -43,7 +45,6 @@ class ShutdownTests(StderrTestCase):
         self.killed: list[int] = []
         self.patch(shutdown, "tearDown", self.torn.append)
         self.patch(shutdown, "interrupt", lambda: self.killed.append(1))
-        self.patch(posix, "closerange", lambda *given: None)
         self.patch(sys.modules["atexit"], "_run_exitfuncs", lambda: None)
         self.patch(sys.modules["threading"], "_shutdown", lambda: None)
         self.unfrozen: list[int] = []
@@ -184,13 +185,17 @@ class PlainTests(StderrTestCase):
     Tests for programs that have made nothing with a destructor.
 
     @ivar made: what a program has made.
+    @ivar main: its main module.
+    @ivar threads: how many threads run besides the main one.
     """
 
     def setUp(self) -> None:
         """Let the objects of this process be those from before the program."""
         super().setUp()
         self.made: list[Any] = []
-        self.patch(gc, "get_objects", lambda: self.made)
+        self.threads = 0
+        self.main: list[Any] = [sys.modules["__main__"]]
+        self.patch(gc, "get_objects", lambda: [*self.main, *self.made])
 
     def test_plain(self) -> None:
         """Usual objects have no destructors, whatever they refer to in the library."""
@@ -223,17 +228,55 @@ class PlainTests(StderrTestCase):
         self.patch(shutdown, "tearDown", lambda names: done.append("torn"))
         self.patch(sys.modules["atexit"], "_run_exitfuncs", lambda: None)
         self.patch(sys.modules["threading"], "_shutdown", lambda: None)
+        stdout, stderr = io.StringIO(), io.StringIO()
+        for name, stream in (("stdout", stdout), ("stderr", stderr)):
+            self.patch(sys, name, stream)
+            self.patch(sys, f"__{name}__", stream)
+        self.patch(thread, "_count", lambda: self.threads)
         ending = Shutdown(StandardLibrary())
         ending._foreign, ending._torn = False, []
-        for made, stdout, torn in (
-            *(([], sys.stdout, []), ([self], sys.stdout, ["torn"])),
-            ([], io.StringIO(), ["torn"]),
-        ):
+        self.addCleanup(gc.enable)
+
+        def ends(*, plain: bool) -> None:
             done.clear()
-            self.made = made
-            self.patch(sys, "stdout", stdout)
             gone = self.assertRaises(ExitedError, ending.exit, 3, False)
-            self.assertEqual((gone.args, done), ((3,), [*torn, (0, 3)]))
+            self.assertEqual((gone.args, done), ((3,), [(0, 3)] if plain else ["torn"]))
+
+        ends(plain=True)
+        self.made = [self]
+        ends(plain=False)
+        self.made = []
+        for name in ("stdout", "stderr"):
+            with mock.patch.object(sys, name, io.StringIO()):
+                ends(plain=False)
+        self.threads = 1
+        ends(plain=False)
+        self.threads = 0
+        with mock.patch.object(gc, "callbacks", [print]):
+            ends(plain=False)
+        ends(plain=True)
+
+    def test_hidden(self) -> None:
+        """A program that has frozen its objects is torn down."""
+        self.main.clear()
+        self.assertFalse(isPlain())
+
+    def test_many(self) -> None:
+        """It is not found out for too many objects, however they refer to others."""
+        self.made = [[]] * 10000
+        self.assertFalse(isPlain())
+        shared: Any = (1.5,)
+        for _ in range(64):
+            shared = (shared, shared)
+        # Such tuples are not tracked after a collection.
+        self.patch(gc, "is_tracked", lambda each: False)
+        self.made = [shared]
+        self.assertFalse(isPlain())
+
+    def test_memory(self) -> None:
+        """It is not found out if memory is short."""
+        self.patch(gc, "get_referents", mock.Mock(side_effect=MemoryError))
+        self.assertFalse(isPlain())
 
 
 class ClearTests(SynchronousTestCase):

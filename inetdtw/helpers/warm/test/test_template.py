@@ -174,6 +174,7 @@ class PrepareTests(ServerTestCase):
 
     def enter(self, collects: bool = True, renew: bool = True) -> None:
         """Run as a child."""
+        self.template._path = list(self.template._preloaded.path)
         self.template.freeze()
         self.template._collects = collects
         self.called.clear()
