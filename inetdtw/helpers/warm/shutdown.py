@@ -117,15 +117,7 @@ class Shutdown:
             if status:
                 sys.exit(status)
             return
-        threading: Any = sys.modules.get("threading")
-        if threading is not None:
-            try:
-                threading._shutdown()
-            except BaseException as why:
-                printUnraisable(why, threading, "on threading shutdown")
-        exits: Any = sys.modules.get("atexit")
-        if exits is not None:
-            quietly(exits, "_run_exitfuncs")
+        finishThreads()
         collects = gc.isenabled()
         # No destructor shall write anything after the flush.
         gc.disable()
@@ -147,6 +139,19 @@ class Shutdown:
         if interrupted:
             interrupt()
         posix._exit(status & 0xFF)
+
+
+def finishThreads() -> None:
+    """Wait for threads that are not daemons, and then call the exit functions."""
+    threading: Any = sys.modules.get("threading")
+    if threading is not None:
+        try:
+            threading._shutdown()
+        except BaseException as why:
+            printUnraisable(why, threading, "on threading shutdown")
+    exits: Any = sys.modules.get("atexit")
+    if exits is not None:
+        quietly(exits, "_run_exitfuncs")
 
 
 def isPlain() -> bool:

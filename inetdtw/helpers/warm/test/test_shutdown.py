@@ -233,6 +233,7 @@ class PlainTests(StderrTestCase):
             self.patch(sys, name, stream)
             self.patch(sys, f"__{name}__", stream)
         self.patch(thread, "_count", lambda: self.threads)
+        self.patch(gc, "callbacks", [])
         ending = Shutdown(StandardLibrary())
         ending._foreign, ending._torn = False, []
         self.addCleanup(gc.enable)
