@@ -34,18 +34,22 @@ class ExitStatus:
     @ivar status: its exit status, if it exited and that is known.
     @ivar signal: the number of the signal that killed it.
     @ivar cpu: the CPU time it used, in seconds, if that is known.
+    @ivar lived: the seconds for which it ran, if the daemon itself cannot know that.
     """
 
     status: int | None = None
     signal: int | None = None
     cpu: float | None = None
+    lived: float | None = None
 
     @classmethod
-    def fromWait(cls, status: int, cpu: float | None = None) -> ExitStatus:
+    def fromWait(
+        cls, status: int, cpu: float | None = None, lived: float | None = None
+    ) -> ExitStatus:
         """Return the exit status for a status of wait(2)."""
         if os.WIFSIGNALED(status):
-            return cls(signal=os.WTERMSIG(status), cpu=cpu)
-        return cls(status=os.WEXITSTATUS(status), cpu=cpu)
+            return cls(signal=os.WTERMSIG(status), cpu=cpu, lived=lived)
+        return cls(status=os.WEXITSTATUS(status), cpu=cpu, lived=lived)
 
     @property
     def isFailure(self) -> bool:

@@ -15,7 +15,7 @@ import _socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _MAPPED = "::ffff:"
 _MAPPED_PREFIX = bytes(10) + b"\xff\xff"
@@ -37,10 +37,12 @@ def connectionEnvironment(local: object, peer: object) -> dict[str, str]:
     """
     if not isinstance(peer, tuple) or not isinstance(local, tuple):
         return {"PROTO": "UNIX"}
-    remote, port = plain(peer[0]), str(peer[1])
+    own, remote, port = local[0], peer[0], str(peer[1])
+    if len(peer) > 2:
+        own, remote = plain(own), plain(remote)
     return {
         "PROTO": "TCP",
-        "TCPLOCALIP": plain(local[0]),
+        "TCPLOCALIP": own,
         "TCPLOCALPORT": str(local[1]),
         "TCPREMOTEIP": remote,
         "TCPREMOTEPORT": port,
@@ -49,11 +51,10 @@ def connectionEnvironment(local: object, peer: object) -> dict[str, str]:
     }
 
 
-def encoded(environment: dict[str, str]) -> dict[bytes, bytes]:
-    """Return an environment as bytes."""
-    # For each connection, so without a comprehension, which is a function.
-    values = map(str.encode, environment.values())
-    return dict(zip(map(str.encode, environment), values))
+def encoded(environment: dict[str, str]) -> Iterator[tuple[bytes, bytes]]:
+    """Return the names and values of an environment as bytes."""
+    # For each connection, so without a generator, which is a function.
+    return zip(map(str.encode, environment), map(str.encode, environment.values()))
 
 
 def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:

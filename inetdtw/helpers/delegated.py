@@ -101,7 +101,7 @@ class DelegatedListener(DelegatedSocket):
         except OSError:
             connection.close()
             raise
-        return connection, peer, {**self.program[2], **encoded(extra)}
+        return connection, peer, {**self.program[2], **dict(encoded(extra))}
 
 
 class DelegatedDatagrams(DelegatedSocket):

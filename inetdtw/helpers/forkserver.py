@@ -21,6 +21,7 @@ import os
 import select
 import socket
 import struct
+import time
 
 from inetdtw.helpers.connection import pairs
 from inetdtw.helpers.delegated import (
@@ -38,6 +39,7 @@ from inetdtw.helpers.protocol import (
 )
 from inetdtw.helpers.reports import (
     ACCEPTED,
+    BATCH,
     DROPPED,
     FAILED,
     HELLO,
@@ -65,8 +67,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-#: So many reports are sent at once, although more may come.
-BATCH = 4
 #: How long reports that are not urgent wait for others, as nothing depends on them:
 #: seconds for epoll(7), or milliseconds for poll(2).
 HOLD = 0.004 if hasattr(select, "epoll") else 4
@@ -76,13 +76,6 @@ _NULL = 1
 
 # Wakes up one of the processes that wait for the same socket.
 _EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 0)
-
-
-def timeout(reports: Reports) -> float | None:
-    """Return how long to poll before reports are sent, as more may come."""
-    if reports.urgent:
-        return 0
-    return HOLD if reports else None
 
 
 class ForkServer:
@@ -130,7 +123,8 @@ class ForkServer:
         poll.register(self._channel.fileno(), select.POLLIN)
         poll.register(exits, select.POLLIN)
         while True:
-            ready = [fd for fd, _ in poll.poll(timeout(self._reports)) or self._idle()]
+            held = self._reports.timeout(HOLD)
+            ready = [fd for fd, _ in poll.poll(held) or self._idle()]
             # Requests first: one may be to accept no more.
             if self._channel.fileno() in ready and not self.receiveAll():
                 return
@@ -334,7 +328,7 @@ class ForkServer:
         except (OSError, ValueError) as why:
             self._drop(delegated, why, NOT_STARTED, peer)
             return
-        self._children.accepted.add(pid)
+        self._children.accepted[pid] = time.monotonic()
         self._reports.addConnection(ACCEPTED, number, pid, peer=peer)
         if isinstance(delegated, DelegatedDatagrams):
             self._remove(delegated)

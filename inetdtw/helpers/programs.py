@@ -14,7 +14,6 @@ import time
 
 from inetdtw.helpers.protocol import SMALL, Program, decode
 from inetdtw.helpers.reports import (
-    ENDED,
     FAILED,
     NO_DIRECTORY,
     SHORTAGE,
@@ -65,7 +64,8 @@ class ChildTable:
 
     @ivar numbers: the number of each child's launch request or delegated socket, by
         pid.
-    @ivar accepted: the pids of the children for delegated sockets.
+    @ivar accepted: the children for delegated sockets: when each was started, on the
+        monotonic clock, by its pid.
     @ivar waited: the sockets that one child at a time has, by the pid of that one.
     @ivar free: those whose child has exited.
     """
@@ -84,7 +84,7 @@ class ChildTable:
         self._entered = False
         self._known: dict[bytes, Program] = {}
         self.numbers: dict[int, int] = {}
-        self.accepted: set[int] = set()
+        self.accepted: dict[int, float] = {}
         self.waited: dict[int, DelegatedDatagrams] = {}
         self.free: list[DelegatedDatagrams] = []
 
@@ -188,8 +188,7 @@ class ChildTable:
             if not pid:
                 return
             cpu = usage.ru_utime + usage.ru_stime
-            number, urgent = self.numbers.pop(pid, 0), pid not in self.accepted
-            self._reports.add(ENDED, number, pid, status, cpu, urgent)
-            self.accepted.discard(pid)
+            number, since = self.numbers.pop(pid, 0), self.accepted.pop(pid, None)
+            self._reports.addExit(number, pid, status, cpu, since)
             if pid in self.waited:
                 self.free.append(self.waited.pop(pid))

@@ -14,6 +14,7 @@ extension modules only.
 from __future__ import annotations
 
 import _struct
+import time
 
 from inetdtw.helpers.connection import packPeer
 
@@ -42,6 +43,9 @@ STALE = 11
 #: errno, whether a program started cold or has left a datagram, or the version of a
 #: fork server; microseconds of CPU time, or the version of a warm process
 REPORT = _struct.Struct("=BxxxIiiQ8x")
+#: The same for L{ENDED}, with the microseconds for which a child has run; 0 if it is
+#: not for a delegated socket.  Start and end of one that is can be reported together.
+EXIT = _struct.Struct("=BxxxIiiQQ")
 #: L{ACCEPTED} or L{DROPPED}; why it was dropped, or whether a program started cold; the
 #: port of the client; number of the delegated socket; pid or errno; the address of the
 #: client as IPv6, or zeros.  It is as long as a L{REPORT}.
@@ -55,11 +59,16 @@ LARGEST = 1 << 18
 #: The most reports in a packet: the daemon reads no more, and handles one packet of a
 #: helper process in one reactor iteration.
 TOGETHER = 64
+#: So many reports are sent, although more may come.
+BATCH = 16
 
 
 class Reports:
     """
     Reports that are collected and sent together.
+
+    They are packed when they are sent: a warm process has memory to itself again then
+    that it shares with each child at first.
 
     @ivar urgent: whether one of them should not wait for more.
     """
@@ -67,12 +76,12 @@ class Reports:
     def __init__(self, channel: _socket.socket) -> None:
         """@param channel: the socket that leads to the daemon."""
         self._channel = channel
-        self._records: list[bytes] = []
+        self._reports: list[tuple[Any, ...]] = []
         self.urgent = False
 
     def __len__(self) -> int:
         """Return the number of reports that were not sent yet."""
-        return len(self._records)
+        return len(self._reports)
 
     def add(
         self,
@@ -80,16 +89,28 @@ class Reports:
         number: int,
         pid: int,
         value: int,
-        cpu: float = 0.0,
-        urgent: bool = True,
+    ) -> None:
+        """Add a report, to be sent at the next L{flush}."""
+        self._reports.append((REPORT.pack, kind, number, pid, value, 0))
+        self.urgent = True
+
+    def addExit(
+        self, number: int, pid: int, status: int, cpu: float, since: float | None
     ) -> None:
         """
-        Add a report, to be sent at the next L{flush}.
+        Add a report that a child has exited.
 
+        @param status: its wait status.
         @param cpu: processor time in seconds.
+        @param since: when it was started, on the monotonic clock, if that was for a
+            delegated socket.  The report is not urgent then.
         """
-        self._records.append(REPORT.pack(kind, number, pid, value, int(cpu * 1e6)))
-        self.urgent = self.urgent or urgent
+        if since is None:
+            lived = 0.0
+            self.urgent = True
+        else:
+            lived = time.monotonic() - since
+        self._reports.append((packExit, number, pid, status, cpu, lived))
 
     def addConnection(
         self, kind: int, number: int, value: int, detail: int = 0, peer: Any = None
@@ -103,24 +124,52 @@ class Reports:
         @param detail: whether the program started cold, or why it was dropped.
         @param peer: the address of the client, as accept(2) returns it.
         """
-        port, packed = packPeer(peer)
-        record = CONNECTION.pack(kind, detail, port, number, value, packed)
-        self._records.append(record)
+        self._reports.append((packConnection, kind, number, value, detail, peer))
         self.urgent = True
 
-    def addRecord(self, record: bytes) -> None:
-        """Add a record that is as long as a report."""
-        self._records.append(record)
+    def timeout(self, hold: float) -> float:
+        """
+        Return how long to wait for more before these are sent.
+
+        @param hold: how long reports wait of which none is urgent.
+        """
+        if self.urgent or not 0 < len(self._reports) < BATCH:
+            return 0
+        return hold
+
+    def records(self) -> list[bytes]:
+        """Return the reports that were not sent yet."""
+        return [pack(*report) for pack, *report in self._reports]
 
     def flush(self) -> None:
         """Send all reports; block while the socket's buffer is full."""
-        records = self._records
-        if records:
-            # A context manager would be made for every program.
-            try:
-                for first in range(0, len(records), TOGETHER):
-                    self._channel.send(b"".join(records[first : first + TOGETHER]))
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the daemon is gone; what it requested is started all the same
-            records.clear()
-            self.urgent = False
+        records = self.records()
+        # A context manager would be made for every program.
+        try:
+            for first in range(0, len(records), TOGETHER):
+                self._channel.send(b"".join(records[first : first + TOGETHER]))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the daemon is gone; what it requested is started all the same
+        self._reports.clear()
+        self.urgent = False
+
+
+def packExit(number: int, pid: int, status: int, cpu: float, lived: float) -> bytes:
+    """
+    Return an L{EXIT}.
+
+    @param cpu: processor time in seconds.
+    @param lived: the seconds for which the child has run, or 0.
+    """
+    micro = 1e6
+    return EXIT.pack(ENDED, number, pid, status, int(cpu * micro), int(lived * micro))
+
+
+def packConnection(kind: int, number: int, value: int, detail: int, peer: Any) -> bytes:
+    """
+    Return a L{CONNECTION}.
+
+    @param peer: the address of the client, as accept(2) returns it.
+    """
+    port, packed = packPeer(peer)
+    return CONNECTION.pack(kind, detail, port, number, value, packed)

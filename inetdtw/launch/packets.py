@@ -18,7 +18,7 @@ from tempfile import TemporaryFile
 from typing import IO, NamedTuple
 
 from inetdtw.helpers.connection import unpackPeer
-from inetdtw.helpers.reports import ACCEPTED, CONNECTION, DROPPED, REPORT
+from inetdtw.helpers.reports import ACCEPTED, CONNECTION, DROPPED, EXIT, REPORT
 from inetdtw.interfaces import LaunchRequest
 from inetdtw.text import toBytes
 
@@ -35,6 +35,7 @@ class HelperReport(NamedTuple):
     @ivar pid: the child.
     @ivar value: a wait status, or an errno, or whether a child started cold.
     @ivar cpu: microseconds of CPU time.
+    @ivar lived: the microseconds for which the child of a delegated socket has run.
     @ivar detail: what was dropped, or whether an accepted client's child started cold.
     @ivar peer: the address of the client whose connection was accepted or dropped;
         C{None} if it has none.
@@ -47,6 +48,7 @@ class HelperReport(NamedTuple):
     cpu: int = 0
     detail: int = 0
     peer: tuple[str, int] | None = None
+    lived: int = 0
 
 
 def decodeReports(packet: bytes) -> list[HelperReport]:
@@ -54,7 +56,8 @@ def decodeReports(packet: bytes) -> list[HelperReport]:
     found = []
     for at in range(0, len(packet) - REPORT.size + 1, REPORT.size):
         if packet[at] not in (ACCEPTED, DROPPED):
-            found.append(HelperReport(*REPORT.unpack_from(packet, at)))
+            kind, number, pid, value, cpu, lived = EXIT.unpack_from(packet, at)
+            found.append(HelperReport(kind, number, pid, value, cpu, lived=lived))
             continue
         kind, detail, port, number, value, packed = CONNECTION.unpack_from(packet, at)
         peer = unpackPeer(port, packed)

@@ -138,7 +138,8 @@ class HelperProcess(ABC):
     def exited(self, report: HelperReport) -> None:
         """Note that a program has exited."""
         self.lease.ended(report.pid)
-        how = ExitStatus.fromWait(report.value, report.cpu / 1e6)
+        lived = report.lived / 1e6 if report.lived else None
+        how = ExitStatus.fromWait(report.value, report.cpu / 1e6, lived)
         self.running.end(report.pid, how)
 
     def _delegated(self, report: HelperReport) -> None:

@@ -120,12 +120,15 @@ class Child:
         self._runtime.tallies[self._name].end(how, self._runtime.wallclock())
         event = events.EXIT_FAILURE if how.isFailure else events.EXIT
         if self._runtime.report.includes(event):
+            lived = how.lived
+            if lived is None:
+                lived = self._runtime.reactor.seconds() - self.since
             self._runtime.report.emit(
                 event,
                 self._name,
                 pid=self.pid,
                 peer=self.peer,
                 **how.fields(),
-                seconds=self._runtime.reactor.seconds() - self.since,
+                seconds=lived,
                 cpu=how.cpu,
             )

@@ -88,11 +88,13 @@ _PARTS = [
     "streams",
     "exceptions",
     "shutdown",
+    "pools",
     "template",
     "children",
     "listeners",
     "child",
     "server",
+    "rehearsal",
     "main",
 ]
 

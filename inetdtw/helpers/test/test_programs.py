@@ -10,12 +10,13 @@ import errno
 import os
 import resource
 import socket
+import time
 from typing import Any
 
 from inetdtw.helpers import programs
-from inetdtw.helpers.forkserver import HOLD, ForkServer, timeout
+from inetdtw.helpers.forkserver import HOLD, ForkServer
 from inetdtw.helpers.programs import ChildTable
-from inetdtw.helpers.reports import ACCEPTED, ENDED, FAILED, SHORTAGE, STARTED, Reports
+from inetdtw.helpers.reports import ENDED, FAILED, SHORTAGE, STARTED, Reports
 from inetdtw.helpers.requests import HEADER
 from inetdtw.helpers.test.running import Report, packed
 from inetdtw.launch.packets import decodeReports
@@ -131,7 +132,7 @@ class ReceiveTests(TableTestCase):
 
 
 class ReapTests(TableTestCase):
-    """Tests for L{ChildTable.reap}, and for L{timeout}."""
+    """Tests for L{ChildTable.reap}."""
 
     def setUp(self) -> None:
         """Make a child that has exited."""
@@ -150,7 +151,7 @@ class ReapTests(TableTestCase):
     def test_launched(self) -> None:
         """The exit of a launched program is reported at once."""
         self.table.reap()
-        self.assertEqual(timeout(self.reports), 0)
+        self.assertEqual(self.reports.timeout(HOLD), 0)
 
     def test_accepted(self) -> None:
         """
@@ -158,17 +159,11 @@ class ReapTests(TableTestCase):
 
         It is reported with the next report, or after a few milliseconds.
         """
-        self.table.accepted.add(4)
+        self.table.accepted[4] = time.monotonic()
         self.table.reap()
-        self.assertEqual(timeout(self.reports), HOLD)
-        self.assertEqual(self.table.accepted, set())
+        self.assertEqual(self.reports.timeout(HOLD), HOLD)
+        self.assertEqual(self.table.accepted, {})
         self.reports.add(STARTED, 10, 5, 0)
-        self.assertEqual(timeout(self.reports), 0)
+        self.assertEqual(self.reports.timeout(HOLD), 0)
         found = [each[:3] for each in self.reported()]
         self.assertEqual(found, [(ENDED, 9, 4), (STARTED, 10, 5)])
-        self.assertIsNone(timeout(self.reports))
-
-    def test_connection(self) -> None:
-        """An accepted connection is reported at once."""
-        self.reports.addConnection(ACCEPTED, 3, 4)
-        self.assertEqual(timeout(self.reports), 0)

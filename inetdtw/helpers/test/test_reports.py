@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import socket
 
-from inetdtw.helpers.reports import ENDED, REPORT, Reports
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    BATCH,
+    ENDED,
+    REPORT,
+    STARTED,
+    Reports,
+)
 from inetdtw.launch.packets import decodeReports
 from inetdtw.test.fakes import ServingTestCase
 
@@ -36,6 +43,31 @@ class ReportsTests(ServingTestCase):
             numbers += [report.number for report in decodeReports(packet)]
         self.assertEqual(numbers, [*range(self.MANY)])
         self.assertEqual((len(self.reports), self.reports.urgent), (0, False))
+
+    def test_timeout(self) -> None:
+        """
+        Reports that nothing depends on wait for others, unless there are many.
+
+        Without any, there is nothing to wait for.
+        """
+        for number in range(BATCH):
+            self.assertEqual(self.reports.timeout(4), 4 if number else 0)
+            self.reports.addExit(number, 5, 0, 0.0, 1.0)
+        self.assertEqual(self.reports.timeout(4), 0)
+
+    def test_urgent(self) -> None:
+        """Other reports are sent with the next packet, and those before with them."""
+        for urge in (
+            lambda: self.reports.addConnection(ACCEPTED, 3, 4),
+            lambda: self.reports.add(STARTED, 3, 4, 0),
+            lambda: self.reports.addExit(3, 4, 0, 0.0, None),
+        ):
+            self.reports.addExit(2, 4, 0, 0.0, 1.0)
+            urge()
+            self.reports.addExit(3, 4, 0, 0.0, 1.0)
+            self.assertEqual(self.reports.timeout(4), 0)
+            self.reports.flush()
+            self.assertEqual(len(list(decodeReports(self.ours.recv(1000)))), 3)
 
     def test_gone(self) -> None:
         """Reports to a daemon that is gone are discarded."""

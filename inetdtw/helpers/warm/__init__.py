@@ -46,11 +46,13 @@ PARTS = (
     "warm.streams",
     "warm.exceptions",
     "warm.shutdown",
+    "warm.pools",
     "warm.template",
     "warm.children",
     "warm.listeners",
     "warm.child",
     "warm.server",
+    "warm.rehearsal",
     "warm.main",
 )
 
@@ -90,7 +92,8 @@ sys.path = [r, r.replace(sys.base_prefix, sys.base_exec_prefix, 1) + '/lib-dynlo
 {LOAD}
 exec(load(), w)
 try:
-    w['serve'](parameters)
+    w['prepare'](parameters)
+    w['call'], w['given'] = w['server'].serve()
     w['call'](*w.pop('given'))
 except BaseException as x: w['error'] = x
 w['leave']()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import posix
+from posix import close, dup2
 
 from inetdtw.helpers.reports import FAILED, REPORT, STARTED
 from inetdtw.helpers.warm.listeners import DelegatedListeners
@@ -38,7 +39,7 @@ class ForkedChild:
         template: Template,
     ) -> None:
         """
-        Note what a child closes.
+        Do nothing at first: it does not L{prepare} yet.
 
         @param channel: the socket that leads to the daemon.
         """
@@ -46,7 +47,17 @@ class ForkedChild:
         self._signal = signal
         self._listeners = listeners
         self._template = template
-        self._own = (channel.fileno(), *signal.fds)
+        self._calls: tuple[Call, ...] = ()
+
+    def prepare(self) -> None:
+        """Note what every child does first, as calls: so it looks nothing up for it."""
+        own = (self._channel.fileno(), *self._signal.fds)
+        self._calls = (
+            (posix.setsid, ()),
+            *self._signal.restoring(),
+            *self._template.limit.restoring(),
+            *[(close, (fd,)) for fd in own],
+        )
 
     def run(
         self,
@@ -68,20 +79,29 @@ class ForkedChild:
         try:
             if number:
                 self._announce(number, cold)
-            posix.setsid()
-            self._signal.restore()
-            last = len(fds) - 1
-            for to in range(3):
-                posix.dup2(fds[min(to, last)], to)
-            for fd in (*fds, *self._own, *self._listeners.sockets):
-                posix.close(fd)
-            self._template.limit.restore()
+            self.take(fds)
             if not cold:
-                return self._template.enter(variables, number > 0)
+                self._template.enter(variables, number > 0)
+                call: Call = self._template.program.enter()
+                return call
         except BaseException:
             pass  # the interpreter itself can do better, whatever it is
         self._template.cold.execute(dict(variables))
         posix._exit(127)
+
+    def take(self, fds: list[int]) -> None:
+        """
+        Make the descriptors of a client those of this process.
+
+        @param fds: as for L{run}; they are closed.
+        """
+        for call, given in self._calls:
+            call(*given)
+        last = len(fds) - 1
+        for to in range(3):
+            dup2(fds[min(to, last)], to)
+        for fd in (*fds, *self._listeners.sockets):
+            close(fd)
 
     def _announce(self, number: int, cold: bool) -> None:
         """

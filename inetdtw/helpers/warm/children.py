@@ -11,7 +11,7 @@ import posix
 import resource
 import time
 
-from inetdtw.helpers.reports import ENDED, Reports
+from inetdtw.helpers.reports import Reports
 from inetdtw.helpers.warm.protocol import log
 
 #: The seconds for which fork(2) is tried again for an accepted connection.
@@ -30,7 +30,7 @@ class Children:
         """@param reports: where children that have exited are reported."""
         self._reports = reports
         self._running: dict[int, int] = {}
-        self._accepted: set[int] = set()
+        self._accepted: dict[int, float] = {}
         self.most = 0
         self._used = 0.0
         self._cpu()
@@ -44,25 +44,36 @@ class Children:
         """
         self._running[pid] = number
         if accepted:
-            self._accepted.add(pid)
+            self._accepted[pid] = time.monotonic()
 
     @property
     def crowded(self) -> bool:
         """Whether as many children run as may."""
         return 0 < self.most <= len(self._accepted)
 
+    @property
+    def mayWait(self) -> bool:
+        """
+        Whether children run of which the daemon needs no exit at once.
+
+        It does need that of a program that it has launched itself, as that may be the
+        last one that a limit allows.
+        """
+        return 0 < len(self._running) == len(self._accepted) and not self.crowded
+
     def reap(self) -> None:
-        """Report the children that have exited."""
-        while True:
+        """Report the children that have exited: at once if the daemon waits for it."""
+        crowded = self.crowded
+        while self._running:
             try:
                 pid, status = posix.waitpid(-1, posix.WNOHANG)
             except ChildProcessError:
                 return
             if not pid:
                 return
-            number = self._running.pop(pid, 0)
-            self._accepted.discard(pid)
-            self._reports.add(ENDED, number, pid, status, self._cpu())
+            number, since = self._running.pop(pid, 0), self._accepted.pop(pid, None)
+            self._reports.addExit(number, pid, status, self._cpu(), since)
+            self._reports.urgent = self._reports.urgent or crowded
 
     def _cpu(self) -> float:
         """Return the CPU time in seconds of the child that was last waited for."""

@@ -64,7 +64,10 @@ class DelegatedListeners:
             if why.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
                 self.drop(number, NOT_ACCEPTED, why.errno)
             return None
-        connection = _socket.socket(fileno=accepted)
+        # With its type, it is not asked for that.
+        connection = _socket.socket(
+            listening.family, listening.type, listening.proto, accepted
+        )
         try:
             connection.setblocking(True)
             connection.getpeername()

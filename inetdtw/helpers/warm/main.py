@@ -22,6 +22,7 @@ from inetdtw.helpers.warm.process import (
 )
 from inetdtw.helpers.warm.program import FORMS, Script
 from inetdtw.helpers.warm.protocol import PARAMETERS, native, refuse, version
+from inetdtw.helpers.warm.rehearsal import rehearse
 from inetdtw.helpers.warm.server import Server
 from inetdtw.helpers.warm.template import Template
 
@@ -41,13 +42,13 @@ server: Server | None = None
 template: Template | None = None
 
 
-def serve(parameters: dict[str, Any]) -> None:
+def prepare(parameters: dict[str, Any]) -> None:
     """
-    Serve as a warm process; return in a child only, with L{call} and L{given} set.
+    Prepare to serve as a warm process.
 
     @param parameters: what the process has to know, by the names in L{PARAMETERS}.
     """
-    global call, given, server, template
+    global server, template
     for name in set(sys.modules) - BEFORE:
         del sys.modules[name]
     channel = _socket.socket(fileno=takeChannel())
@@ -67,9 +68,11 @@ def serve(parameters: dict[str, Any]) -> None:
     endWithDaemon(channel.fileno(), True)
     template.load()
     endWithDaemon(channel.fileno(), False)
-    server = Server(channel, reports, template)
+    ready = Server(channel, reports, template)
     template.share()
-    call, given = server.serve(version(globals()["text"]))
+    rehearse(ready.child, template, leave)
+    server = ready
+    server.greet(version(globals()["text"]))
 
 
 def leave() -> None:
@@ -78,9 +81,9 @@ def leave() -> None:
 
     It returns, or raises SystemExit, only if the interpreter itself has to do the rest.
     """
-    global error, template
+    global error
     raised, error = error, None
-    child, template = template, None
+    child = template
     if child is None or not child.entered:
         if raised is not None:
             sys.__excepthook__(type(raised), raised, raised.__traceback__)

@@ -18,7 +18,10 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
+    from collections.abc import Iterator
     from typing import Any
+
+    from inetdtw.helpers.warm.program import Call
 else:
     import _signal
 
@@ -147,10 +150,10 @@ class CpuLimit:
         """Return whether this process has used most of its hard limit."""
         return bool(self._most) and time.process_time() > self._most
 
-    def restore(self) -> None:
-        """Set the limit that was found, in a child."""
+    def restoring(self) -> Iterator[Call]:
+        """Return the calls that set the limit that was found, in a child."""
         if self._ofChildren is not None:
-            resource.setrlimit(resource.RLIMIT_CPU, self._ofChildren)
+            yield resource.setrlimit, (resource.RLIMIT_CPU, self._ofChildren)
 
 
 class SignalState:
@@ -208,11 +211,14 @@ class ChildSignal:
 
     def clear(self) -> None:
         """Empty the pipe."""
-        while len(posix.read(self.fd, 4096)) == 4096:
-            pass  # only that something came matters
+        try:
+            while len(posix.read(self.fd, 4096)) == 4096:
+                pass  # only that something came matters
+        except BlockingIOError:
+            pass  # nothing did
 
-    def restore(self) -> None:
-        """Restore the signal handler, in a child."""
+    def restoring(self) -> Iterator[Call]:
+        """Return the calls that restore the signal handler, in a child."""
         handler, wakeup = self._before
-        _signal.signal(_signal.SIGCHLD, handler)
-        _signal.set_wakeup_fd(wakeup)
+        yield _signal.signal, (_signal.SIGCHLD, handler)
+        yield _signal.set_wakeup_fd, (wakeup,)

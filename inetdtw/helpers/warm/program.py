@@ -67,6 +67,7 @@ class Script:
     @ivar argv: C{sys.argv} of the script.
     @ivar problem: why the script has to be left to the interpreter, or empty.
     @ivar imports: its imports at top level.
+    @ivar warnings: what the compiler has printed.
     @cvar needs: modules that the interpreter imports itself to run it.
     """
 
@@ -83,7 +84,7 @@ class Script:
         external: Any = sys.modules["_frozen_importlib_external"]
         self._loader = external.SourceFileLoader("__main__", self._name)
         self._code: Any = None
-        self._warnings = ""
+        self.warnings = ""
         self._names: dict[str, Any] = {}
         self.problem = ""
         self.imports: Imports = []
@@ -114,7 +115,7 @@ class Script:
             raise ValueError("it is compiled already")
         with _io.open(self._path, "rb") as file:
             source = file.read()
-        self._code, self._warnings = compiled(source, self._name)
+        self._code, self.warnings = compiled(source, self._name)
         self.imports = list(importsOf(source, self._name))
 
     def directory(self) -> str:
@@ -137,13 +138,7 @@ class Script:
         names["__cached__"] = None
 
     def enter(self) -> Call:
-        """
-        Print the compiler's warnings, in a child.
-
-        @return: the call that runs the script.
-        """
-        if self._warnings:
-            sys.stderr.write(self._warnings)
+        """Return the call that runs the script, in a child."""
         # Nothing else refers to the names: they are destroyed with the module.
         names, self._names = self._names, {}
         return exec, (self._code, names)
@@ -168,7 +163,7 @@ class CommandString:
         self.argv = ["-c", *words[2:]]
         self.imports: Imports = []
         self._code: Any = None
-        self._warnings = ""
+        self.warnings = ""
         self._names: dict[str, Any] = {}
 
     def refresh(self) -> bool:
@@ -178,7 +173,7 @@ class CommandString:
         try:
             # Before 3.10 a coding line counts, although the code is a string.
             source = self._source.encode() if VERSION < (3, 10) else self._source
-            self._code, self._warnings = compiled(source, "<string>")
+            self._code, self.warnings = compiled(source, "<string>")
             self.imports = list(importsOf(source, "<string>"))
         except (Exception, SystemExit) as why:
             self.problem = describe(why)
@@ -196,14 +191,12 @@ class CommandString:
         self._names = freshMain(_BUILTIN)
 
     def enter(self) -> Call:
-        """Register the code and print the compiler's warnings, in a child."""
+        """Register the code in a child, and return the call that runs it."""
         if self.needs:
             lines: Any = __import__("linecache")
             # 3.13.0 knows it by its name only.
             code = self._code if hasattr(lines, "_code_key") else "<string>"
             lines._register_code(code, self._source, "<string>")
-        if self._warnings:
-            sys.stderr.write(self._warnings)
         names, self._names = self._names, {}
         return exec, (self._code, names)
 
@@ -218,7 +211,7 @@ class Module:
     Each child finds and compiles the module itself, as that runs code of its package.
     """
 
-    problem = ""
+    problem = warnings = ""
     needs = ("runpy",)
 
     def __init__(self, words: list[str]) -> None:

@@ -15,9 +15,9 @@ import select
 from inetdtw.helpers.connection import connectionEnvironment, encoded, pairs
 from inetdtw.helpers.reports import (
     ACCEPTED,
+    BATCH,
     FAILED,
     HELLO,
-    LARGEST,
     NOT_ACCEPTED,
     NOT_STARTED,
     REPORT,
@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 
     from inetdtw.helpers.warm.program import Call
 
-#: As many reports are sent at once, and fewer when there is nothing else to do.
-BATCH = 4
+#: The most bytes of a request, which has the variables of one connection.  A buffer for
+#: more would be memory that each child shares.
+_LARGEST = 1 << 14
+#: For how many milliseconds reports that are not urgent wait for others.
+HOLD = 4
 
 
 class Server:
@@ -60,7 +63,6 @@ class Server:
         @param channel: the socket that leads to the daemon.
         """
         self._channel = channel
-        self._buffer = bytearray(LARGEST)
         self._reports = reports
         self._template = template
         self._signal = ChildSignal()
@@ -69,31 +71,53 @@ class Server:
         self._listeners = DelegatedListeners(self._poll, reports)
         self.child = ForkedChild(channel, self._signal, self._listeners, template)
 
-    def serve(self, version: int) -> Call:
+    def greet(self, version: int) -> None:
+        """
+        Report that this process is ready.
+
+        @param version: the version of this program.
+        """
+        self._signal.install()
+        self.child.prepare()
+        self._poll.register(self._channel.fileno(), select.POLLIN)
+        self._channel.send(REPORT.pack(HELLO, 0, posix.getpid(), 0, version))
+
+    def serve(self) -> Call:
         """
         Serve until the daemon is gone, and exit then.
 
-        @param version: the version of this program, for the daemon.
         @return: in a child only, the call that runs the program.
         """
-        self._signal.install()
-        self._poll.register(self._channel.fileno(), select.POLLIN)
-        self._poll.register(self._signal.fd, select.POLLIN)
-        hello = REPORT.pack(HELLO, 0, posix.getpid(), 0, version)
-        self._reports.addRecord(hello)
-        sockets = self._listeners.sockets
+        sockets, reports = self._listeners.sockets, self._reports
         while True:
-            for fd, _ in self._poll.poll(0) or self._idle():
+            for fd, _ in self._poll.poll(reports.timeout(HOLD)) or self._idle():
                 call = self._accept(fd) if fd in sockets else self._ready(fd)
                 if call is not None:
                     return call
-            if len(self._reports) >= BATCH:
-                self._reports.flush()
+            if len(reports) >= BATCH:
+                self._settle()
+
+    def _settle(self) -> None:
+        """Reap the children that have exited, and send all reports."""
+        self._signal.clear()
+        self._children.reap()
+        self._reports.flush()
 
     def _idle(self) -> Any:
-        """Send all reports, and wait for an event."""
-        self._reports.flush()
-        return self._poll.poll()
+        """
+        Settle, and wait for an event.
+
+        The exit of a child is none at first, because more may follow.
+        """
+        self._settle()
+        ready = self._poll.poll(HOLD) if self._children.mayWait else []
+        if ready:
+            return ready
+        self._settle()
+        self._poll.register(self._signal.fd, select.POLLIN)
+        ready = self._poll.poll()
+        self._poll.unregister(self._signal.fd)
+        return ready
 
     def _ready(self, fd: int) -> Call | None:
         """
@@ -113,14 +137,12 @@ class Server:
         room = _socket.CMSG_LEN(3 * 4)
         flags = _socket.MSG_DONTWAIT | getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
         try:
-            length, rights, _, _ = self._channel.recvmsg_into(
-                [self._buffer], room, flags
-            )
+            packet, rights, flags, _ = self._channel.recvmsg(_LARGEST, room, flags)
         except BlockingIOError:
             return None
         except ConnectionResetError:
-            length, rights = 0, []
-        if not length:
+            packet, rights = b"", []
+        if not packet:
             self._reports.flush()
             posix._exit(0)
         fds = [
@@ -128,9 +150,11 @@ class Server:
             for _, _, data in rights
             for fd in _struct.unpack(f"={len(data) // 4}i", data[: len(data) & ~3])
         ]
-        kind, _, number, listener, most, _ = HEADER.unpack_from(self._buffer)
+        if flags & _socket.MSG_TRUNC:
+            refuse("a request is too long")
+        kind, _, number, listener, most, _ = HEADER.unpack_from(packet)
         if kind == LAUNCH:
-            return self._launch(number, bytes(self._buffer[HEADER.size : length]), fds)
+            return self._launch(number, packet[HEADER.size :], fds)
         if kind == ACCEPT:
             self._children.most = most
             self._listeners.add(listener, fds[0])
@@ -159,12 +183,12 @@ class Server:
         if accepted is None:
             return None
         number, client, local, peer = accepted
-        variables = encoded(connectionEnvironment(local, peer)).items()
         try:
             pid = posix.fork()
         except OSError as why:
             pid = self._children.forkLater(why)
         if not pid:
+            variables = encoded(connectionEnvironment(local, peer))
             return self.child.run(0, cold, [client], variables)
         posix.close(client)
         if pid < 0:

@@ -11,8 +11,8 @@ import _thread
 import _weakref
 import gc
 import itertools
-import posix
 import sys
+from posix import _exit, closerange
 
 from inetdtw.helpers.warm.exceptions import printUnraisable
 from inetdtw.helpers.warm.library import BEFORE, VERSION, StandardLibrary
@@ -20,8 +20,7 @@ from inetdtw.helpers.warm.process import interrupt, quietly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, Callable
 
 #: The names in C{sys} that the interpreter sets to C{None} before all modules.
 _DELETED = (
@@ -48,97 +47,19 @@ _PLAIN = frozenset(
 _MOST = 5000
 
 
-class Shutdown:
+def doNothing(*given: object) -> None:
+    """Take part in a rehearsal, in place of what would change this process."""
+
+
+def end(status: int) -> None:
     """
-    The end of a child.
+    Exit.
 
-    As much as possible is found out before a client connects: each page of memory that
-    a child looks at, and so changes a reference count in, is copied for it.
+    The client need not wait: the kernel would close its connection only after it has
+    released the memory.
     """
-
-    def __init__(self, library: StandardLibrary) -> None:
-        """Note the modules that a child shares."""
-        self._library = library
-        self._known = {name: id(module) for name, module in sys.modules.items()}
-        own = (name for name in sys.modules if self._isScripts(name, sys.modules[name]))
-        self._torn = list(own)
-        self._foreign = any(map(self._isForeign, list(sys.modules)))
-        self._output = (sys.__stdout__, sys.__stderr__)
-
-    def _isScripts(self, name: str, module: Any) -> bool:
-        """Return whether a module is the program's own, or installed."""
-        return name not in BEFORE and not self._library.has(module)
-
-    def _isForeign(self, name: str) -> bool:
-        """
-        Return whether only the interpreter itself can finalize a module.
-
-        Extension modules outside of the standard library can have hooks in C, and so
-        can libraries that C{ctypes} loads.
-        """
-        if name == "_ctypes":
-            return True
-        module = sys.modules.get(name)
-        path = getattr(module, "__file__", None)
-        isExtension = isinstance(path, str) and path.endswith(".so")
-        return isExtension and not self._library.has(module)
-
-    def _added(self) -> Iterator[str]:
-        """Return the names of the modules that the child imported, the last first."""
-        modules: Any = sys.modules
-        for name in reversed(modules if VERSION >= (3, 8) else list(modules)):
-            if self._known.get(name) == id(modules.get(name)):
-                return
-            yield name
-
-    def _isPlain(self) -> bool:
-        """
-        Return whether to tear down the program would have no effect that can be seen.
-
-        That is so if all that is to be flushed is in the interpreter's own streams, no
-        thread runs, the garbage collector reports nothing, and L{isPlain}.
-        """
-        stdout, stderr = self._output
-        if getattr(sys, "stdout", None) is not stdout or _thread._count():
-            return False
-        if getattr(sys, "stderr", None) is not stderr:
-            return False
-        return not (gc.callbacks or gc.get_debug()) and isPlain()
-
-    def exit(self, status: int, interrupted: bool) -> None:
-        """
-        Exit; return or raise SystemExit only if the interpreter has to do the rest.
-
-        @param interrupted: whether SIGINT is to kill the process.
-        """
-        added = list(self._added())
-        if not interrupted and (self._foreign or any(map(self._isForeign, added))):
-            gc.unfreeze()
-            if status:
-                sys.exit(status)
-            return
-        finishThreads()
-        collects = gc.isenabled()
-        # No destructor shall write anything after the flush.
-        gc.disable()
-        plain = not (added or self._torn or interrupted) and self._isPlain()
-        flushed = flushOutput()
-        if plain and flushed:
-            # The client need not wait: the kernel would close these only after it has
-            # released the memory.
-            posix.closerange(0, 3)
-            posix._exit(status & 0xFF)
-        if collects:
-            gc.enable()
-        if not flushed:
-            status = 120
-        torn = [name for name in added if self._isScripts(name, sys.modules.get(name))]
-        tearDown([*torn, *reversed(self._torn), "__main__"])
-        for stream in (sys.stdout, sys.stderr):
-            quietly(stream, "flush")
-        if interrupted:
-            interrupt()
-        posix._exit(status & 0xFF)
+    closerange(0, 3)
+    _exit(status & 0xFF)
 
 
 def finishThreads() -> None:
@@ -252,3 +173,120 @@ def clear(names: dict[str, Any]) -> None:
             own = name[:1] == "_" and name[1:2] != "_"
             if own is first and name != "__builtins__":
                 names[name] = None
+
+
+class Shutdown:
+    """
+    The end of a child.
+
+    As much as possible is found out before a client connects: each page of memory that
+    a child looks at, and so changes a reference count in, is copied for it.
+    """
+
+    def __init__(
+        self,
+        library: StandardLibrary,
+        finish: Callable[[], None] = finishThreads,
+        tearDown: Callable[[list[str]], None] = tearDown,
+        end: Callable[[int], None] = end,
+    ) -> None:
+        """
+        Note the modules that a child shares.
+
+        @param finish: what is called instead of L{finishThreads} in a rehearsal; it
+            changes nothing.
+        @param tearDown: the same for L{tearDown}.
+        @param end: the same for L{end}.
+        """
+        self._finish = finish
+        self._tearDown = tearDown
+        self._end = end
+        self._library = library
+        self._known = {name: id(module) for name, module in sys.modules.items()}
+        own = (name for name in sys.modules if self._isScripts(name, sys.modules[name]))
+        self._torn = list(own)
+        self._foreign = any(map(self._isForeign, list(sys.modules)))
+        self._output = (sys.__stdout__, sys.__stderr__)
+
+    def rehearsed(self, end: Callable[[int], None]) -> Shutdown:
+        """
+        Return another one, which changes nothing.
+
+        @param end: what is called instead of L{end}.
+        """
+        return Shutdown(self._library, doNothing, doNothing, end)
+
+    def _isScripts(self, name: str, module: Any) -> bool:
+        """Return whether a module is the program's own, or installed."""
+        return name not in BEFORE and not self._library.has(module)
+
+    def _isForeign(self, name: str) -> bool:
+        """
+        Return whether only the interpreter itself can finalize a module.
+
+        Extension modules outside of the standard library can have hooks in C, and so
+        can libraries that C{ctypes} loads.
+        """
+        if name == "_ctypes":
+            return True
+        module = sys.modules.get(name)
+        path = getattr(module, "__file__", None)
+        isExtension = isinstance(path, str) and path.endswith(".so")
+        return isExtension and not self._library.has(module)
+
+    def _added(self) -> list[str]:
+        """Return the names of the modules that the child imported, the last first."""
+        modules: Any = sys.modules
+        added: list[str] = []
+        for name in reversed(modules if VERSION >= (3, 8) else list(modules)):
+            if self._known.get(name) == id(modules.get(name)):
+                break
+            added.append(name)
+        return added
+
+    def _isPlain(self) -> bool:
+        """
+        Return whether to tear down the program would have no effect that can be seen.
+
+        That is so if all that is to be flushed is in the interpreter's own streams, no
+        thread runs, the garbage collector reports nothing, and L{isPlain}.
+        """
+        stdout, stderr = self._output
+        if getattr(sys, "stdout", None) is not stdout or _thread._count():
+            return False
+        if getattr(sys, "stderr", None) is not stderr:
+            return False
+        return not (gc.callbacks or gc.get_debug()) and isPlain()
+
+    def exit(self, status: int, interrupted: bool) -> None:
+        """
+        Exit; return or raise SystemExit only if the interpreter has to do the rest.
+
+        @param interrupted: whether SIGINT is to kill the process.
+        """
+        added = self._added()
+        foreign = self._foreign or (added and any(map(self._isForeign, added)))
+        if foreign and not interrupted:
+            gc.unfreeze()
+            if status:
+                sys.exit(status)
+            return
+        self._finish()
+        collects = gc.isenabled()
+        # No destructor shall write anything after the flush.
+        gc.disable()
+        plain = not (added or self._torn or interrupted) and self._isPlain()
+        flushed = flushOutput()
+        if plain and flushed:
+            self._end(status)
+        if collects:
+            gc.enable()
+        if not flushed:
+            status = 120
+        torn = [name for name in added if self._isScripts(name, sys.modules.get(name))]
+        self._tearDown([*torn, *reversed(self._torn), "__main__"])
+        for stream in (sys.stdout, sys.stderr):
+            quietly(stream, "flush")
+        if interrupted:
+            interrupt()
+        self._end(status)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import gc
 import posix
 import sys
+from posix import putenv
 
 from inetdtw.helpers.reports import STALE, Reports
 from inetdtw.helpers.warm.coldstart import ColdStart
 from inetdtw.helpers.warm.files import Snapshot
 from inetdtw.helpers.warm.library import StandardLibrary
+from inetdtw.helpers.warm.pools import fillPools
 from inetdtw.helpers.warm.preload import Preloaded
 from inetdtw.helpers.warm.process import CpuLimit, countThreads
 from inetdtw.helpers.warm.protocol import THREADED, log
@@ -24,8 +26,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
-
-    from inetdtw.helpers.warm.program import Call
 
 
 class Template:
@@ -71,6 +71,8 @@ class Template:
         self._seen.certain = False
         self._environ: Any = None
         self._path: list[str] = []
+        self._before: list[str] = []
+        self._filling: Any = None
         self.entered = False
 
     def load(self) -> None:
@@ -97,9 +99,12 @@ class Template:
         """
         Exempt all objects from garbage collection, and prepare for the next child.
 
-        What a child has for itself is made afterwards, so that it is collected.
+        What a child has for itself is made afterwards, so that it is collected, and
+        side by side.
         """
         gc.collect()
+        self._filling = None
+        self._filling = fillPools()
         gc.freeze()
         self._prepare()
 
@@ -166,22 +171,22 @@ class Template:
             self._stale = True
             self._reports.add(STALE, 0, posix.getpid(), 0)
 
-    def enter(self, variables: Iterable[tuple[bytes, bytes]], renew: bool) -> Call:
+    def enter(self, variables: Iterable[tuple[bytes, bytes]], renew: bool) -> None:
         """
         Make this process, a child, like an interpreter that has just started.
 
         @param variables: what is added to the environment.
         @param renew: whether a descriptor can be something else than a socket.
-        @return: the call that runs the program.
         """
-        self.entered = True
+        self.entered, environ = True, self._environ
         for name, value in variables:
-            self._environ[name] = value
-            posix.putenv(name, value)
+            environ[name] = value
+            putenv(name, value)
         if renew:
             self._streams.renew()
-        sys.path = self._preloaded.path
+        # The list before is not destroyed, as that takes time.
+        self._before, sys.path = sys.path, self._preloaded.path
         if self._collects:
             gc.enable()
-        call: Call = self.program.enter()
-        return call
+        if self.program.warnings:
+            sys.stderr.write(self.program.warnings)

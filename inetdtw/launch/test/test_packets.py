@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import socket
+import time
 from dataclasses import replace
 
 from inetdtw.helpers.reports import (
@@ -58,7 +59,9 @@ class ReportTests(ServingTestCase):
         """All reports are decoded in order, and a rest is ignored."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         reports = Reports(self.closing(theirs))
-        reports.add(ENDED, 1, 77, 256, 1.5)
+        self.patch(time, "monotonic", lambda: 12.5)
+        reports.addExit(1, 77, 256, 1.5, 12.0)
+        reports.addExit(6, 80, 0, 0.0, None)
         reports.addConnection(ACCEPTED, 2, 78, True, ("::ffff:10.0.0.1", 9, 0, 0))
         reports.addConnection(DROPPED, 3, 2, NOT_STARTED, ("fe80::1%lo", 9, 0, 1))
         reports.addConnection(DROPPED, 4, 24, NOT_ACCEPTED)
@@ -68,7 +71,8 @@ class ReportTests(ServingTestCase):
         self.assertEqual(
             decodeReports(packet + bytes(REPORT.size - 1)),
             [
-                HelperReport(ENDED, 1, 77, 256, 1_500_000),
+                HelperReport(ENDED, 1, 77, 256, 1_500_000, lived=500_000),
+                HelperReport(ENDED, 6, 80, 0),
                 HelperReport(ACCEPTED, 2, 78, 78, 0, 1, ("10.0.0.1", 9)),
                 HelperReport(DROPPED, 3, 2, 2, 0, NOT_STARTED, ("fe80::1", 9)),
                 HelperReport(DROPPED, 4, 24, 24, 0, NOT_ACCEPTED),

@@ -43,6 +43,13 @@ class ChildTests(ServingTestCase):
         self.assertEqual((end["service"], end["pid"]), ("test/tcp", 4))
         self.assertEqual((end["status"], end["seconds"]), (3, 2.5))
 
+    def test_lived(self) -> None:
+        """A helper process knows better for how long it has run."""
+        self.child.started(4)
+        self.reactor.advance(2.5)
+        self.child.ended(ExitStatus(0, lived=0.25))
+        self.assertEqual(self.logged("exit")[0]["seconds"], 0.25)
+
     def test_warm(self) -> None:
         """A program of a warm service starts cold unless a launcher says otherwise."""
         self.assertIsNone(self.child.warm)

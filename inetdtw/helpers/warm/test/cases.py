@@ -131,8 +131,8 @@ class Recorder(Reports):
 
     def take(self) -> list[bytes]:
         """Return the reports that were not sent, and forget them."""
-        found = list(self._records)
-        self._records.clear()
+        found = self.records()
+        self._reports.clear()
         return found
 
 

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from unittest import mock
 
@@ -33,6 +33,12 @@ from inetdtw.helpers.warm.process import (
     unset,
 )
 from inetdtw.helpers.warm.test.cases import ExitedError, exitWith
+
+
+def make(calls: Iterable[tuple[Any, Any]]) -> None:
+    """Make the calls that are given."""
+    for function, given in calls:
+        function(*given)
 
 
 class DescriptorTests(SynchronousTestCase):
@@ -198,13 +204,13 @@ class CpuLimitTests(SynchronousTestCase):
             limit = self.limit(soft, hard)
             self.assertEqual(self.set, [(resource.RLIMIT_CPU, (hard, hard))])
             self.set.clear()
-            limit.restore()
+            make(limit.restoring())
             self.assertEqual(self.set, [(resource.RLIMIT_CPU, (soft, hard))])
 
     def test_none(self) -> None:
         """No limit is set where there is none."""
         none = resource.RLIM_INFINITY
-        self.limit(none, none).restore()
+        make(self.limit(none, none).restoring())
         self.assertEqual(self.set, [])
 
     def test_near(self) -> None:
@@ -265,13 +271,14 @@ class ChildSignalTests(SynchronousTestCase):
         return 7
 
     def test_pipe(self) -> None:
-        """The pipe never blocks, no program inherits it, and L{clear} empties it."""
+        """The pipe never blocks, no program inherits it, and C{clear} empties it."""
         wake = self.signal._wake
         for fd in (self.signal.fd, wake):
             self.assertFalse(os.get_blocking(fd) or os.get_inheritable(fd))
         os.write(wake, b"x" * 5000)
-        self.signal.clear()
-        self.assertRaises(BlockingIOError, os.read, self.signal.fd, 1)
+        for _ in range(2):
+            self.signal.clear()
+            self.assertRaises(BlockingIOError, os.read, self.signal.fd, 1)
         self.assertEqual(self.signal.fds, (self.signal.fd, wake))
 
     def test_restored(self) -> None:
@@ -286,7 +293,7 @@ class ChildSignalTests(SynchronousTestCase):
             wanted = (self.signal._wake, {"warn_on_full_buffer": False})
             self.assertEqual(wakeup, wanted)
             self.called.clear()
-            self.signal.restore()
+            make(self.signal.restoring())
             self.assertEqual(self.called, [(signal.SIGCHLD, after), (7, {})])
 
 

@@ -183,23 +183,6 @@ class EnterTests(DirectoryTestCase):
             call(code, names)
             self.assertEqual(names["x"], wanted)
 
-    def test_warned(self) -> None:
-        """The warnings of the compiler are printed for each client, and only then."""
-        for words, kind in (
-            (["-c", "1"], CommandString),
-            ([self.write("s.py", "")], Script),
-        ):
-            found = kind(words)
-            found.refresh()
-            for text in ("", "x is odd\n"):
-                found._warnings = text
-                stderr: Any = mock.Mock()
-                with mock.patch.object(sys, "stderr", stderr):
-                    found.enter()
-                    found.enter()
-                written = [each.args[0] for each in stderr.write.mock_calls]
-                self.assertEqual(written, [text] * 2 if text else [])
-
     def test_module(self) -> None:
         """A module is run by runpy, with a main module of its own."""
         before = sys.modules["__main__"]

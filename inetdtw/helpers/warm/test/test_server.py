@@ -131,6 +131,15 @@ class ReceiveTests(ServerTestCase):
         self.assertIsNone(self.server._ready(self.signal._wake))
         self.assertEqual(self.reports(), [])
 
+    def test_long(self) -> None:
+        """The process exits when a request is too long for it."""
+        self.daemon.send(HEADER.pack(LAUNCH, False, 3, 0, 0, 0) + bytes(1 << 14))
+        log = mock.Mock()
+        self.patch(posix, "write", log)
+        gone = self.assertRaises(ExitedError, self.receive)
+        self.assertEqual(gone.args, (MISFIT,))
+        self.assertIn(b"too long", log.mock_calls[0].args[1])
+
 
 class LaunchTests(ServerTestCase):
     """Tests for launch requests."""

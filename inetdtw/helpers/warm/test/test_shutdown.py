@@ -9,7 +9,6 @@ import _thread as thread
 import gc
 import io
 import os
-import posix
 import sys
 import zlib
 from typing import Any
@@ -22,11 +21,18 @@ from inetdtw.helpers.warm.library import StandardLibrary
 from inetdtw.helpers.warm.shutdown import (
     Shutdown,
     clear,
+    end,
     flushOutput,
     isClosed,
     isPlain,
 )
-from inetdtw.helpers.warm.test.cases import ExitedError, Full, Noisy, StderrTestCase
+from inetdtw.helpers.warm.test.cases import (
+    ExitedError,
+    Full,
+    Noisy,
+    StderrTestCase,
+    exitWith,
+)
 
 
 class ShutdownTests(StderrTestCase):
@@ -43,14 +49,20 @@ class ShutdownTests(StderrTestCase):
         self.patch(shutdown, "BEFORE", set(sys.modules))
         self.torn: list[list[str]] = []
         self.killed: list[int] = []
-        self.patch(shutdown, "tearDown", self.torn.append)
         self.patch(shutdown, "interrupt", lambda: self.killed.append(1))
         self.patch(sys.modules["atexit"], "_run_exitfuncs", lambda: None)
         self.patch(sys.modules["threading"], "_shutdown", lambda: None)
         self.unfrozen: list[int] = []
         self.patch(gc, "unfreeze", lambda: self.unfrozen.append(1))
-        self.shutdown = Shutdown(StandardLibrary())
-        self.shutdown._foreign = False
+        self.renew()
+
+    def renew(self, foreign: bool = False) -> None:
+        """Make a shutdown, after all modules that a child shares."""
+        self.shutdown = Shutdown(
+            StandardLibrary(), tearDown=self.torn.append, end=exitWith
+        )
+        if not foreign:
+            self.shutdown._foreign = False
 
     def module(self, name: str, path: str | None = None) -> Any:
         """Add a module."""
@@ -71,8 +83,8 @@ class ShutdownTests(StderrTestCase):
         return int(gone.args[0])
 
     def test_status(self) -> None:
-        """The status is that of the program, in 8 bits."""
-        self.assertEqual([self.exit(0), self.exit(3), self.exit(257)], [0, 3, 1])
+        """The status is that of the program."""
+        self.assertEqual([self.exit(0), self.exit(3)], [0, 3])
         self.assertEqual(self.killed, [])
 
     def test_full(self) -> None:
@@ -92,9 +104,7 @@ class ShutdownTests(StderrTestCase):
         Preloaded ones follow, then __main__; the standard library stays.
         """
         self.module("warmfirst", "/x/warmfirst.py")
-        before = Shutdown(StandardLibrary())
-        before._foreign = False
-        self.shutdown = before
+        self.renew()
         self.module("warmsecond", "/x/warmsecond.py")
         self.module("warmthird", "/x/warmthird.py")
         self.module("warmshared", os.path.join(os.path.dirname(os.__file__), "x.py"))
@@ -107,15 +117,14 @@ class ShutdownTests(StderrTestCase):
         order: list[Any] = []
         self.patch(sys, "stdout", Noisy(order, "stdout"))
         self.patch(sys, "stderr", Noisy(order, "stderr"))
-        self.patch(shutdown, "tearDown", lambda names: order.append("torn"))
+        self.shutdown._tearDown = lambda names: order.append("torn")
         self.exit()
         self.assertEqual(order[order.index("torn") :], ["torn", "stdout", "stderr"])
 
     def test_replaced(self) -> None:
         """A module that the child replaced counts as its own."""
         before = self.module("warmfirst", "/x/warmfirst.py")
-        self.shutdown = Shutdown(StandardLibrary())
-        self.shutdown._foreign = False
+        self.renew()
         after = self.module("warmfirst", "/x/warmfirst.py")
         self.assertIsNot(before, after)
         self.assertEqual(list(self.shutdown._added()), ["warmfirst"])
@@ -127,7 +136,7 @@ class ShutdownTests(StderrTestCase):
         The status is the same.
         """
         known = self.module("warmknown", "/x/warmknown.so")
-        self.shutdown = Shutdown(StandardLibrary())
+        self.renew(foreign=True)
         self.shutdown.exit(0, False)
         # What it has made before there was a client is destroyed, too.
         self.assertEqual(self.unfrozen, [1])
@@ -218,14 +227,8 @@ class PlainTests(StderrTestCase):
             self.assertFalse(isPlain(), things)
 
     def test_exit(self) -> None:
-        """
-        A program that has none is not torn down.
-
-        Its client gets the end of file before the memory is released.
-        """
-        done: list[Any] = []
-        self.patch(posix, "closerange", lambda *given: done.append(given))
-        self.patch(shutdown, "tearDown", lambda names: done.append("torn"))
+        """A program that has none is not torn down."""
+        torn: list[list[str]] = []
         self.patch(sys.modules["atexit"], "_run_exitfuncs", lambda: None)
         self.patch(sys.modules["threading"], "_shutdown", lambda: None)
         stdout, stderr = io.StringIO(), io.StringIO()
@@ -234,14 +237,15 @@ class PlainTests(StderrTestCase):
             self.patch(sys, f"__{name}__", stream)
         self.patch(thread, "_count", lambda: self.threads)
         self.patch(gc, "callbacks", [])
-        ending = Shutdown(StandardLibrary())
+        ending = Shutdown(StandardLibrary(), tearDown=torn.append, end=exitWith)
         ending._foreign, ending._torn = False, []
         self.addCleanup(gc.enable)
 
         def ends(*, plain: bool) -> None:
-            done.clear()
+            torn.clear()
             gone = self.assertRaises(ExitedError, ending.exit, 3, False)
-            self.assertEqual((gone.args, done), ((3,), [(0, 3)] if plain else ["torn"]))
+            wanted = [] if plain else [["__main__"]]
+            self.assertEqual((gone.args, torn), ((3,), wanted))
 
         ends(plain=True)
         self.made = [self]
@@ -278,6 +282,39 @@ class PlainTests(StderrTestCase):
         """It is not found out if memory is short."""
         self.patch(gc, "get_referents", mock.Mock(side_effect=MemoryError))
         self.assertFalse(isPlain())
+
+
+class EndTests(SynchronousTestCase):
+    """Tests for L{end}, and for a rehearsal."""
+
+    def test_end(self) -> None:
+        """
+        The status has 8 bits.
+
+        The client gets the end of file before the memory is released.
+        """
+        done: list[Any] = []
+        self.patch(shutdown, "closerange", lambda *given: done.append(given))
+        self.patch(shutdown, "_exit", done.append)
+        end(3)
+        end(257)
+        self.assertEqual(done, [(0, 3), 3, (0, 3), 1])
+
+    def test_rehearsed(self) -> None:
+        """A rehearsal ends no threads and tears nothing down."""
+        called: list[int] = []
+        for name, function in (
+            ("threading", "_shutdown"),
+            ("atexit", "_run_exitfuncs"),
+        ):
+            self.patch(sys.modules[name], function, lambda: called.append(1))
+        names = dict(vars(sys.modules["__main__"]))
+        rehearsed = Shutdown(StandardLibrary()).rehearsed(exitWith)
+        rehearsed._foreign = False
+        self.addCleanup(gc.enable)
+        gone = self.assertRaises(ExitedError, rehearsed.exit, 3, False)
+        self.assertEqual((gone.args, called), ((3,), []))
+        self.assertEqual(vars(sys.modules["__main__"]), names)
 
 
 class ClearTests(SynchronousTestCase):

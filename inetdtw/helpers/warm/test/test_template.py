@@ -135,7 +135,6 @@ class PrepareTests(ServerTestCase):
         self.streams: Any = mock.Mock()
         self.patch(self.template, "_streams", self.streams)
         program = self.template.program
-        self.patch(program, "enter", lambda: ("call", ()))
         self.patch(program, "prepare", lambda: self.called.append("main"))
         thawed = type(self.template).freeze.__get__(self.template)
         self.patch(self.template, "freeze", thawed)
@@ -180,7 +179,7 @@ class PrepareTests(ServerTestCase):
         self.called.clear()
         self.addCleanup(os.environ.pop, "INETDTW_TEST", None)
         variables = {b"INETDTW_TEST": b"2"}.items()
-        self.assertEqual(self.template.enter(variables, renew), ("call", ()))
+        self.template.enter(variables, renew)
 
     def test_enter(self) -> None:
         """A child has its variables, arguments, path and streams."""
@@ -194,6 +193,17 @@ class PrepareTests(ServerTestCase):
         self.streams.renew.assert_called_once_with()
         self.enter(renew=False)
         self.streams.renew.assert_called_once_with()
+
+    def test_warned(self) -> None:
+        """The warnings of the compiler are printed for each client."""
+        for text in ("", "x is odd\n"):
+            self.template.program.warnings = text
+            stderr: Any = mock.Mock()
+            with mock.patch.object(sys, "stderr", stderr):
+                self.enter()
+                self.enter()
+            written = [each.args[0] for each in stderr.write.mock_calls]
+            self.assertEqual(written, [text] * 2 if text else [])
 
     def test_snapshot(self) -> None:
         """The files on which a start depends are looked at together."""
@@ -230,7 +240,7 @@ class PrepareTests(ServerTestCase):
         del modules["os"]
         put: list[tuple[bytes, bytes]] = []
         known: dict[bytes, bytes] = {}
-        self.patch(posix, "putenv", lambda *given: put.append(given))
+        self.patch(template, "putenv", lambda *given: put.append(given))
         self.patch(posix, "environ", known)
         with mock.patch.object(sys, "modules", modules):
             self.enter()

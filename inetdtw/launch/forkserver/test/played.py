@@ -12,7 +12,15 @@ import socket
 from importlib.util import MAGIC_NUMBER
 
 from inetdtw.helpers.protocol import BEGIN, CHANNEL, versionNumber
-from inetdtw.helpers.reports import ACCEPTED, DROPPED, HELLO, LARGEST, STARTED, Reports
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    DROPPED,
+    ENDED,
+    HELLO,
+    LARGEST,
+    STARTED,
+    Reports,
+)
 from inetdtw.helpers.requests import HEADER
 from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.limits.backoff import LONGEST_PAUSE
@@ -84,8 +92,10 @@ class PlayedHelper:
                 sent.addConnection(kind, number, pid)
             elif kind == DROPPED:
                 sent.addConnection(kind, number, value, pid)
+            elif kind == ENDED:
+                sent.addExit(number, pid, value, 1.5, None)
             else:
-                sent.add(kind, number, pid, value, 1.5)
+                sent.add(kind, number, pid, value)
         sent.flush()
 
     def hello(self) -> None:
